@@ -1,0 +1,1 @@
+//! Wiring: opens the spool, binds, spawns, waits, and stops in flow order.

@@ -1,0 +1,5 @@
+//! What a message says. Borrowed, pure: no I/O, no clock, no configuration from outside the arguments.
+
+pub mod reader;
+pub mod snmp;
+pub mod syslog;

@@ -1,0 +1,76 @@
+//! A cursor over untrusted bytes: nothing indexes, nothing unwraps, nothing allocates.
+
+/// What is left to read of some bytes, and how far reading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first byte.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Reader { bytes, at: 0 }
+    }
+
+    /// How many bytes were read.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is left, without taking it.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Whether everything was read.
+    pub fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// The next byte, without taking it.
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Takes one byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// Takes `expected` if it comes next, and says whether it did.
+    pub fn eat(&mut self, expected: u8) -> bool {
+        let found = self.peek() == Some(expected);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes exactly `count` bytes, or none.
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.rest().get(..count)?;
+        self.at += count;
+        Some(taken)
+    }
+
+    /// Takes bytes for as long as `wanted` says so.
+    pub fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.rest();
+        let count = rest
+            .iter()
+            .position(|&byte| !wanted(byte))
+            .unwrap_or(rest.len());
+        self.at += count;
+        rest.get(..count).unwrap_or_default()
+    }
+
+    /// Takes bytes up to the first `end` and the `end` itself; returns them without it. `None`, and nothing taken,
+    /// where `end` does not come.
+    pub fn take_until(&mut self, end: u8) -> Option<&'a [u8]> {
+        let count = memchr::memchr(end, self.rest())?;
+        let taken = self.take(count)?;
+        self.at += 1;
+        Some(taken)
+    }
+}

@@ -1,0 +1,3 @@
+//! Syslog in any dialect.
+
+pub mod rfc5424;

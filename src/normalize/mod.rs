@@ -1,0 +1,83 @@
+//! Decoded message + packet → [`Event`]: who, when, what.
+//!
+//! ```text
+//!  decode::syslog::Message ──▶ syslog::event ──┐
+//!                                              ├──▶ Event<'_> (borrows message, packet, scratch)
+//!  decode::snmp::Notification ─▶ trap::event ──┘
+//!            device::hostname: inventory · header · (relay · learned · DNS) · address
+//! ```
+
+use crate::packet::Packet;
+
+/// What normalising needs to know beside the message; made once at start, replaced by a reload.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The agent's name in every event.
+    pub agent_id: String,
+    /// When an event carries the bytes as received.
+    pub raw: RawPolicy,
+    /// What happens to the domain part of a hostname.
+    pub domain: DomainPolicy,
+    /// Zone of devices whose time stamps have none, in minutes east of UTC.
+    pub utc_offset_minutes: i16,
+}
+
+/// When an event carries `raw`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RawPolicy {
+    /// Where something was not understood, was changed, or could not be rebuilt from the event's fields.
+    #[default]
+    Auto,
+    /// In every event: about twice the bytes in Kafka.
+    Always,
+    /// In none: what was not understood is then only in `message`.
+    Never,
+}
+
+/// What happens to the domain part of a hostname, whatever its source.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DomainPolicy {
+    /// `r1.branch.example.net` stays as it is.
+    #[default]
+    Keep,
+    /// `r1.branch.example.net` becomes `r1`. Two devices that differ only in the domain then share a key.
+    Strip,
+}
+
+/// Buffers of one pipeline, reused for every packet so that normalising does not allocate.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// The lower-cased hostname or the address as text.
+    pub hostname: Vec<u8>,
+    /// Text that was put together: a trap's one-line message.
+    pub message: Vec<u8>,
+    /// The bytes as received, with secrets overwritten.
+    pub raw: Vec<u8>,
+    /// Names and OIDs as text.
+    pub text: String,
+}
+
+#[expect(unused, reason = "the stages below use it")]
+type Input<'a> = Packet<'a>;

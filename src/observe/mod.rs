@@ -1,0 +1,3 @@
+//! What the agent says about itself: the ledger, metrics, logs.
+
+pub mod ledger;

@@ -1,0 +1,1 @@
+//! Packet → record, in one synchronous call.
