@@ -190,6 +190,8 @@ reasons! {
         SpoolFull = "spool_full",
         /// The spool's ring in memory was full because its writer did not keep up.
         SpoolStalled = "spool_stalled",
+        /// The event is larger than the spool takes, after cutting.
+        TooLarge = "too_large",
         /// SNMP that is neither a trap nor an inform (a stray GetRequest or Response).
         NotANotification = "not_a_notification",
         /// One part of a message that was put together with others.

@@ -1,0 +1,281 @@
+//! Claims about the memory spool, and a model test against a plain list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ALL: ReadLimit = ReadLimit {
+    records: 10_000,
+    bytes: 64 << 20,
+};
+
+fn spool(bytes_max: usize, when_full: WhenFull) -> Spool {
+    Spool::new(&Config {
+        bytes_max,
+        when_full,
+        topics: vec!["a".into(), "b".into()],
+    })
+}
+
+fn record(lane: u16, payload: &[u8]) -> Record<'_> {
+    let received = UnixMicros(1_000);
+    Record {
+        lane: LaneId(lane),
+        received,
+        key: b"r1",
+        payload,
+        number_at: 1,
+        origin: Origin::Packet,
+    }
+}
+
+fn read(spool: &Spool, lane: u16) -> Vec<u64> {
+    let mut batch = Batch::default();
+    spool.read(LaneId(lane), ALL, &mut batch);
+    batch.entries().iter().map(|entry| entry.number.0).collect()
+}
+
+fn balances(spool: &Spool) {
+    let counts = spool.counts();
+    assert_eq!(counts.accepted, counts.from_packets + counts.generated);
+    assert_eq!(
+        counts.accepted,
+        counts.delivered + counts.pending + counts.dead_letter + counts.lost_total()
+    );
+}
+
+#[test]
+fn the_number_is_written_into_the_payloads_gap() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    for _ in 0..11 {
+        spool.append(&record(0, b"<>")).unwrap();
+    }
+    let mut batch = Batch::default();
+    spool.read(LaneId(0), ALL, &mut batch);
+    let last = batch.entries().last().unwrap();
+    assert_eq!(batch.payload(last), b"<10>");
+    assert_eq!(batch.key(last), b"r1");
+    assert_eq!(last.received, UnixMicros(1_000));
+}
+
+#[test]
+fn each_lane_has_its_own_numbers_and_its_own_reader() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    for lane in [0, 1, 1, 0, 1] {
+        spool.append(&record(lane, b"<>")).unwrap();
+    }
+    assert_eq!(read(&spool, 0), [0, 1]);
+    assert_eq!(read(&spool, 0), [0; 0]);
+    assert_eq!(read(&spool, 1), [0, 1, 2]);
+}
+
+#[test]
+fn a_record_stays_until_it_is_acknowledged_and_is_read_again_after_a_rewind() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    for _ in 0..6 {
+        spool.append(&record(0, b"<>")).unwrap();
+    }
+    assert_eq!(read(&spool, 0), [0, 1, 2, 3, 4, 5]);
+    spool.acknowledge(LaneId(0), 0..2);
+    spool.acknowledge(LaneId(0), 4..5);
+    spool.rewind(LaneId(0));
+    assert_eq!(read(&spool, 0), [2, 3, 5]);
+    assert_eq!(spool.counts().redelivered, 3);
+    spool.acknowledge(LaneId(0), 0..6);
+    assert_eq!(
+        (
+            spool.counts().delivered,
+            spool.counts().pending,
+            spool.bytes()
+        ),
+        (6, 0, 0)
+    );
+    balances(&spool);
+}
+
+#[test]
+fn an_acknowledgement_that_comes_twice_is_counted_once() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    spool.append(&record(0, b"<>")).unwrap();
+    read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..1);
+    spool.acknowledge(LaneId(0), 0..1);
+    assert_eq!(spool.counts().delivered, 1);
+    balances(&spool);
+}
+
+#[test]
+fn drop_newest_turns_packets_away_and_keeps_the_first() {
+    let spool = spool(100 * 1024, WhenFull::DropNewest);
+    let payload = vec![b'x'; 1000];
+    let taken = (0..200)
+        .filter(|_| spool.append(&record(0, &payload)).is_ok())
+        .count();
+    assert_eq!(spool.append(&record(1, &payload)), Err(Reason::SpoolFull));
+    assert_eq!(read(&spool, 0), (0..taken as u64).collect::<Vec<_>>());
+    assert!(
+        (90..=100).contains(&taken),
+        "{taken} of 1 KB fit into 100 KiB"
+    );
+    balances(&spool);
+}
+
+#[test]
+fn drop_oldest_gives_up_the_oldest_unread_segment_of_any_lane_and_counts_it() {
+    let spool = spool(300 * 1024, WhenFull::DropOldest);
+    let payload = vec![b'x'; 1000];
+    for number in 0..1000 {
+        spool
+            .append(&record(u16::from(number < 100), &payload))
+            .unwrap();
+    }
+    let kept = read(&spool, 0);
+    assert_eq!(read(&spool, 1), [0; 0], "the older lane went first");
+    assert_eq!(*kept.last().unwrap(), 899);
+    assert!(
+        kept.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+        "no hole within what is left"
+    );
+    let lost = spool.counts().lost[LossReason::SpoolFull as usize];
+    assert_eq!(lost + kept.len() as u64, 1000);
+    assert!(spool.bytes() <= 300 * 1024);
+    balances(&spool);
+}
+
+#[test]
+fn drop_oldest_spares_what_the_producer_has_read() {
+    let spool = spool(300 * 1024, WhenFull::DropOldest);
+    let payload = vec![b'x'; 1000];
+    for _ in 0..100 {
+        spool.append(&record(0, &payload)).unwrap();
+    }
+    assert_eq!(read(&spool, 0).len(), 100);
+    for _ in 0..1000 {
+        spool.append(&record(0, &payload)).unwrap();
+    }
+    spool.acknowledge(LaneId(0), 0..100);
+    assert_eq!(spool.counts().delivered, 100);
+    balances(&spool);
+}
+
+#[test]
+fn a_waiting_producer_is_woken_by_a_record_and_by_close() {
+    let spool = std::sync::Arc::new(spool(1 << 20, WhenFull::DropOldest));
+    let waiter = std::thread::spawn({
+        let spool = spool.clone();
+        move || {
+            let start = Instant::now();
+            spool.wait(Duration::from_secs(20));
+            let woken = read(&spool, 0).len();
+            spool.wait(Duration::from_secs(20));
+            (woken, start.elapsed())
+        }
+    });
+    spool.append(&record(0, b"<>")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while spool.lock().lanes[0].has_unread() && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    spool.close();
+    let (woken, elapsed) = waiter.join().unwrap();
+    assert_eq!(woken, 1);
+    assert!(elapsed < Duration::from_secs(15));
+}
+
+#[test]
+fn what_is_left_at_the_end_is_counted_as_lost() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    spool.append(&record(0, b"<>")).unwrap();
+    spool.append(&record(0, b"<>")).unwrap();
+    spool.acknowledge(LaneId(0), 0..1);
+    assert_eq!(spool.abandon(), 1);
+    assert_eq!(spool.counts().lost[LossReason::ProcessEnd as usize], 1);
+    balances(&spool);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(u16, usize),
+    Read(u16, usize),
+    Acknowledge(u16, u64, u64),
+    GiveUp(u16, u64),
+    Rewind(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0u16..2, 0usize..30_000).prop_map(|(lane, size)| Step::Append(lane, size)),
+        4 => (0u16..2, 1usize..8).prop_map(|(lane, records)| Step::Read(lane, records)),
+        4 => (0u16..2, 0u64..40, 1u64..9).prop_map(|(lane, start, length)| Step::Acknowledge(lane, start, length)),
+        1 => (0u16..2, 0u64..40).prop_map(|(lane, number)| Step::GiveUp(lane, number)),
+        1 => (0u16..2).prop_map(Step::Rewind),
+    ]
+}
+
+proptest! {
+    /// The oracle is a map of what was appended and a set of what was settled. Whatever the order of operations:
+    /// reads give unsettled records in order with their own payloads, nothing is forgotten unless it was settled or
+    /// counted as lost, memory stays below the cap, and the ledger balances after every step.
+    #[test]
+    fn it_agrees_with_a_plain_model(steps in prop::collection::vec(step(), 1..200), drop_newest: bool) {
+        let cap = 256 * 1024;
+        let spool = spool(cap, if drop_newest { WhenFull::DropNewest } else { WhenFull::DropOldest });
+        let mut appended: [BTreeMap<u64, usize>; 2] = Default::default();
+        let mut settled: [BTreeSet<u64>; 2] = Default::default();
+        for step in steps {
+            match step {
+                Step::Append(lane, size) => {
+                    let payload = vec![b'p'; size + 1];
+                    if let Ok(number) = spool.append(&record(lane, &payload)) {
+                        prop_assert_eq!(number.0, appended[usize::from(lane)].len() as u64);
+                        appended[usize::from(lane)].insert(number.0, size);
+                    }
+                }
+                Step::Read(lane, records) => {
+                    let mut batch = Batch::default();
+                    spool.read(LaneId(lane), ReadLimit { records, bytes: 64 << 20 }, &mut batch);
+                    let numbers: Vec<u64> = batch.entries().iter().map(|entry| entry.number.0).collect();
+                    prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+                    for entry in batch.entries() {
+                        prop_assert!(!settled[usize::from(lane)].contains(&entry.number.0));
+                        let size = appended[usize::from(lane)][&entry.number.0];
+                        let digits = entry.number.0.to_string().len();
+                        prop_assert_eq!(batch.payload(entry).len(), size + 1 + digits);
+                    }
+                }
+                Step::Acknowledge(lane, start, length) => {
+                    spool.acknowledge(LaneId(lane), start..start + length);
+                    let known = appended[usize::from(lane)].len() as u64;
+                    settled[usize::from(lane)].extend(start..(start + length).min(known));
+                }
+                Step::GiveUp(lane, number) => {
+                    spool.give_up(LaneId(lane), Number(number));
+                    if appended[usize::from(lane)].contains_key(&number) {
+                        settled[usize::from(lane)].insert(number);
+                    }
+                }
+                Step::Rewind(lane) => spool.rewind(LaneId(lane)),
+            }
+            balances(&spool);
+            prop_assert!(spool.bytes() <= cap);
+        }
+        // At the end, a rewind reads back everything that is neither settled nor lost.
+        let dropped = spool.counts().lost[LossReason::SpoolFull as usize];
+        let mut unsettled = 0;
+        let mut read_back = 0;
+        for lane in 0..2u16 {
+            spool.rewind(LaneId(lane));
+            read_back += read(&spool, lane).len() as u64;
+            let (known, done) = (&appended[usize::from(lane)], &settled[usize::from(lane)]);
+            unsettled += known.keys().filter(|number| !done.contains(number)).count() as u64;
+        }
+        prop_assert!(read_back + dropped >= unsettled, "{read_back} + {dropped} < {unsettled}");
+        prop_assert_eq!(read_back, spool.counts().pending);
+        if drop_newest {
+            prop_assert_eq!(read_back, unsettled);
+        }
+    }
+}
