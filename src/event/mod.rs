@@ -13,6 +13,7 @@
 //! pipeline keeps the original in `raw_base64` wherever that happened.
 
 mod json;
+pub mod schema;
 mod snmp;
 mod syslog;
 mod text;
@@ -35,7 +36,7 @@ pub const SCHEMA: u8 = 1;
 
 /// One event, borrowing everything it can from the packet.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(rename = "trapline event", extend("$id" = "https://trapline.dev/schema/event-1.json"))]
+#[schemars(rename = "trapline event", description = "One event of trapline, schema version 1.", extend("$id" = "urn:trapline:schema:event:1"))]
 pub struct Event<'a> {
     /// Version of this schema: 1.
     pub schema: u8,
