@@ -14,5 +14,7 @@
 
 pub mod health;
 pub mod ledger;
+pub mod metrics;
 pub mod picture;
+pub mod process;
 pub mod statement;
