@@ -14,7 +14,9 @@
 
 pub mod health;
 pub mod ledger;
+pub mod log;
 pub mod metrics;
 pub mod picture;
 pub mod process;
 pub mod statement;
+pub mod stderr;
