@@ -20,3 +20,4 @@ pub mod picture;
 pub mod process;
 pub mod statement;
 pub mod stderr;
+pub mod systemd;
