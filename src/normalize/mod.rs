@@ -7,7 +7,7 @@
 //!            device::hostname: inventory · header · (relay · learned · DNS) · address
 //! ```
 
-use crate::packet::Packet;
+pub mod device;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -78,6 +78,3 @@ pub struct Scratch {
     /// Names and OIDs as text.
     pub text: String,
 }
-
-#[expect(unused, reason = "the stages below use it")]
-type Input<'a> = Packet<'a>;
