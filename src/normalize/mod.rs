@@ -8,6 +8,7 @@
 //! ```
 
 pub mod device;
+pub mod syslog;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
