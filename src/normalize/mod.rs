@@ -1,10 +1,10 @@
-//! Decoded message + packet → [`Event`]: who, when, what.
+//! Decoded message + packet → [`Event`](crate::event::Event): who, when, what.
 //!
 //! ```text
 //!  decode::syslog::Message ──▶ syslog::event ──┐
 //!                                              ├──▶ Event<'_> (borrows message, packet, scratch)
 //!  decode::snmp::Notification ─▶ trap::event ──┘
-//!            device::hostname: inventory · header · (relay · learned · DNS) · address
+//!            device::identify: inventory · header · (relay · learned · DNS) · address
 //! ```
 
 pub mod device;

@@ -29,6 +29,9 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     let (header, code, text) = find_code(input.rest())?;
     let mut header = Header::read(header)?;
     let os = header.os(code);
+    if header.open_word && !is_firewall(code) {
+        return None;
+    }
     if pri.is_none() && header.time.is_none() && header.sequence.is_none() {
         return None;
     }
@@ -92,6 +95,13 @@ pub(super) fn split_code(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((code, input.rest()))
 }
 
+/// Codes that nobody but Cisco's firewalls writes, whatever stands in front.
+fn is_firewall(code: &[u8]) -> bool {
+    [b"ASA-".as_slice(), b"FTD-", b"PIX-", b"FWSM-"]
+        .iter()
+        .any(|prefix| code.starts_with(prefix))
+}
+
 /// What stands in front of the code.
 #[derive(Default)]
 struct Header<'a> {
@@ -124,6 +134,7 @@ impl<'a> Header<'a> {
             let read = found.take_time(&mut input)
                 || found.take_sequence(&mut input)
                 || found.take_uptime(&mut input)
+                || found.take_session(&mut input)
                 || found.take_node(&mut input)
                 || found.take_process(&mut input)
                 || found.take_hostname(&mut input);
@@ -131,7 +142,7 @@ impl<'a> Header<'a> {
                 return None;
             }
         }
-        (!found.open_word).then_some(found)
+        Some(found)
     }
 
     fn take_time(&mut self, input: &mut Reader<'a>) -> bool {
@@ -168,6 +179,7 @@ impl<'a> Header<'a> {
         };
         self.dropped |= self.sequence.is_some();
         self.sequence = self.sequence.or(Some(sequence));
+        self.open_word = false;
         *input = after;
         true
     }
@@ -196,6 +208,17 @@ impl<'a> Header<'a> {
         self.dropped = true;
         self.open_word = false;
         self.clock = marked.then_some(Clock::Unsynchronized);
+        *input = after;
+        true
+    }
+
+    /// `[syslog@9 s_sn="5"]:` of IOS's `logging host ... sequence-num-session`.
+    fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        if !after.rest().starts_with(b"[syslog@9 ") || after.take_until(b']').is_none() {
+            return false;
+        }
+        self.dropped = true;
         *input = after;
         true
     }
@@ -231,7 +254,8 @@ impl<'a> Header<'a> {
         true
     }
 
-    /// `hostname:`, `hostname ` or an address. Behind a name and a time only another time makes a second word a host.
+    /// `hostname:`, `hostname ` or an address. A second word, and a word glued to a colon behind a time, may be a
+    /// process (`Ebra:`); it is a host where a counter or another time follows.
     fn take_hostname(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
         let word = after.take_while(|byte| {
@@ -243,7 +267,8 @@ impl<'a> Header<'a> {
         {
             return false;
         }
-        self.open_word = self.hostname.is_some();
+        let glued_behind_time = self.time.is_some() && after.peek() == Some(b':');
+        self.open_word = self.hostname.is_some() || glued_behind_time;
         self.dropped |= self.hostname.is_some();
         self.hostname = Some(word);
         *input = after;
@@ -361,6 +386,10 @@ mod tests {
                 "asa1|~|ASA-6-302013|asa|~|~|Built",
             ),
             (
+                "<166>Jul 29 2024 10:11:12 asa1: %ASA-6-302013: Built",
+                "asa1|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
                 "<166>:Jul 29 10:11:12 EDT: %ASA-session-6-302013: Built",
                 "~|~|ASA-session-6-302013|asa|~|~|Built",
             ),
@@ -429,6 +458,7 @@ mod tests {
     fn a_code_behind_what_cisco_never_writes_is_left_to_the_next_reader() {
         for input in [
             "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h app[1]: %SYS-5-CONFIG_I: x",
             "<165>Feb  6 09:42:36 h someone logged \"x\" %SYS-5-CONFIG_I: x",
         ] {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A reader looks for cheap evidence of its dialect in the bytes (never at the port) and returns `None` where there is
-//! none. To add a family: one file with such a function, one line in [`READERS`], ordered from the most specific
+//! none. To add a family: one file with such a function, one line in `READERS`, ordered from the most specific
 //! evidence to the least.
 //!
 //! Reading never fails. What cannot be read stays in [`Message::text`], and [`Message::error`] says what was

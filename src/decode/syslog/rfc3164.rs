@@ -89,7 +89,9 @@ fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
                 b'[' | b']' | b':' | b'"' | b'=' | b'<' | b'>' | b'{' | b',' | b'|'
             )
     });
-    if tag.is_empty() || tag.len() > TAG_BYTES_MAX || tag.starts_with(b"%") {
+    // A bare number is a counter of Cisco's, not a program.
+    let names_something = tag.iter().any(|byte| !byte.is_ascii_digit());
+    if !names_something || tag.len() > TAG_BYTES_MAX || tag.starts_with(b"%") {
         return false;
     }
     let proc_id = take_proc_id(&mut after);
@@ -247,6 +249,7 @@ mod tests {
             "<13>link down on port 1: flap",
             "<13>http://x",
             "<13>: x",
+            "<190>82: R1: <ios-log-msg>",
             "su: x",
         ] {
             assert_eq!(read(input.as_bytes()).format, Format::Unknown, "{input}");

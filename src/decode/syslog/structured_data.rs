@@ -51,8 +51,9 @@ pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError>
         if elements > ELEMENTS_MAX {
             return Err(reason("expected at most 32 elements of structured data"));
         }
-        let id = open_element(&mut after)
-            .ok_or(reason("expected structured data: an id after the bracket"))?;
+        let id = open_element(&mut after).ok_or(reason(
+            "expected structured data: an id, then a space or the closing bracket",
+        ))?;
         ids.add(id);
         let mut names = Names::default();
         while let Some((name, value)) = take_param(&mut after) {
