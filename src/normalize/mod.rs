@@ -1,13 +1,14 @@
-//! Decoded message + packet → [`Event`]: who, when, what.
+//! Decoded message + packet → [`Event`](crate::event::Event): who, when, what.
 //!
 //! ```text
 //!  decode::syslog::Message ──▶ syslog::event ──┐
 //!                                              ├──▶ Event<'_> (borrows message, packet, scratch)
 //!  decode::snmp::Notification ─▶ trap::event ──┘
-//!            device::hostname: inventory · header · (relay · learned · DNS) · address
+//!            device::identify: inventory · header · (relay · learned · DNS) · address
 //! ```
 
-use crate::packet::Packet;
+pub mod device;
+pub mod syslog;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -78,6 +79,3 @@ pub struct Scratch {
     /// Names and OIDs as text.
     pub text: String,
 }
-
-#[expect(unused, reason = "the stages below use it")]
-type Input<'a> = Packet<'a>;
