@@ -8,6 +8,9 @@
 //! ```
 
 pub mod device;
+pub mod mib;
+pub mod trap;
+mod varbind;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -77,4 +80,6 @@ pub struct Scratch {
     pub raw: Vec<u8>,
     /// Names and OIDs as text.
     pub text: String,
+    /// What a trap's event borrows.
+    pub trap: trap::Buffers,
 }
