@@ -192,6 +192,8 @@ reasons! {
         SpoolStalled = "spool_stalled",
         /// The event is larger than the spool takes, after cutting.
         TooLarge = "too_large",
+        /// The event could not be written as JSON. Its types rule this out; it has a name so that it would be seen.
+        NotWritten = "not_written",
         /// SNMP that is neither a trap nor an inform (a stray GetRequest or Response).
         NotANotification = "not_a_notification",
         /// One part of a message that was put together with others.

@@ -1,1 +1,396 @@
-//! Packet → record, in one synchronous call.
+//! Packet → record, in one synchronous call. Read this first.
+//!
+//! ```text
+//!  Packet ──▶ decode ──▶ normalize ──▶ route ──▶ spool.append ──▶ Outcome (and an inform's Response)
+//!            └──────────────── borrowed, no I/O, no waiting, no allocation once warm ───────────────┘
+//! ```
+//!
+//! Every receiving thread has a [`Pipeline`] of its own; they share the spool, the routing table and the settings.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::decode::{snmp, syslog};
+use crate::event::Event;
+use crate::normalize::device::NoNames;
+use crate::normalize::{self, Scratch};
+use crate::packet::{Listener, Outcome, Packet, Protocol, Reason, Reply, Sink, Transport, Verdict};
+use crate::record::{LaneId, Number, Origin};
+use crate::route::{RouteError, Router};
+use crate::spool::Spool;
+use crate::time::UnixMicros;
+
+/// What a reload can change about normalising, shared by all pipelines.
+#[derive(Debug)]
+pub struct Settings {
+    current: RwLock<Arc<normalize::Config>>,
+    /// Grows with every change, so that a pipeline notices one without taking the lock for every packet.
+    generation: AtomicU64,
+}
+
+impl Settings {
+    /// The settings at start.
+    pub fn new(config: normalize::Config) -> Settings {
+        Settings {
+            current: RwLock::new(Arc::new(config)),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Replaces them; every pipeline uses the new ones from its next packet on.
+    pub fn replace(&self, config: normalize::Config) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn current(&self) -> (u64, Arc<normalize::Config>) {
+        let generation = self.generation.load(Ordering::Acquire);
+        (
+            generation,
+            self.current
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
+    }
+}
+
+/// One thread's walk from packet to record, with its buffers.
+#[derive(Debug)]
+pub struct Pipeline {
+    spool: Arc<Spool>,
+    router: Arc<Router>,
+    settings: Arc<Settings>,
+    generation: u64,
+    config: Arc<normalize::Config>,
+    scratch: Scratch,
+    payload: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+impl Pipeline {
+    /// A pipeline with empty buffers.
+    pub fn new(spool: Arc<Spool>, router: Arc<Router>, settings: Arc<Settings>) -> Pipeline {
+        let (generation, config) = settings.current();
+        Pipeline {
+            spool,
+            router,
+            settings,
+            generation,
+            config,
+            scratch: Scratch::default(),
+            payload: Vec::new(),
+            reply: Vec::new(),
+        }
+    }
+
+    fn refresh(&mut self) {
+        if self.settings.generation.load(Ordering::Acquire) != self.generation {
+            (self.generation, self.config) = self.settings.current();
+        }
+    }
+
+    fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
+        let message = syslog::read(packet.bytes);
+        let event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
+        let appended = append(
+            &self.spool,
+            &self.router,
+            event,
+            packet.received,
+            &mut self.payload,
+        );
+        Verdict {
+            outcome: outcome(&appended),
+            reply: None,
+        }
+    }
+
+    fn take_snmp(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
+        let decoded = match snmp::read(packet.bytes) {
+            Err(snmp::Unread::NotANotification { .. }) => {
+                return rejected(Reason::NotANotification);
+            }
+            Err(snmp::Unread::ParseFailed(unread)) => Err(unread),
+            Ok(notification) => Ok(notification),
+        };
+        let event = normalize::trap::event(
+            decoded.as_ref(),
+            packet,
+            &self.config,
+            &NoNames,
+            &mut self.scratch,
+        );
+        let appended = append(
+            &self.spool,
+            &self.router,
+            event,
+            packet.received,
+            &mut self.payload,
+        );
+        let wants_response = match &decoded {
+            Ok(notification) => snmp::response(packet.bytes, notification, &mut self.reply),
+            Err(_) => false,
+        };
+        let after = appended.ok().filter(|_| wants_response);
+        Verdict {
+            outcome: outcome(&appended),
+            reply: after.map(|after| Reply {
+                bytes: &self.reply,
+                after,
+            }),
+        }
+    }
+}
+
+impl Sink for Pipeline {
+    fn take(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
+        self.refresh();
+        match packet.listener.protocol {
+            _ if packet.bytes.is_empty() => rejected(Reason::Empty),
+            Protocol::Syslog => self.take_syslog(packet),
+            Protocol::Snmp => self.take_snmp(packet),
+        }
+    }
+
+    fn is_accepted(&self, record: (LaneId, Number)) -> bool {
+        self.spool.is_accepted(record)
+    }
+}
+
+fn rejected(reason: Reason) -> Verdict<'static> {
+    Verdict {
+        outcome: Outcome::Rejected(reason),
+        reply: None,
+    }
+}
+
+fn outcome(appended: &Result<(LaneId, Number), Reason>) -> Outcome {
+    match appended {
+        Ok(_) => Outcome::Used,
+        Err(reason) => Outcome::Rejected(*reason),
+    }
+}
+
+/// The last steps, the same for every kind: a record with a number in its lane, or the reason why not.
+fn append<'e>(
+    spool: &Spool,
+    router: &'e Router,
+    mut event: Event<'e>,
+    received: UnixMicros,
+    payload: &mut Vec<u8>,
+) -> Result<(LaneId, Number), Reason> {
+    let record = router
+        .record(&mut event, received, Origin::Packet, payload)
+        .map_err(|error| match error {
+            RouteError::TooLarge { .. } => Reason::TooLarge,
+            RouteError::Json(_) => Reason::NotWritten,
+        })?;
+    Ok((record.lane, spool.append(&record)?))
+}
+
+/// The event of one message, outside of a running agent (`trapline explain`, golden tests): the whole path with a
+/// spool of its own. The id is the one of a first boot and the first number.
+pub fn one_event(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+) -> Result<serde_json::Value, Reason> {
+    let route = crate::route::Config::default();
+    let spool = Arc::new(Spool::new(&crate::spool::Config {
+        bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
+        when_full: crate::spool::WhenFull::DropNewest,
+        topics: route.lanes(),
+    }));
+    let router = Arc::new(Router::new(
+        &route,
+        &config.agent_id,
+        &crate::route::Boot::at(UnixMicros(0)),
+    ));
+    let mut pipeline = Pipeline::new(
+        spool.clone(),
+        router,
+        Arc::new(Settings::new(config.clone())),
+    );
+    if let Outcome::Rejected(reason) = pipeline.take(packet).outcome {
+        return Err(reason);
+    }
+    let mut batch = crate::spool::Batch::default();
+    let limit = crate::spool::ReadLimit {
+        records: 1,
+        bytes: usize::MAX,
+    };
+    for lane in 0..route.lanes().len() as u16 {
+        if spool.read(LaneId(lane), limit, &mut batch) == 1 {
+            break;
+        }
+    }
+    let payload = batch
+        .entries()
+        .first()
+        .map(|entry| batch.payload(entry))
+        .unwrap_or_default();
+    serde_json::from_slice(payload).map_err(|_| Reason::NotWritten)
+}
+
+/// The listener of a packet that comes from no socket.
+pub fn listener(protocol: Protocol, transport: Transport) -> Listener {
+    let name = match protocol {
+        Protocol::Syslog => "syslog",
+        Protocol::Snmp => "snmp",
+    };
+    let name = format!("{name}-{}", transport.as_str());
+    Listener {
+        index: 0,
+        name: name.into(),
+        protocol,
+        transport,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    use crate::event::HostnameSource;
+    use crate::packet::{Peer, Wholeness};
+
+    fn pipeline() -> (Arc<Spool>, Arc<Settings>, Pipeline) {
+        let route = crate::route::Config::default();
+        let spool = Arc::new(Spool::new(&crate::spool::Config {
+            bytes_max: 1 << 20,
+            when_full: crate::spool::WhenFull::DropNewest,
+            topics: route.lanes(),
+        }));
+        let settings = Arc::new(Settings::new(normalize::Config::for_agent("test")));
+        let router = Arc::new(Router::new(
+            &route,
+            "test",
+            &crate::route::Boot::at(UnixMicros(0)),
+        ));
+        (
+            spool.clone(),
+            settings.clone(),
+            Pipeline::new(spool, router, settings),
+        )
+    }
+
+    fn packet<'a>(bytes: &'a [u8], listener: &'a Listener) -> Packet<'a> {
+        let peer = Peer::Inet(IpAddr::from([10, 0, 0, 1]), 514);
+        Packet {
+            bytes,
+            peer,
+            listener,
+            received: UnixMicros(0),
+            wholeness: Wholeness::Whole,
+        }
+    }
+
+    fn payloads(spool: &Spool) -> Vec<serde_json::Value> {
+        let mut batch = crate::spool::Batch::default();
+        spool.read(
+            LaneId(0),
+            crate::spool::ReadLimit {
+                records: 100,
+                bytes: 1 << 20,
+            },
+            &mut batch,
+        );
+        batch
+            .entries()
+            .iter()
+            .map(|entry| serde_json::from_slice(batch.payload(entry)).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn anything_but_an_empty_packet_becomes_a_record() {
+        let (spool, _, mut pipeline) = pipeline();
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        for bytes in [
+            &b"<13>1 - r1 - - - - hello"[..],
+            b"\xff\xfe\x00",
+            b"<",
+            b" ",
+        ] {
+            assert_eq!(
+                pipeline.take(&packet(bytes, &listener)).outcome,
+                Outcome::Used
+            );
+        }
+        let empty = pipeline.take(&packet(b"", &listener)).outcome;
+        assert_eq!(empty, Outcome::Rejected(Reason::Empty));
+        let events = payloads(&spool);
+        assert_eq!(events[0]["device"]["hostname"], "r1");
+        assert_eq!(events[0]["id"], "test-0-0-0");
+        assert_eq!(events[1]["raw_base64"], "//4A");
+        assert_eq!(events.len(), 4);
+    }
+
+    #[test]
+    fn new_settings_are_used_from_the_next_packet_on() {
+        let (spool, settings, mut pipeline) = pipeline();
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let bytes = b"<13>1 - r1.example.net - - - - hello";
+        pipeline.take(&packet(bytes, &listener));
+        let mut config = normalize::Config::for_agent("test");
+        config.domain = normalize::DomainPolicy::Strip;
+        settings.replace(config);
+        pipeline.take(&packet(bytes, &listener));
+        let events = payloads(&spool);
+        assert_eq!(events[0]["device"]["hostname"], "r1.example.net");
+        assert_eq!(events[1]["device"]["hostname"], "r1");
+    }
+
+    #[test]
+    fn an_inform_is_answered_for_its_own_record() {
+        let (spool, _, mut pipeline) = pipeline();
+        let listener = listener(Protocol::Snmp, Transport::Udp);
+        let inform = [
+            0x30, 0x41, 2, 1, 1, 4, 4, b'p', b'u', b'b', b'l', 0xa6, 0x36, 2, 4, 0x3b, 0x65, 0x19,
+            0x67, 2, 1, 0, 2, 1, 0, 0x30, 0x28, 0x30, 0x0d, 6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43,
+            1, 0x63, 0x30, 0x17, 6, 0x0a, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0, 6, 9, 0x2b, 6, 1, 6, 3,
+            1, 1, 5, 1,
+        ];
+        let verdict = pipeline.take(&packet(&inform, &listener));
+        let reply = verdict.reply.expect("a Response");
+        assert_eq!(reply.bytes[11], 0xa2);
+        assert_eq!(reply.after, (LaneId(1), Number(0)));
+        assert!(spool.is_accepted(reply.after));
+        assert!(!spool.is_accepted((LaneId(1), Number(1))));
+    }
+
+    #[test]
+    fn a_full_spool_rejects_the_packet_and_does_not_answer_the_inform() {
+        let (_, settings, _) = pipeline();
+        let route = crate::route::Config::default();
+        let spool = Arc::new(Spool::new(&crate::spool::Config {
+            bytes_max: 10,
+            when_full: crate::spool::WhenFull::DropNewest,
+            topics: route.lanes(),
+        }));
+        let router = Arc::new(Router::new(
+            &route,
+            "test",
+            &crate::route::Boot::at(UnixMicros(0)),
+        ));
+        let mut pipeline = Pipeline::new(spool, router, settings);
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let verdict = pipeline.take(&packet(b"<13>hello", &listener));
+        assert_eq!(verdict.outcome, Outcome::Rejected(Reason::SpoolFull));
+        assert!(verdict.reply.is_none());
+    }
+
+    #[test]
+    fn the_address_is_the_name_of_a_device_that_gives_none() {
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let event = one_event(
+            &packet(b"hello", &listener),
+            &normalize::Config::for_agent("test"),
+        )
+        .unwrap();
+        assert_eq!(event["device"]["hostname"], "10.0.0.1");
+        let source = serde_json::to_value(HostnameSource::Address).unwrap();
+        assert_eq!(event["device"]["hostname_source"], source);
+    }
+}

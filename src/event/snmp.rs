@@ -41,6 +41,9 @@ pub enum SnmpVersion {
     V2c,
     #[serde(rename = "v3")]
     V3,
+    /// The packet could not be read up to its version.
+    #[serde(rename = "unknown")]
+    Unknown,
 }
 
 /// What kind of notification it was.
@@ -74,11 +77,29 @@ pub struct Varbind<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static str>,
     /// The value as a number, where a double holds it exactly (|n| ≤ 2⁵³).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "number_in_shortest_form"
+    )]
+    #[schemars(with = "Option<f64>")]
     pub number: Option<f64>,
     /// The MIB's name for an enumerated value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
+}
+
+/// Writes whole numbers without a fraction: `2`, not `2.0`.
+fn number_in_shortest_form<S: serde::Serializer>(
+    number: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    const EXACT_MAX: f64 = (1_u64 << 53) as f64;
+    match number {
+        Some(whole) if whole.fract() == 0.0 && whole.abs() <= EXACT_MAX => {
+            serializer.serialize_i64(*whole as i64)
+        }
+        other => other.serialize(serializer),
+    }
 }
 
 /// Something that can write its varbinds one by one, so that a list needs no allocation.

@@ -1,13 +1,17 @@
-//! Decoded message + packet → [`Event`]: who, when, what.
+//! Decoded message + packet → [`Event`](crate::event::Event): who, when, what.
 //!
 //! ```text
 //!  decode::syslog::Message ──▶ syslog::event ──┐
 //!                                              ├──▶ Event<'_> (borrows message, packet, scratch)
 //!  decode::snmp::Notification ─▶ trap::event ──┘
-//!            device::hostname: inventory · header · (relay · learned · DNS) · address
+//!            device::identify: inventory · header · (relay · learned · DNS) · address
 //! ```
 
-use crate::packet::Packet;
+pub mod device;
+pub mod mib;
+pub mod syslog;
+pub mod trap;
+mod varbind;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -20,6 +24,18 @@ pub struct Config {
     pub domain: DomainPolicy,
     /// Zone of devices whose time stamps have none, in minutes east of UTC.
     pub utc_offset_minutes: i16,
+}
+
+impl Config {
+    /// Every default, under this agent's name.
+    pub fn for_agent(agent_id: impl Into<String>) -> Config {
+        Config {
+            agent_id: agent_id.into(),
+            raw: RawPolicy::default(),
+            domain: DomainPolicy::default(),
+            utc_offset_minutes: 0,
+        }
+    }
 }
 
 /// When an event carries `raw`.
@@ -77,7 +93,6 @@ pub struct Scratch {
     pub raw: Vec<u8>,
     /// Names and OIDs as text.
     pub text: String,
+    /// What a trap's event borrows.
+    pub trap: trap::Buffers,
 }
-
-#[expect(unused, reason = "the stages below use it")]
-type Input<'a> = Packet<'a>;

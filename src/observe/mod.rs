@@ -1,3 +1,23 @@
-//! What the agent says about itself: the ledger, metrics, logs.
+//! What the agent says about itself.
+//!
+//! ```text
+//!  receivers, spool ──counts──▶ ledger ──Snapshot──┐
+//!  every stage's state (gathered by the agent) ────┴──▶ picture::Picture ──┬──▶ health     ready, degraded, not ready
+//!  long-running threads ──beats──▶ health::Heartbeats ─────────────────────┤    (and: do the threads move?)
+//!                                                                          ├──▶ metrics    OpenMetrics text
+//!                                                                          └──▶ statement  the ledger as JSON, as a table
+//!  tracing events ──▶ log ──▶ stderr (a thread of its own)      the agent's main thread ──▶ systemd (NOTIFY_SOCKET)
+//! ```
+//!
+//! Everything between a [`picture::Picture`] and its text is pure. [`log`], [`stderr`], [`systemd`] and [`process`]
+//! are the shells: they touch descriptors, sockets, clocks and /proc.
 
+pub mod health;
 pub mod ledger;
+pub mod log;
+pub mod metrics;
+pub mod picture;
+pub mod process;
+pub mod statement;
+pub mod stderr;
+pub mod systemd;

@@ -43,6 +43,15 @@ impl Config {
     }
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            topics: Config::TOPICS_DEFAULT.map(String::from),
+            payload_bytes_max: Config::PAYLOAD_BYTES_MAX_DEFAULT,
+        }
+    }
+}
+
 /// The routing table of one boot.
 #[derive(Debug)]
 pub struct Router {

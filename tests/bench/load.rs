@@ -34,7 +34,9 @@ pub fn send(target: SocketAddr, rate: u64, duration: Duration, size: usize) -> u
     let mut sent = 0;
     while sent < total {
         for _ in 0..BURST.min((total - sent) as usize) {
-            socket.send(&message(sent, size)).expect("a datagram sent over loopback");
+            socket
+                .send(&message(sent, size))
+                .expect("a datagram sent over loopback");
             sent += 1;
         }
         let due = pause * (sent / BURST as u64) as u32;

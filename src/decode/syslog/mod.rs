@@ -1,3 +1,328 @@
 //! Syslog in any dialect.
+//!
+//! ```text
+//!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ rfc3164 ▷ loose ▷ (unknown) ─▶ Message
+//!                                     └ the first that finds its own evidence reads ┘
+//! ```
+//!
+//! A reader looks for cheap evidence of its dialect in the bytes (never at the port) and returns `None` where there is
+//! none. To add a family: one file with such a function, one line in `READERS`, ordered from the most specific
+//! evidence to the least.
+//!
+//! Reading never fails. What cannot be read stays in [`Message::text`], and [`Message::error`] says what was
+//! expected and where.
 
+mod cisco;
+mod loose;
+mod rfc3164;
 pub mod rfc5424;
+mod structured_data;
+pub mod timestamp;
+
+#[cfg(test)]
+mod corpus_tests;
+
+use crate::decode::reader::Reader;
+use rfc5424::StructuredData;
+use timestamp::Stamp;
+
+/// One syslog message, borrowed from its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The dialect that was read.
+    pub format: Format,
+    /// Facility and severity; `None` where the message has no PRI or an impossible one.
+    pub pri: Option<Pri>,
+    /// The message's own time stamp.
+    pub time: Option<Stamp<'a>>,
+    /// What the header calls the sender. Not checked: a header can say anything.
+    pub hostname: Option<&'a [u8]>,
+    /// RFC 5424 APP-NAME, or the tag of RFC 3164.
+    pub app_name: Option<&'a [u8]>,
+    /// RFC 5424 PROCID, or what stands in brackets behind the tag.
+    pub proc_id: Option<&'a [u8]>,
+    /// RFC 5424 MSGID.
+    pub msg_id: Option<&'a [u8]>,
+    /// RFC 5424 structured data.
+    pub structured_data: Option<StructuredData<'a>>,
+    /// The device's own name for what happened, without the `%`: `SYS-5-CONFIG_I`.
+    pub event_code: Option<&'a [u8]>,
+    /// The vendor, where the message's shape shows it.
+    pub vendor: Option<&'static str>,
+    /// The operating system, where the message's shape shows it.
+    pub os: Option<&'static str>,
+    /// The device's own message counter: Cisco's, or `sequenceId` of RFC 5424, section 7.3.1.
+    pub sequence: Option<u64>,
+    /// What the device says of its clock.
+    pub clock: Option<Clock>,
+    /// What is left for people, without header and event code.
+    pub text: &'a [u8],
+    /// What could not be read.
+    pub error: Option<DecodeError>,
+    /// Whether the fields say all that the bytes say.
+    pub fidelity: Fidelity,
+}
+
+impl<'a> Message<'a> {
+    /// Nothing but text, for readers to fill in.
+    fn of(format: Format, pri: Option<Pri>, text: &'a [u8]) -> Self {
+        Message {
+            format,
+            pri,
+            time: None,
+            hostname: None,
+            app_name: None,
+            proc_id: None,
+            msg_id: None,
+            structured_data: None,
+            event_code: None,
+            vendor: None,
+            os: None,
+            sequence: None,
+            clock: None,
+            text,
+            error: None,
+            fidelity: Fidelity::Exact,
+        }
+    }
+
+    /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these.
+    fn with_event_code(mut self) -> Self {
+        if let Some((code, text)) = cisco::split_code(self.text) {
+            self.event_code = Some(code);
+            self.text = text;
+        }
+        self
+    }
+}
+
+/// The dialect that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// RFC 5424.
+    Rfc5424,
+    /// RFC 3164 as devices write it.
+    Rfc3164,
+    /// Any of Cisco's own header shapes.
+    Cisco,
+    /// Read by syslog_loose, for header shapes that no reader of ours recognises.
+    Loose,
+    /// No reader recognised a header: all is text.
+    Unknown,
+}
+
+impl Format {
+    /// The name used in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Rfc5424 => "rfc5424",
+            Format::Rfc3164 => "rfc3164",
+            Format::Cisco => "cisco",
+            Format::Loose => "loose",
+            Format::Unknown => "unknown",
+        }
+    }
+}
+
+/// The number at a message's start, taken apart (RFC 5424, section 6.2.1): `facility * 8 + severity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pri {
+    /// 0 to 23.
+    pub facility: u8,
+    /// 0 (emergency) to 7 (debug).
+    pub severity: u8,
+}
+
+/// What a device says of its clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// It follows a time source.
+    Synchronized,
+    /// It lost its time source, or never had one.
+    Unsynchronized,
+}
+
+/// What could not be read, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeError {
+    /// What was expected, in words.
+    pub reason: &'static str,
+    /// The byte at which reading stopped, counted from the message's first.
+    pub at: usize,
+}
+
+/// Whether the fields say all that the bytes say, so that the original need not be kept.
+///
+/// Fixed syntax (a BOM, one line end or NUL behind the message, the padding of a day) is not content: leaving it out
+/// changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// PRI, header fields and text account for every byte.
+    Exact,
+    /// Something was left out or cannot be told from the fields: superfluous spaces, a second time stamp, digits
+    /// below the microsecond.
+    Changed,
+}
+
+impl Fidelity {
+    /// `Changed`, where `condition` holds.
+    fn changed_if(self, condition: bool) -> Self {
+        if condition { Fidelity::Changed } else { self }
+    }
+}
+
+/// Reads what follows the PRI, if it finds the evidence of its dialect.
+type ReadDialect = for<'a> fn(Option<Pri>, Reader<'a>) -> Option<Message<'a>>;
+
+/// The dialects, most specific evidence first.
+const READERS: [ReadDialect; 4] = [rfc5424::read, cisco::read, rfc3164::read, loose::read];
+
+/// Reads one message. Never fails.
+///
+/// ```
+/// let message = trapline::decode::syslog::read(b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed");
+/// assert_eq!(message.hostname, Some(&b"mymachine"[..]));
+/// assert_eq!(message.text, b"'su root' failed");
+/// ```
+pub fn read(bytes: &[u8]) -> Message<'_> {
+    let mut input = Reader::new(without_trailer(bytes));
+    let (pri, pri_error) = take_pri(&mut input);
+    let read = READERS.iter().find_map(|read| read(pri, input));
+    let mut message = read.unwrap_or_else(|| unknown(pri, input));
+    message.error = pri_error.or(message.error);
+    message
+}
+
+fn unknown(pri: Option<Pri>, input: Reader<'_>) -> Message<'_> {
+    let mut message = Message::of(Format::Unknown, pri, input.rest()).with_event_code();
+    message.error = Some(DecodeError {
+        reason: "expected a header: a time stamp, or a tag that ends in a colon",
+        at: input.at(),
+    });
+    message
+}
+
+/// Without the one line end or NUL that devices put behind a datagram as if it were a line of a stream. More than one
+/// stays: it may be content.
+fn without_trailer(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// Takes `<n>`. Digits between angle brackets that are no PRI are taken too, with an error, so that the header behind
+/// them is still read; anything else is left where it is.
+fn take_pri(input: &mut Reader<'_>) -> (Option<Pri>, Option<DecodeError>) {
+    let mut after = *input;
+    if !after.eat(b'<') {
+        return (None, None);
+    }
+    let digits = after.take_while(|byte| byte.is_ascii_digit());
+    if !(1..=9).contains(&digits.len()) || !after.eat(b'>') {
+        return (None, None);
+    }
+    let number = digits
+        .iter()
+        .fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let at = input.at();
+    *input = after;
+    match u8::try_from(number) {
+        Ok(number @ 0..=191) => {
+            let pri = Pri {
+                facility: number / 8,
+                severity: number % 8,
+            };
+            (Some(pri), None)
+        }
+        _ => {
+            let reason = "expected a PRI from 0 to 191";
+            (None, Some(DecodeError { reason, at }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pri_outside_the_rfc_is_an_error_and_the_header_is_still_read() {
+        let message = read(b"<192>Oct 11 22:14:15 r1 su: x");
+        assert_eq!(message.pri, None);
+        assert_eq!(message.hostname, Some(&b"r1"[..]));
+        assert_eq!(
+            message.error,
+            Some(DecodeError {
+                reason: "expected a PRI from 0 to 191",
+                at: 0
+            })
+        );
+    }
+
+    #[test]
+    fn brackets_that_are_no_pri_stay_in_the_text() {
+        for text in ["<>x", "<abc>x", "<1", "<", "<-1>x", "<1234567890>x"] {
+            let message = read(text.as_bytes());
+            assert_eq!(
+                (message.pri, message.text),
+                (None, text.as_bytes()),
+                "{text}"
+            );
+            assert_eq!(message.format, Format::Unknown);
+        }
+    }
+
+    #[test]
+    fn text_without_a_header_is_kept_whole_with_the_place_where_reading_stopped() {
+        let message = read(b"<13>{\"port\":1,\"state\":\"down\"}");
+        assert_eq!(
+            message.pri,
+            Some(Pri {
+                facility: 1,
+                severity: 5
+            })
+        );
+        assert_eq!(message.text, b"{\"port\":1,\"state\":\"down\"}");
+        assert_eq!(message.error.unwrap().at, 4);
+    }
+
+    #[test]
+    fn one_line_end_or_nul_behind_the_message_is_no_content() {
+        for trailer in ["", "\n", "\r\n", "\0", "\n\0"] {
+            let bytes = format!("<34>Oct 11 22:14:15 r1 su: x{trailer}");
+            let message = read(bytes.as_bytes());
+            assert_eq!(message.text, b"x", "{trailer:?}");
+            assert_eq!(message.fidelity, Fidelity::Exact);
+        }
+        assert_eq!(read(b"<34>Oct 11 22:14:15 r1 su: x\n\n").text, b"x\n");
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_message_without_anything() {
+        let message = read(b"");
+        assert_eq!((message.format, message.text), (Format::Unknown, &b""[..]));
+        assert!(message.error.is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_and_what_was_read_before_does_not_matter(before: Vec<u8>, bytes: Vec<u8>) {
+            let first = read(&bytes);
+            let _ = read(&before);
+            proptest::prop_assert_eq!(first, read(&bytes));
+        }
+
+        #[test]
+        fn anything_made_of_header_parts_is_read_and_its_text_is_its_end(
+            parts in proptest::collection::vec(proptest::sample::select(vec![
+                "<34>", "1 ", "- ", "2003-10-11T22:14:15.003Z ", "Oct 11 22:14:15 ", "*Mar  1 18:48:50.483 UTC: ",
+                "host ", "app[12]: ", "[a b=\"c\\]\"]", "[", "]", "%SYS-5-CONFIG_I: ", "123: ", ": ", ":", " ", "  ",
+                "RP/0/RSP0/CPU0:", "\u{feff}", "last message repeated 2 times", "é", "\t", "%", "<", ">", "\0", "\n",
+            ]), 0..12),
+        ) {
+            let text = parts.concat();
+            let message = read(text.as_bytes());
+            proptest::prop_assert!(without_trailer(text.as_bytes()).ends_with(message.text) || message.format == Format::Loose);
+        }
+    }
+}

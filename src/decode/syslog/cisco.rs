@@ -1,0 +1,484 @@
+//! Cisco's own header shapes: everything that stands in front of a `%FACILITY-SEVERITY-MNEMONIC:`.
+//!
+//! ```text
+//!  IOS, IOS-XE  <189>123: hostname: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: text
+//!                    45: 000123: 3w2d: %LINK-3-UPDOWN: text           two counters; uptime in place of a date
+//!  IOS-XR       <189>123: hostname RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : ifmgr[201]: %PKT_INFRA-LINK-3-UPDOWN : text
+//!  NX-OS        <189>: 2021 Nov  6 16:16:05 UTC: %ETHPORT-5-IF_DOWN: text
+//!               <190>2018 Apr 20 13:15:07 hostname %ETHPORT-5-IF_UP: text
+//!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
+//! ```
+//!
+//! Evidence: the code, and nothing in front of it that none of these shapes has. So `host Agent: %SYS-5-...` (Arista's
+//! shape) is left to the next reader, which keeps the code and names no vendor. A `*` before the time says that the
+//! clock was never set, a `.` that it lost its time source (Cisco, "Troubleshooting, Fault Management, and Logging":
+//! time stamps on log messages).
+
+use super::timestamp::{self, Stamp, ZoneWords};
+use super::{Clock, Fidelity, Format, Message, Pri};
+use crate::decode::reader::Reader;
+
+/// A code that starts later than this is a quotation in some text: the longest header, with two names of 63 bytes, is
+/// shorter.
+const HEADER_BYTES_MAX: usize = 200;
+
+/// Longer words are no codes: the longest in Cisco's message guides has 60 bytes.
+const CODE_BYTES_MAX: usize = 96;
+
+pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
+    let (header, code, text) = find_code(input.rest())?;
+    let mut header = Header::read(header)?;
+    let os = header.os(code);
+    if header.open_word && !is_firewall(code) {
+        return None;
+    }
+    if pri.is_none() && header.time.is_none() && header.sequence.is_none() {
+        return None;
+    }
+    let mut message = Message::of(Format::Cisco, pri, text);
+    let marked_clocks = matches!(os, Some("ios" | "ios-xr"));
+    if marked_clocks && header.time.is_some() && header.clock.is_none() {
+        header.clock = Some(Clock::Synchronized);
+    }
+    let exact_time = header.time.is_none_or(|time| time.is_exact());
+    message.fidelity = Fidelity::Exact.changed_if(header.dropped || !exact_time);
+    message.time = header.time;
+    message.hostname = header.hostname;
+    message.app_name = header.app_name;
+    message.proc_id = header.proc_id;
+    message.event_code = Some(code);
+    message.vendor = Some("cisco");
+    message.os = os;
+    message.sequence = header.sequence;
+    message.clock = header.clock;
+    Some(message)
+}
+
+/// The first code that starts a word within reach: what stands before it, the code, and the text behind it.
+fn find_code(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
+    memchr::memchr_iter(b'%', reach).find_map(|at| {
+        let (header, rest) = body.split_at_checked(at)?;
+        if !matches!(header.last(), None | Some(b' ' | b':')) {
+            return None;
+        }
+        let (code, text) = split_code(rest)?;
+        Some((header, code, text))
+    })
+}
+
+/// Splits `%FACILITY-SEVERITY-MNEMONIC: text` into the code without `%`, and the text. The facility may have a
+/// subfacility (`PKT_INFRA-LINK`), the mnemonic may be a number (`ASA-6-302013`), and the colon may have a space in
+/// front of it or be missing.
+pub(super) fn split_code(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut input = Reader::new(text);
+    if !input.eat(b'%') {
+        return None;
+    }
+    let code = input.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let has_severity = code
+        .windows(3)
+        .any(|three| matches!(three, [b'-', b'0'..=b'7', b'-']));
+    let starts_well = code.first().is_some_and(u8::is_ascii_alphabetic);
+    let ends_well = code.last().is_some_and(u8::is_ascii_alphanumeric);
+    if !has_severity || !starts_well || !ends_well || code.len() > CODE_BYTES_MAX {
+        return None;
+    }
+    let mut behind = input;
+    behind.eat(b' ');
+    if behind.eat(b':') {
+        input = behind;
+    } else if !matches!(input.peek(), None | Some(b' ')) {
+        return None;
+    }
+    input.eat(b' ');
+    Some((code, input.rest()))
+}
+
+/// Codes that nobody but Cisco's firewalls writes, whatever stands in front.
+fn is_firewall(code: &[u8]) -> bool {
+    [b"ASA-".as_slice(), b"FTD-", b"PIX-", b"FWSM-"]
+        .iter()
+        .any(|prefix| code.starts_with(prefix))
+}
+
+/// What stands in front of the code.
+#[derive(Default)]
+struct Header<'a> {
+    sequence: Option<u64>,
+    clock: Option<Clock>,
+    time: Option<Stamp<'a>>,
+    hostname: Option<&'a [u8]>,
+    app_name: Option<&'a [u8]>,
+    proc_id: Option<&'a [u8]>,
+    /// Evidence of the operating system.
+    has_node: bool,
+    has_uptime: bool,
+    has_year_first: bool,
+    /// Something was understood that no field of a message holds.
+    dropped: bool,
+    /// A word that is a host or a process; which of both shows only what follows.
+    open_word: bool,
+}
+
+impl<'a> Header<'a> {
+    /// Reads item by item; `None` where an item is none of Cisco's.
+    fn read(header: &'a [u8]) -> Option<Self> {
+        let mut found = Header::default();
+        let mut input = Reader::new(header);
+        loop {
+            input.take_while(|byte| matches!(byte, b' ' | b':'));
+            if input.is_empty() {
+                break;
+            }
+            let read = found.take_time(&mut input)
+                || found.take_sequence(&mut input)
+                || found.take_uptime(&mut input)
+                || found.take_session(&mut input)
+                || found.take_node(&mut input)
+                || found.take_process(&mut input)
+                || found.take_hostname(&mut input);
+            if !read {
+                return None;
+            }
+        }
+        Some(found)
+    }
+
+    fn take_time(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let marked = after.eat(b'*') || after.eat(b'.');
+        let has_year_first = after.peek().is_some_and(|byte| byte.is_ascii_digit());
+        let stamp = timestamp::bsd(&mut after, ZoneWords::BeforeColon)
+            .or_else(|| timestamp::rfc3339(&mut after));
+        let Some(stamp) = stamp else { return false };
+        // A relay puts its own time in front; the device's stands nearer to the code.
+        self.dropped |= self.time.is_some();
+        self.time = Some(stamp);
+        self.clock = marked.then_some(Clock::Unsynchronized);
+        self.has_year_first = has_year_first;
+        self.open_word = false;
+        *input = after;
+        true
+    }
+
+    /// `123:`. The first counts what the device sent to its syslog servers, the second (`service sequence-numbers`)
+    /// what it logged at all; only the first has no holes for a server.
+    fn take_sequence(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let digits = after.take_while(|byte| byte.is_ascii_digit());
+        let is_uptime = matches!(after.rest(), [b':', m, s, b':', ..] if m.is_ascii_digit() && s.is_ascii_digit());
+        if digits.is_empty() || after.peek() != Some(b':') || is_uptime {
+            return false;
+        }
+        let Some(sequence) = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+        else {
+            return false;
+        };
+        self.dropped |= self.sequence.is_some();
+        self.sequence = self.sequence.or(Some(sequence));
+        self.open_word = false;
+        *input = after;
+        true
+    }
+
+    /// `00:00:46:`, `3w2d:`, `1y12w:`, `2d03h:`: the time since the device started. No instant follows from it.
+    fn take_uptime(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let marked = after.eat(b'*') || after.eat(b'.');
+        let word = after.take_while(|byte| {
+            byte.is_ascii_digit() || matches!(byte, b':' | b'y' | b'w' | b'd' | b'h')
+        });
+        let word = word.strip_suffix(b":").unwrap_or(word);
+        let is_clock = matches!(word, [h1, h2, b':', m1, m2, b':', s1, s2]
+            if [h1, h2, m1, m2, s1, s2].iter().all(|digit| digit.is_ascii_digit()));
+        let is_span = matches!(word, [first, .., last] if first.is_ascii_digit() && matches!(last, b'w' | b'd' | b'h'))
+            && !word.contains(&b':')
+            && word
+                .iter()
+                .filter(|byte| byte.is_ascii_alphabetic())
+                .count()
+                == 2;
+        if !(is_clock || is_span) {
+            return false;
+        }
+        self.has_uptime = true;
+        self.dropped = true;
+        self.open_word = false;
+        self.clock = marked.then_some(Clock::Unsynchronized);
+        *input = after;
+        true
+    }
+
+    /// `[syslog@9 s_sn="5"]:` of IOS's `logging host ... sequence-num-session`.
+    fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        if !after.rest().starts_with(b"[syslog@9 ") || after.take_until(b']').is_none() {
+            return false;
+        }
+        self.dropped = true;
+        *input = after;
+        true
+    }
+
+    /// `RP/0/RSP0/CPU0:`, `LC/0/2/CPU0:`, `0/RP0/CPU0:`: which part of an IOS-XR chassis speaks.
+    fn take_node(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let word = after.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
+        let slashes = word.iter().filter(|byte| **byte == b'/').count();
+        if slashes < 2 || self.has_node || !after.eat(b':') {
+            return false;
+        }
+        self.has_node = true;
+        self.dropped = true;
+        *input = after;
+        true
+    }
+
+    /// `ifmgr[201]:` of IOS-XR, where a node stands in front.
+    fn take_process(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let name = after.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b':'));
+        if !self.has_node || name.is_empty() || !after.eat(b'[') {
+            return false;
+        }
+        let proc_id = after.take_while(|byte| byte.is_ascii_digit());
+        if proc_id.is_empty() || !after.eat(b']') || !after.eat(b':') {
+            return false;
+        }
+        self.app_name = Some(name);
+        self.proc_id = Some(proc_id);
+        *input = after;
+        true
+    }
+
+    /// `hostname:`, `hostname ` or an address. A second word, and a word glued to a colon behind a time, may be a
+    /// process (`Ebra:`); it is a host where a counter or another time follows.
+    fn take_hostname(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        let word = after.take_while(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/')
+        });
+        if word.is_empty()
+            || word.contains(&b'/')
+            || !matches!(after.peek(), None | Some(b' ' | b':'))
+        {
+            return false;
+        }
+        let glued_behind_time = self.time.is_some() && after.peek() == Some(b':');
+        self.open_word = self.hostname.is_some() || glued_behind_time;
+        self.dropped |= self.hostname.is_some();
+        self.hostname = Some(word);
+        *input = after;
+        true
+    }
+
+    /// The operating system that only this shape or this code has. IOS and IOS-XE write the same.
+    fn os(&self, code: &[u8]) -> Option<&'static str> {
+        let facility = code.split(|byte| *byte == b'-').next().unwrap_or_default();
+        match facility {
+            b"ASA" => Some("asa"),
+            b"FTD" => Some("ftd"),
+            b"PIX" => Some("pix"),
+            b"FWSM" => Some("fwsm"),
+            _ if self.has_node => Some("ios-xr"),
+            _ if self.has_year_first && self.time.is_some_and(|time| time.year.is_some()) => {
+                Some("nx-os")
+            }
+            _ if self.sequence.is_some() || self.has_uptime || self.clock.is_some() => Some("ios"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fidelity, read};
+    use super::*;
+
+    fn text(bytes: Option<&[u8]>) -> &str {
+        bytes.map_or("~", |bytes| std::str::from_utf8(bytes).unwrap())
+    }
+
+    /// Host, process, code, system, counter, clock and text; `~` for what is not there.
+    fn parts(input: &str) -> String {
+        let message = read(input.as_bytes());
+        format!(
+            "{}|{}|{}|{}|{}|{}|{}",
+            text(message.hostname),
+            text(message.app_name),
+            text(message.event_code),
+            message.os.unwrap_or("~"),
+            message
+                .sequence
+                .map_or("~".into(), |number| number.to_string()),
+            message
+                .clock
+                .map_or("~".into(), |clock| format!("{clock:?}")),
+            text(Some(message.text)),
+        )
+    }
+
+    #[test]
+    fn the_shapes_of_every_family_are_read() {
+        for (input, expected) in [
+            (
+                "<189>123: hostname: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: Configured",
+                "hostname|~|SYS-5-CONFIG_I|ios|123|Unsynchronized|Configured",
+            ),
+            (
+                "<189>123: *Mar  1 18:48:50.483: %SYS-5-CONFIG_I: Configured",
+                "~|~|SYS-5-CONFIG_I|ios|123|Unsynchronized|Configured",
+            ),
+            (
+                "<189>123: .Mar  1 18:48:50.483: %SYS-5-CONFIG_I: x",
+                "~|~|SYS-5-CONFIG_I|ios|123|Unsynchronized|x",
+            ),
+            (
+                "<189>1432: sw1: Jun  1 12:50:26.172: %LINEPROTO-5-UPDOWN: x",
+                "sw1|~|LINEPROTO-5-UPDOWN|ios|1432|Synchronized|x",
+            ),
+            (
+                "<189>*Mar  1 18:48:50.483: %SYS-5-CONFIG_I: x",
+                "~|~|SYS-5-CONFIG_I|ios|~|Unsynchronized|x",
+            ),
+            (
+                "<189>45: 000123: Mar  1 2024 18:48:50 CET: %SYS-5-CONFIG_I: x",
+                "~|~|SYS-5-CONFIG_I|ios|45|Synchronized|x",
+            ),
+            (
+                "<189>46: 3w2d: %LINK-3-UPDOWN: x",
+                "~|~|LINK-3-UPDOWN|ios|46|~|x",
+            ),
+            (
+                "<189>46: r1: 00:00:46: %LINK-3-UPDOWN: x",
+                "r1|~|LINK-3-UPDOWN|ios|46|~|x",
+            ),
+            (
+                "<189>46: r1: *00:00:46: %LINK-3-UPDOWN: x",
+                "r1|~|LINK-3-UPDOWN|ios|46|Unsynchronized|x",
+            ),
+            ("<189>%SYS-5-CONFIG_I: x", "~|~|SYS-5-CONFIG_I|~|~|~|x"),
+            (
+                "<189>: 2021 Nov  6 16:16:05 UTC: %ETHPORT-5-IF_DOWN: x",
+                "~|~|ETHPORT-5-IF_DOWN|nx-os|~|~|x",
+            ),
+            (
+                "<190>2018 Apr 20 13:15:07 nexus-switch %ETHPORT-5-IF_UP: x",
+                "nexus-switch|~|ETHPORT-5-IF_UP|nx-os|~|~|x",
+            ),
+            (
+                "<190>sw01.pdx01: 2017 Jul 28 14:42:46 UTC: %AUTHPRIV-6-SYSTEM_MSG: x",
+                "sw01.pdx01|~|AUTHPRIV-6-SYSTEM_MSG|nx-os|~|~|x",
+            ),
+            (
+                "<166>%ASA-6-302013: Built",
+                "~|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<166>Jul 29 2024 10:11:12: %ASA-6-302013: Built",
+                "~|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<166>Jul 29 2024 10:11:12 asa1 : %ASA-6-302013: Built",
+                "asa1|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<166>Jul 29 2024 10:11:12 asa1: %ASA-6-302013: Built",
+                "asa1|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<166>:Jul 29 10:11:12 EDT: %ASA-session-6-302013: Built",
+                "~|~|ASA-session-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<166>2024-07-29T10:11:12Z ftd1 : %FTD-6-302013: Built",
+                "ftd1|~|FTD-6-302013|ftd|~|~|Built",
+            ),
+            (
+                "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : ifmgr[201]: %PKT_INFRA-LINK-3-UPDOWN : x",
+                "~|ifmgr|PKT_INFRA-LINK-3-UPDOWN|ios-xr|~|Synchronized|x",
+            ),
+            (
+                "<149>2647599: vmx01 RP/0/RSP1/CPU0:Mar 28 15:08:30.941 UTC: bgp[1051]: %ROUTING-BGP-5-MAXPFX : x",
+                "vmx01|bgp|ROUTING-BGP-5-MAXPFX|ios-xr|2647599|Synchronized|x",
+            ),
+            (
+                "<187>94307: gw1.dev1 LC/0/2/CPU0:Jul  7 20:16:14.834 : ifmgr[214]: %PKT_INFRA-LINK-3-UPDOWN : x",
+                "gw1.dev1|ifmgr|PKT_INFRA-LINK-3-UPDOWN|ios-xr|94307|Synchronized|x",
+            ),
+        ] {
+            assert_eq!(parts(input), expected, "{input}");
+            let message = read(input.as_bytes());
+            assert_eq!(
+                (message.format, message.vendor, message.error),
+                (Format::Cisco, Some("cisco"), None)
+            );
+        }
+    }
+
+    #[test]
+    fn a_relays_header_gives_way_to_the_devices_own() {
+        let input =
+            "<189>Mar  1 19:00:00 10.1.1.1 123: r1: *Mar  1 18:48:50.483: %SYS-5-CONFIG_I: x";
+        assert_eq!(parts(input), "r1|~|SYS-5-CONFIG_I|ios|123|Unsynchronized|x");
+        let message = read(input.as_bytes());
+        assert_eq!(message.time.map(|time| time.minute), Some(48));
+        assert_eq!(message.fidelity, Fidelity::Changed);
+    }
+
+    #[test]
+    fn what_no_field_holds_is_said_to_be_left_out() {
+        for (input, fidelity) in [
+            (
+                "<189>123: r1: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: x",
+                Fidelity::Exact,
+            ),
+            (
+                "<189>123: r1: *Mar  1 18:48:50.483 LAB: %SYS-5-CONFIG_I: x",
+                Fidelity::Changed,
+            ),
+            (
+                "<189>45: 000123: Mar  1 18:48:50: %SYS-5-CONFIG_I: x",
+                Fidelity::Changed,
+            ),
+            ("<189>46: 3w2d: %LINK-3-UPDOWN: x", Fidelity::Changed),
+            (
+                "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : a[1]: %A-3-B : x",
+                Fidelity::Changed,
+            ),
+        ] {
+            assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{input}");
+        }
+    }
+
+    #[test]
+    fn a_code_behind_what_cisco_never_writes_is_left_to_the_next_reader() {
+        for input in [
+            "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 h app[1]: %SYS-5-CONFIG_I: x",
+            "<165>Feb  6 09:42:36 h someone logged \"x\" %SYS-5-CONFIG_I: x",
+        ] {
+            assert_eq!(read(input.as_bytes()).format, Format::Rfc3164, "{input}");
+        }
+    }
+
+    #[test]
+    fn percent_signs_in_text_are_no_codes() {
+        for text in [
+            "%",
+            "%%01IFNET/4/LINK: x",
+            "%SYS: x",
+            "%SYS-9-X: x",
+            "%SYS-5-: x",
+            "%-5-X: x",
+            "%SYS-5-X;",
+            "90% used",
+        ] {
+            assert_eq!(split_code(text.as_bytes()), None, "{text}");
+        }
+    }
+}

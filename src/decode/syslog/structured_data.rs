@@ -1,0 +1,492 @@
+//! RFC 5424, section 6.3: structured data.
+//!
+//! ```text
+//!  [exampleSDID@32473 iut="3" eventSource="App\"x\""][meta sequenceId="29"]
+//!   └ id              └ name └ value, with \" \\ \] as escapes
+//!
+//!  bytes ──scan──▶ StructuredData (the same bytes, checked) ──serde──▶ {"meta":{"sequenceId":["29"]},...}
+//! ```
+//!
+//! The bytes are read twice, once to check them and once to write them, so that nothing is allocated in between.
+
+use super::{Clock, DecodeError};
+use crate::decode::reader::Reader;
+
+/// Elements of one message that are read. Finding a repeated id takes a comparison with each earlier one, and the RFC's
+/// registry and the vendors together use a handful.
+const ELEMENTS_MAX: usize = 32;
+
+/// Parameters of one message that are read, all elements together. Finding a repeated name may take a comparison with
+/// each other one; the longest that firewalls write (Junos RT_FLOW) have about 50.
+const PARAMS_MAX: usize = 256;
+
+/// Structured data in which an id stands twice, which the RFC forbids, is read up to this length: putting each id's
+/// elements together takes a pass over all of it.
+const REPEATED_BYTES_MAX: usize = 4096;
+
+/// What the scan of structured data found.
+pub(super) struct Found<'a> {
+    pub(super) data: StructuredData<'a>,
+    /// `sequenceId` of `meta` (section 7.3.1).
+    pub(super) sequence: Option<u64>,
+    /// `isSynced` of `timeQuality` (section 7.1.2).
+    pub(super) clock: Option<Clock>,
+    /// Whether an id stands more than once.
+    pub(super) repeats: bool,
+}
+
+/// Checks the elements that come next and takes them; takes nothing on an error.
+pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError> {
+    let all = input.rest();
+    let mut after = *input;
+    let (mut elements, mut params, mut ids) = (0_usize, 0_usize, Names::default());
+    let mut may_repeat_name = false;
+    let (mut sequence, mut clock) = (None, None);
+    while after.peek() == Some(b'[') {
+        let reason = |reason| DecodeError {
+            reason,
+            at: input.at(),
+        };
+        elements += 1;
+        if elements > ELEMENTS_MAX {
+            return Err(reason("expected at most 32 elements of structured data"));
+        }
+        let id = open_element(&mut after).ok_or(reason(
+            "expected structured data: an id, then a space or the closing bracket",
+        ))?;
+        ids.add(id);
+        let mut names = Names::default();
+        while let Some((name, value)) = take_param(&mut after) {
+            params += 1;
+            names.add(name);
+            match (id, name) {
+                (b"meta", b"sequenceId") => sequence = number(value),
+                (b"timeQuality", b"isSynced") => clock = synced(value),
+                _ => {}
+            }
+        }
+        may_repeat_name |= names.may_repeat();
+        if params > PARAMS_MAX {
+            return Err(reason("expected at most 256 parameters of structured data"));
+        }
+        after.take_while(|byte| byte == b' ');
+        if !after.eat(b']') {
+            let at = after.at();
+            let reason =
+                "expected a parameter of structured data (name=\"value\") or its closing bracket";
+            return Err(DecodeError { reason, at });
+        }
+    }
+    let mut data = StructuredData {
+        bytes: all.get(..after.at() - input.at()).unwrap_or_default(),
+        repeats_id: false,
+        may_repeat_name,
+    };
+    data.repeats_id = ids.may_repeat() && data.has_repeated_id();
+    if data.repeats_id && data.bytes.len() > REPEATED_BYTES_MAX {
+        let reason = "expected each id once in structured data of more than 4096 bytes";
+        let at = input.at();
+        return Err(DecodeError { reason, at });
+    }
+    *input = after;
+    Ok(Found {
+        data,
+        sequence,
+        clock,
+        repeats: data.repeats_id,
+    })
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn synced(value: &[u8]) -> Option<Clock> {
+    match value {
+        b"1" => Some(Clock::Synchronized),
+        b"0" => Some(Clock::Unsynchronized),
+        _ => None,
+    }
+}
+
+/// Takes `[` and the id.
+fn open_element<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+    if !input.eat(b'[') {
+        return None;
+    }
+    let id = take_name(input);
+    (!id.is_empty() && matches!(input.peek(), Some(b' ' | b']'))).then_some(id)
+}
+
+/// Takes an SD-NAME (RFC 5424, section 6.3.2): printable ASCII without `=`, `]`, `"`. Longer than its 32 bytes too.
+fn take_name<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+    input.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"'))
+}
+
+/// Takes ` name="value"`; the value as it stands, with its escapes. Takes nothing where it returns `None`.
+fn take_param<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let mut after = *input;
+    if after.take_while(|byte| byte == b' ').is_empty() {
+        return None;
+    }
+    let name = take_name(&mut after);
+    if name.is_empty() || !after.eat(b'=') || !after.eat(b'"') {
+        return None;
+    }
+    let value = after.rest();
+    let mut value_bytes = 0;
+    loop {
+        let found = memchr::memchr2(b'"', b'\\', after.rest())?;
+        after.take(found);
+        value_bytes += found;
+        if after.byte() == Some(b'"') {
+            break;
+        }
+        // Only these three are escapes; a backslash before anything else stands for itself (section 6.3.3).
+        value_bytes += 1;
+        if matches!(after.peek(), Some(b'"' | b'\\' | b']')) {
+            after.byte();
+            value_bytes += 1;
+        }
+    }
+    *input = after;
+    Some((name, value.get(..value_bytes)?))
+}
+
+/// Structured data as it stands in the message, already checked by the reader that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StructuredData<'a> {
+    bytes: &'a [u8],
+    /// Whether an id stands more than once. Exact.
+    repeats_id: bool,
+    /// Whether a name may stand more than once in its element. Without it, no name does.
+    may_repeat_name: bool,
+}
+
+impl<'a> StructuredData<'a> {
+    /// Calls `each` with every element's id and parameters, in the message's order, each id once.
+    ///
+    /// The RFC forbids an id to stand twice. Where it does, the later elements' parameters are added to the first's,
+    /// so that a map of elements never has a key twice.
+    pub fn for_each_element<E>(
+        &self,
+        mut each: impl FnMut(&'a [u8], &Params<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let ids = if self.repeats_id {
+            self.ids()
+        } else {
+            [b"".as_slice(); ELEMENTS_MAX]
+        };
+        for (index, (id, params)) in self.elements().enumerate() {
+            let repeated = self.repeats_id && ids.iter().filter(|known| **known == id).count() > 1;
+            if repeated && ids.iter().position(|known| *known == id) != Some(index) {
+                continue;
+            }
+            let params = Params {
+                id,
+                params: if repeated { b"" } else { params },
+                all: repeated.then_some(*self),
+                may_repeat_name: self.may_repeat_name || repeated,
+            };
+            each(id, &params)?;
+        }
+        Ok(())
+    }
+
+    fn has_repeated_id(&self) -> bool {
+        let ids = self.ids();
+        let repeats = |(index, id)| ids.iter().skip(index + 1).any(|other| other == id);
+        ids.iter()
+            .take_while(|id| !id.is_empty())
+            .enumerate()
+            .any(repeats)
+    }
+
+    /// Every element's id in order, and empty ones behind them.
+    fn ids(&self) -> [&'a [u8]; ELEMENTS_MAX] {
+        let mut ids: [&[u8]; ELEMENTS_MAX] = [b""; ELEMENTS_MAX];
+        ids.iter_mut()
+            .zip(self.elements())
+            .for_each(|(slot, (id, _))| *slot = id);
+        ids
+    }
+
+    /// Each element's id, and what stands between the id and the closing bracket.
+    fn elements(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut input = Reader::new(self.bytes);
+        std::iter::from_fn(move || {
+            let id = open_element(&mut input)?;
+            let (params, start) = (input.rest(), input.at());
+            while take_param(&mut input).is_some() {}
+            let params = params.get(..input.at() - start)?;
+            input.take_while(|byte| byte == b' ');
+            input.eat(b']');
+            Some((id, params))
+        })
+    }
+}
+
+/// The parameters of one element: serialises as a map from name to the list of its values, escapes removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Params<'a> {
+    id: &'a [u8],
+    /// The one element's parameters.
+    params: &'a [u8],
+    /// Where the id stands more than once: the whole structured data, to be searched for all of them.
+    all: Option<StructuredData<'a>>,
+    may_repeat_name: bool,
+}
+
+impl<'a> Params<'a> {
+    /// Name and value of each, in the message's order, escapes still in the value.
+    fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let id = self.id;
+        let elsewhere = self
+            .all
+            .into_iter()
+            .flat_map(|all| all.elements())
+            .filter(move |(other, _)| *other == id)
+            .map(|(_, params)| params);
+        std::iter::once(self.params)
+            .chain(elsewhere)
+            .flat_map(|params| {
+                let mut input = Reader::new(params);
+                std::iter::from_fn(move || take_param(&mut input))
+            })
+    }
+}
+
+impl serde::Serialize for Params<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        if !self.may_repeat_name {
+            for (name, value) in self.iter() {
+                map.serialize_entry(&Value(name), &[Value(value)])?;
+            }
+            return map.end();
+        }
+        let mut table: Table = [(b"", b""); PARAMS_MAX];
+        table
+            .iter_mut()
+            .zip(self.iter())
+            .for_each(|(slot, param)| *slot = param);
+        for (index, (name, _)) in table.iter().enumerate() {
+            if name.is_empty() {
+                break;
+            }
+            if !table.iter().take(index).any(|(earlier, _)| earlier == name) {
+                map.serialize_entry(
+                    &Value(name),
+                    &Values {
+                        table: &table,
+                        name,
+                    },
+                )?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// Names and values in order, and empty names behind them. On the stack, and only where a name may repeat.
+type Table<'a> = [(&'a [u8], &'a [u8]); PARAMS_MAX];
+
+/// All values of one name.
+struct Values<'t> {
+    table: &'t Table<'t>,
+    name: &'t [u8],
+}
+
+impl serde::Serialize for Values<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let of_name = self.table.iter().filter(|(name, _)| *name == self.name);
+        serializer.collect_seq(of_name.map(|(_, value)| Value(value)))
+    }
+}
+
+/// A value as it stands in the message; written without its escapes, and with U+FFFD for what is not UTF-8.
+struct Value<'a>(&'a [u8]);
+
+impl serde::Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.0) {
+            Ok(text) if memchr::memchr(b'\\', self.0).is_none() => serializer.serialize_str(text),
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+impl std::fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write;
+        let mut escaped = false;
+        for chunk in self.0.utf8_chunks() {
+            for letter in chunk.valid().chars() {
+                if escaped && !matches!(letter, '"' | '\\' | ']') {
+                    f.write_char('\\')?;
+                }
+                escaped = !escaped && letter == '\\';
+                if !escaped {
+                    f.write_char(letter)?;
+                }
+            }
+            if !chunk.invalid().is_empty() {
+                f.write_str(if escaped { "\\\u{fffd}" } else { "\u{fffd}" })?;
+                escaped = false;
+            }
+        }
+        if escaped { f.write_char('\\') } else { Ok(()) }
+    }
+}
+
+/// Whether a name may stand more than once, found in one pass: a bit for each name seen. Two names can share a bit;
+/// so a repeat is only a reason to look closer.
+#[derive(Default)]
+struct Names {
+    seen: u64,
+    repeats: bool,
+}
+
+impl Names {
+    fn bit(name: &[u8]) -> u64 {
+        let first = name.first().copied().map_or(0, u32::from);
+        let last = name.last().copied().map_or(0, u32::from);
+        let middle = name.get(name.len() / 2).copied().map_or(0, u32::from);
+        1 << ((first * 31 + middle * 7 + last * 3 + name.len() as u32) % 64)
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let bit = Self::bit(name);
+        self.repeats |= self.seen & bit != 0;
+        self.seen |= bit;
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.repeats
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{Fidelity, read};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What an event shows of it.
+    pub(in super::super) fn json(data: StructuredData<'_>) -> String {
+        let mut out = serde_json::Map::new();
+        let Ok(()) = data.for_each_element::<std::convert::Infallible>(|id, params| {
+            let id = String::from_utf8_lossy(id).into_owned();
+            let before = out.insert(id.clone(), serde_json::to_value(params).unwrap());
+            assert_eq!(before, None, "{id} is given twice");
+            Ok(())
+        });
+        serde_json::Value::Object(out).to_string()
+    }
+
+    fn data(elements: &str) -> String {
+        let text = format!("<34>1 - h a p m {elements} text");
+        let message = read(text.as_bytes());
+        assert_eq!(
+            (message.error, message.text),
+            (None, &b"text"[..]),
+            "{elements}"
+        );
+        json(message.structured_data.unwrap())
+    }
+
+    #[test]
+    fn escapes_are_removed_and_other_backslashes_stay() {
+        assert_eq!(
+            data(r#"[a v="\"q\" \\ \]"]"#),
+            r#"{"a":{"v":["\"q\" \\ ]"]}}"#
+        );
+        assert_eq!(data(r#"[a v="C:\new"]"#), r#"{"a":{"v":["C:\\new"]}}"#);
+        assert_eq!(data(r#"[a v="x]y"]"#), r#"{"a":{"v":["x]y"]}}"#);
+        assert_eq!(data(r#"[a v=""]"#), r#"{"a":{"v":[""]}}"#);
+    }
+
+    #[test]
+    fn a_repeated_name_is_one_list_and_a_repeated_id_one_map() {
+        assert_eq!(
+            data(r#"[origin ip="10.0.0.1" x="y" ip="10.0.0.2"]"#),
+            r#"{"origin":{"ip":["10.0.0.1","10.0.0.2"],"x":["y"]}}"#
+        );
+        assert_eq!(
+            data(r#"[a p="1"][b p="2"][a p="3" q="4"]"#),
+            r#"{"a":{"p":["1","3"],"q":["4"]},"b":{"p":["2"]}}"#
+        );
+        let repeated = read(b"<34>1 - h a p m [a p=\"1\"][a p=\"2\"] text");
+        assert_eq!(repeated.fidelity, Fidelity::Changed);
+        let alike = read(b"<34>1 - h a p m [ab p=\"1\"][ba p=\"2\"][bb][aa] text");
+        assert_eq!(alike.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn values_that_are_not_utf_8_keep_their_place() {
+        let message = read(b"<34>1 - h a p m [a v=\"x\xffy\\\"\"] text");
+        assert_eq!(
+            json(message.structured_data.unwrap()),
+            "{\"a\":{\"v\":[\"x\u{fffd}y\\\"\"]}}"
+        );
+    }
+
+    #[test]
+    fn sequence_and_clock_are_taken_from_the_registered_elements() {
+        let message = read(b"<34>1 - h a p m [timeQuality tzKnown=\"1\" isSynced=\"0\"][meta sequenceId=\"29\"] text");
+        assert_eq!(
+            (message.sequence, message.clock),
+            (Some(29), Some(Clock::Unsynchronized))
+        );
+    }
+
+    #[test]
+    fn structured_data_that_cannot_be_read_stays_in_the_text() {
+        for broken in [
+            "[action:\"Accept\"; x]",
+            "[a b=\"c]",
+            "[a b=c]",
+            "[]",
+            "[a",
+            "[a b=\"c\"",
+            "[a b=\"c\"d]",
+        ] {
+            let text = format!("<34>1 - h a p m {broken} text");
+            let message = read(text.as_bytes());
+            assert_eq!(
+                message.text,
+                format!("{broken} text").as_bytes(),
+                "{broken}"
+            );
+            assert!(
+                message.error.is_some() && message.structured_data.is_none(),
+                "{broken}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_elements_or_parameters_than_anybody_writes_stay_in_the_text() {
+        let long = "x".repeat(REPEATED_BYTES_MAX);
+        for data in [
+            format!("[a b=\"{long}\"][a]"),
+            "[a]".repeat(ELEMENTS_MAX + 1),
+            format!("[a{}]", " b=\"c\"".repeat(PARAMS_MAX + 1)),
+        ] {
+            let text = format!("<34>1 - h a p m {data} text");
+            let message = read(text.as_bytes());
+            assert!(message.error.is_some() && message.text.starts_with(b"["));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_structured_data_that_is_taken_can_be_written(bytes in "[\\[\\]\"= ab\\\\]{0,60}") {
+            let written = format!("<34>1 - h a p m [a {bytes}");
+            if let Some(data) = read(written.as_bytes()).structured_data {
+                json(data);
+            }
+        }
+    }
+}

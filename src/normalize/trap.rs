@@ -1,0 +1,423 @@
+//! A notification as an event of kind `snmp_trap`.
+//!
+//! ```text
+//!   Notification ─▶ mask::copy ─▶ masked octets ─┬▶ trap OID ─▶ event_code, severity
+//!   (v1 or v2)                                   ├▶ varbinds ─▶ message, snmp.varbinds
+//!                                                └▶ raw
+//!   UnreadMessage ─▶ parse_error, raw_withheld
+//! ```
+//!
+//! v1 traps become what RFC 3584, section 3.1, makes of them: a generic trap is 1.3.6.1.6.3.1.1.5.(generic+1), an
+//! enterprise's is enterprise.0.specific; agent-addr and enterprise are appended as variable bindings. The community,
+//! which a proxy would append as well, never is.
+//!
+//! Everything shown is read from the masked copy of the packet. So one place alone decides what is secret.
+
+use sha2::{Digest, Sha256};
+
+use super::device::{self, Names};
+use super::varbind::{self, List};
+use super::{Config, RawPolicy, Scratch, mib};
+use crate::decode::snmp::{
+    Anomalies, Fault, Header, Notification, Oid, PduKind, TrapV1, UnreadMessage, Version, mask,
+};
+use crate::event::{
+    Agent, Base64, Device, Event, HostnameSource, Id, Kind, ParseError, RawWithheld, Rfc3339,
+    SCHEMA, SnmpPart, SnmpVersion, Text, TimeSource, TrapPdu, VarbindList,
+};
+use crate::packet::{Packet, Wholeness};
+
+/// Length of `message`, in bytes, from which on no more variable bindings are added to it. All are in `varbinds`.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Characters of one value in `message`.
+const VALUE_CHARS_MAX: usize = 200;
+
+/// 1.3.6.1.6.3.1.1.5: the generic traps (RFC 3418, section 2).
+const SNMP_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
+
+/// 1.3.6.1.4.1: the next sub-identifier is the vendor's number.
+const ENTERPRISES: &[u8] = &[0x2b, 6, 1, 4, 1];
+
+/// Vendors by IANA's enterprise number, named as syslog events name them.
+const VENDORS: &[(u64, &str)] = &[
+    (9, "cisco"),
+    (318, "apc"),
+    (2011, "huawei"),
+    (2636, "juniper"),
+    (3375, "f5"),
+    (6527, "nokia"),
+    (8072, "net-snmp"),
+    (12356, "fortinet"),
+    (14988, "mikrotik"),
+    (25461, "paloalto"),
+    (30065, "arista"),
+];
+
+/// Buffers that a trap's event borrows, reused for every packet.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    list: List,
+    trap_oid: Vec<u8>,
+    trap_oid_text: String,
+    value: String,
+    anomalies: Vec<&'static str>,
+}
+
+/// Makes the event of a notification, or of a packet that could not be read up to one.
+///
+/// The id is empty: whoever knows the lane sets it.
+pub fn event<'a>(
+    decoded: Result<&Notification<'_>, &UnreadMessage>,
+    packet: &Packet<'a>,
+    config: &'a Config,
+    names: &(impl Names + ?Sized),
+    scratch: &'a mut Scratch,
+) -> Event<'a> {
+    let Scratch {
+        hostname,
+        message,
+        trap,
+        ..
+    } = scratch;
+    let (hostname, source) = device::identify(None, packet, config, names, hostname);
+    let device = device_of(hostname, source, packet);
+    match decoded {
+        Ok(notification) => {
+            let odd = trap.fill(notification, packet.bytes);
+            trap.write_message(message);
+            read(notification, odd, device, packet, config, message, trap)
+        }
+        Err(unread) => {
+            trap.clear();
+            message.clear();
+            message.extend_from_slice(b"SNMP packet could not be read: ");
+            message.extend_from_slice(unread.fault.reason.as_bytes());
+            unreadable(unread, device, packet, config, message, trap)
+        }
+    }
+}
+
+impl Buffers {
+    fn clear(&mut self) {
+        self.list.packet.clear();
+        self.list.varbinds = 0..0;
+        self.list.agent_addr = None;
+        self.list.enterprise = None;
+        self.list.named_fields = false;
+        self.trap_oid.clear();
+        self.trap_oid_text.clear();
+        self.anomalies.clear();
+    }
+
+    /// Takes over what the event needs, without secrets, and returns every anomaly.
+    fn fill(&mut self, notification: &Notification<'_>, packet: &[u8]) -> Anomalies {
+        self.clear();
+        let mut odd = notification.anomalies;
+        odd.add(mask::copy(packet, notification, &mut self.list.packet));
+        self.list.varbinds = notification.varbinds.range();
+        match &notification.header {
+            Header::V1(trap) => {
+                self.list.agent_addr = trap.agent_addr.filter(|octets| *octets != [0; 4]);
+                let enterprise = trap.enterprise.is_some();
+                self.list.enterprise = enterprise.then(|| trap.enterprise_at.clone());
+                if !self.map_v1(trap) {
+                    odd.add(Anomalies::NO_TRAP_OID);
+                }
+            }
+            Header::V2 { trap_oid_at, .. } => {
+                self.list.named_fields = true;
+                let octets = self.list.octets(trap_oid_at);
+                self.trap_oid.extend_from_slice(octets);
+            }
+        }
+        Oid(&self.trap_oid).write(&mut self.trap_oid_text);
+        self.anomalies.extend(odd.names());
+        odd
+    }
+
+    /// RFC 3584, section 3.1 (2) and (3); says whether the trap's fields allow it.
+    fn map_v1(&mut self, trap: &TrapV1<'_>) -> bool {
+        match (trap.generic_trap, trap.specific_trap, &self.list.enterprise) {
+            (Some(generic @ 0..=5), ..) => {
+                self.trap_oid.extend_from_slice(SNMP_TRAPS);
+                // 0 to 5, as the pattern says.
+                self.trap_oid.push(generic as u8 + 1);
+                true
+            }
+            (Some(6), Some(specific), Some(enterprise)) => {
+                let octets = self.list.packet.get(enterprise.clone());
+                self.trap_oid.extend_from_slice(octets.unwrap_or_default());
+                self.trap_oid.push(0);
+                // A sub-identifier has no sign: the 32 bits as they were sent, as net-snmp takes them.
+                push_sub_identifier(specific as u32, &mut self.trap_oid);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The table's entry for the trap.
+    ///
+    /// A v1 trap's OID has a 0 before its last arc, and that of a notification whose module never knew v1 traps with
+    /// such a 0 has none (RFC 3584, section 3.2 (1)); so the form without is sought as well.
+    fn entry(&self) -> Option<&'static mib::Entry> {
+        if let Some(entry) = mib::exact(&self.trap_oid) {
+            return Some(entry);
+        }
+        let enterprise = self.list.enterprise.as_ref()?;
+        let specific = self.trap_oid.get(enterprise.len() + 1..)?;
+        mib::exact_child(self.list.octets(enterprise), specific)
+    }
+
+    fn vendor(&self) -> Option<&'static str> {
+        let enterprise = self.list.enterprise.as_ref();
+        [
+            enterprise.map(|range| self.list.octets(range)),
+            Some(self.trap_oid.as_slice()),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|oid| oid.starts_with(ENTERPRISES))
+        .find_map(|oid| {
+            let number = Oid(oid).arcs_after(ENTERPRISES.len()).next()?;
+            let vendor = VENDORS.iter().find(|(known, _)| *known == number)?;
+            Some(vendor.1)
+        })
+    }
+
+    /// One line for people: `linkDown ifIndex=2 ifAdminStatus=down(2)`.
+    fn write_message(&mut self, out: &mut Vec<u8>) {
+        out.clear();
+        match self.entry() {
+            Some(entry) => out.extend_from_slice(entry.short_name().as_bytes()),
+            None if self.trap_oid_text.is_empty() => out.extend_from_slice(b"trap without an OID"),
+            None => out.extend_from_slice(self.trap_oid_text.as_bytes()),
+        }
+        let text = &mut self.value;
+        for varbind in self.list.sent() {
+            if out.len() >= MESSAGE_BYTES_MAX {
+                out.extend_from_slice(" …".as_bytes());
+                return;
+            }
+            out.push(b' ');
+            let entry = mib::lookup(varbind.name.0);
+            text.clear();
+            match entry {
+                Some(entry) => out.extend_from_slice(entry.short_name().as_bytes()),
+                None => {
+                    varbind.name.write(text);
+                    out.extend_from_slice(text.as_bytes());
+                }
+            }
+            out.push(b'=');
+            text.clear();
+            let shown = varbind::show(varbind.name, &varbind.value, entry, text);
+            let value = match shown.octets {
+                Some(octets) => octets.as_str().unwrap_or_default(),
+                None => text.as_str(),
+            };
+            match shown.label {
+                Some(label) => {
+                    out.extend_from_slice(label.as_bytes());
+                    out.push(b'(');
+                    out.extend_from_slice(value.as_bytes());
+                    out.push(b')');
+                }
+                None => write_value(value, out),
+            }
+        }
+    }
+}
+
+/// One value on one line: cut, control characters as spaces, in quotes where it has blanks or is empty.
+fn write_value(value: &str, out: &mut Vec<u8>) {
+    let quoted = value.is_empty() || value.contains(char::is_whitespace);
+    if quoted {
+        out.push(b'"');
+    }
+    for (place, c) in value.chars().enumerate() {
+        if place == VALUE_CHARS_MAX {
+            out.extend_from_slice("…".as_bytes());
+            break;
+        }
+        let c = if c.is_control() { ' ' } else { c };
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    if quoted {
+        out.push(b'"');
+    }
+}
+
+fn push_sub_identifier(value: u32, out: &mut Vec<u8>) {
+    for digit in (0..5).rev() {
+        if digit == 0 || value >> (7 * digit) != 0 {
+            let more = if digit > 0 { 0x80 } else { 0 };
+            out.push((value >> (7 * digit)) as u8 & 0x7f | more);
+        }
+    }
+}
+
+fn device_of<'a>(hostname: &'a [u8], source: HostnameSource, packet: &Packet<'_>) -> Device<'a> {
+    Device {
+        hostname: Text(hostname),
+        hostname_source: source,
+        address: packet.peer.address(),
+        vendor: None,
+        os: None,
+        previous_hostname: None,
+        labels: None,
+    }
+}
+
+fn read<'a>(
+    notification: &Notification<'_>,
+    odd: Anomalies,
+    mut device: Device<'a>,
+    packet: &Packet<'a>,
+    config: &'a Config,
+    message: &'a [u8],
+    buffers: &'a Buffers,
+) -> Event<'a> {
+    let entry = buffers.entry();
+    device.vendor = buffers.vendor();
+    let trap_oid = Some(buffers.trap_oid_text.as_str()).filter(|text| !text.is_empty());
+    let snmp = SnmpPart {
+        version: version(notification.version),
+        pdu: match notification.kind {
+            PduKind::Inform => TrapPdu::Inform,
+            PduKind::TrapV1 | PduKind::TrapV2 => TrapPdu::Trap,
+        },
+        trap_oid,
+        uptime_ticks: notification.uptime,
+        engine_id: None,
+        user: None,
+        security_level: Some("noAuthNoPriv"),
+        anomalies: &buffers.anomalies,
+        varbinds: VarbindList(&buffers.list),
+    };
+    let mut event = base(device, packet, config, message, snmp);
+    event.event_code = entry.map(|entry| entry.name).or(trap_oid).map(Text::from);
+    event.severity = entry.and_then(|entry| entry.severity);
+    event.severity_code = event.severity.map(|severity| severity as u8);
+    event.parse_error = notification.fault.as_ref().map(parse_error);
+    event.truncated |= odd.any_of(Anomalies::LENGTH_PAST_END);
+    let keep = match config.raw {
+        RawPolicy::Always => true,
+        RawPolicy::Never => false,
+        RawPolicy::Auto => {
+            event.truncated || event.parse_error.is_some() || odd.any_of(Anomalies::LOSSY)
+        }
+    };
+    if keep {
+        let raw = buffers.list.packet.as_slice();
+        match std::str::from_utf8(raw) {
+            Ok(_) => event.raw = Some(Text(raw)),
+            Err(_) => event.raw_base64 = Some(Base64(raw)),
+        }
+    }
+    event
+}
+
+fn unreadable<'a>(
+    unread: &UnreadMessage,
+    device: Device<'a>,
+    packet: &Packet<'a>,
+    config: &'a Config,
+    message: &'a [u8],
+    buffers: &'a Buffers,
+) -> Event<'a> {
+    let snmp = SnmpPart {
+        version: unread.version.map_or(SnmpVersion::Unknown, version),
+        pdu: TrapPdu::Unknown,
+        trap_oid: None,
+        uptime_ticks: None,
+        engine_id: None,
+        user: None,
+        security_level: None,
+        anomalies: &[],
+        varbinds: VarbindList(&buffers.list),
+    };
+    let mut event = base(device, packet, config, message, snmp);
+    event.parse_error = Some(parse_error(&unread.fault));
+    if config.raw != RawPolicy::Never {
+        event.raw_withheld = Some(withheld(unread, packet.bytes));
+    }
+    event
+}
+
+fn withheld(unread: &UnreadMessage, packet: &[u8]) -> RawWithheld {
+    RawWithheld {
+        reason: match unread.version {
+            Some(Version::V3) => "the message was not authenticated",
+            _ => "a community may be in it at a place that could not be found",
+        },
+        length_bytes: u32::try_from(packet.len()).unwrap_or(u32::MAX),
+        sha256: hex(&Sha256::digest(packet)),
+        first_bytes: hex(packet.get(..4).unwrap_or(packet)),
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    varbind::hex(octets, &mut text);
+    text
+}
+
+fn base<'a>(
+    device: Device<'a>,
+    packet: &Packet<'a>,
+    config: &'a Config,
+    message: &'a [u8],
+    snmp: SnmpPart<'a>,
+) -> Event<'a> {
+    Event {
+        schema: SCHEMA,
+        id: Id(""),
+        kind: Kind::SnmpTrap,
+        time: Rfc3339::micros(packet.received),
+        time_source: TimeSource::Received,
+        received: Rfc3339::micros(packet.received),
+        severity: None,
+        severity_code: None,
+        device,
+        event_code: None,
+        message: Text(message),
+        repeat_count: None,
+        syslog: None,
+        snmp: Some(snmp),
+        change: None,
+        gap: None,
+        storm: None,
+        report: None,
+        agent: Agent {
+            id: &config.agent_id,
+            version: env!("CARGO_PKG_VERSION"),
+            listener: Some(&packet.listener.name),
+            transport: Some(packet.listener.transport),
+        },
+        parse_error: None,
+        truncated: packet.wholeness != Wholeness::Whole,
+        raw: None,
+        raw_base64: None,
+        raw_withheld: None,
+    }
+}
+
+fn parse_error(fault: &Fault) -> ParseError {
+    ParseError {
+        reason: fault.reason,
+        at_byte: u32::try_from(fault.at).unwrap_or(u32::MAX),
+    }
+}
+
+fn version(version: Version) -> SnmpVersion {
+    match version {
+        Version::V1 => SnmpVersion::V1,
+        Version::V2c => SnmpVersion::V2c,
+        Version::V3 => SnmpVersion::V3,
+    }
+}
+
+#[cfg(test)]
+mod tests;

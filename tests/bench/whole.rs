@@ -1,0 +1,322 @@
+//! `make bench`, second part: the whole agent against Apache Kafka, and rsyslog beside it in the same run.
+//!
+//! ```text
+//!  load (20 000/s, 300 bytes) ──UDP──▶ trapline | rsyslogd ──▶ Kafka on the same machine
+//!                                      └ CPU time and memory of the process, from /proc
+//! ```
+//!
+//! Prints figures and asserts none: machines differ, so what counts is the ratio within one run. It fails only where
+//! something did not work at all. Rate and duration: TRAPLINE_BENCH_RATE, TRAPLINE_BENCH_SECONDS.
+
+mod load;
+mod process;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+const MESSAGE_BYTES: usize = 300;
+const PARTITIONS: i32 = 6;
+
+fn main() {
+    let rate = setting("TRAPLINE_BENCH_RATE", 20_000);
+    let seconds = setting("TRAPLINE_BENCH_SECONDS", 20);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let kafka = Kafka::start(folder.path());
+    println!(
+        "\nwhole agent: {rate}/s for {seconds} s, {MESSAGE_BYTES}-byte RFC 5424 over UDP, lz4, Kafka on the same machine"
+    );
+    let trapline = trapline(folder.path(), &kafka, rate, seconds);
+    let rsyslog = rsyslog(folder.path(), &kafka, rate, seconds);
+    println!(
+        "  CPU per event, rsyslog : trapline = {:.2} : 1 (in this run)",
+        rsyslog / trapline
+    );
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// A process that is ended when the value goes out of scope.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Kafka {
+    folder: PathBuf,
+    address: String,
+}
+
+impl Kafka {
+    fn start(folder: &Path) -> Kafka {
+        let folder = folder.join("kafka");
+        let owner = format!("owner={}", std::process::id());
+        let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/broker"))
+            .args([
+                std::ffi::OsStr::new("start"),
+                folder.as_os_str(),
+                owner.as_ref(),
+            ])
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("tests/kafka/broker runs");
+        assert!(output.status.success(), "tests/kafka/broker start failed");
+        Kafka {
+            folder,
+            address: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client
+            .set("bootstrap.servers", &self.address)
+            .set("group.id", "bench");
+        client
+    }
+
+    fn create(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime
+            .block_on(admin.create_topics([&topic], &AdminOptions::new()))
+            .expect("the topic is created");
+    }
+
+    /// Records and bytes per record of a topic: the sum of its partitions' end offsets, and the first record's size.
+    fn count(&self, topic: &str) -> u64 {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let end = |partition| {
+            consumer
+                .fetch_watermarks(topic, partition, Duration::from_secs(10))
+                .map_or(0, |(_, end)| end)
+        };
+        (0..PARTITIONS).map(end).sum::<i64>() as u64
+    }
+
+    /// Waits until `topic` holds `count` records or does not grow for 10 s; returns how many it holds.
+    fn settle(&self, topic: &str, count: u64) -> u64 {
+        let mut last = (self.count(topic), Instant::now());
+        while last.0 < count && last.1.elapsed() < Duration::from_secs(10) {
+            let now = self.count(topic);
+            if now != last.0 {
+                last = (now, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        last.0
+    }
+
+    fn payload_bytes(&self, topic: &str) -> usize {
+        use rdkafka::message::Message;
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let mut assignment = rdkafka::TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            assignment
+                .add_partition_offset(topic, partition, rdkafka::Offset::Beginning)
+                .expect("a partition");
+        }
+        consumer.assign(&assignment).expect("an assignment");
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+                return message.payload_len();
+            }
+        }
+        0
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/broker");
+        let _ = Command::new(script).arg("stop").arg(&self.folder).status();
+    }
+}
+
+/// Runs the load against our agent; returns µs of CPU per event.
+fn trapline(folder: &Path, kafka: &Kafka, rate: u64, seconds: u64) -> f64 {
+    kafka.create("bench.trapline");
+    let config = folder.join("trapline.toml");
+    let text = format!(
+        "[agent]\nid = \"bench\"\n[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nsyslog = \"bench.trapline\"\n\
+         [status]\nbind = \"off\"\n[log]\nformat = \"json\"\n[[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\n\
+         transport = \"udp\"\nbind = \"127.0.0.1:0\"\n",
+        kafka.address
+    );
+    std::fs::write(&config, text).expect("a configuration file");
+    let child = Command::new(env!("CARGO_BIN_EXE_trapline"))
+        .args(["run", "--config"])
+        .arg(&config)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("trapline runs");
+    let mut agent = Running(child);
+    let pid = agent.0.id();
+    let target = listening_address(&mut agent.0);
+    println!(
+        "  trapline: resident idle {:.1} MB",
+        process::resident_kib(pid).0 as f64 / 1024.0
+    );
+    let Load {
+        sent,
+        found,
+        cpu_us: per_event,
+    } = under_load(pid, target, kafka, "bench.trapline", rate, seconds);
+    let (resident, highest) = process::resident_kib(pid);
+    println!(
+        "  trapline: {per_event:.2} µs CPU per event; {found} of {sent} in Kafka; resident {:.1} MB, at most {:.1} MB; \
+         payload {MESSAGE_BYTES} bytes in, {} bytes out",
+        resident as f64 / 1024.0,
+        highest as f64 / 1024.0,
+        kafka.payload_bytes("bench.trapline")
+    );
+    // Safety: plain kill(2) on a child that has not been waited for.
+    unsafe { libc::kill(pid as i32, libc::SIGTERM) };
+    let stdout = agent.0.stdout.take().expect("a pipe");
+    let ledger = BufReader::new(stdout)
+        .lines()
+        .map_while(Result::ok)
+        .last()
+        .unwrap_or_default();
+    println!("  trapline: ledger {ledger}");
+    per_event
+}
+
+/// The address in the agent's own log line. Its later lines are read and thrown away, so that it never blocks.
+fn listening_address(agent: &mut Child) -> SocketAddr {
+    let mut lines = BufReader::new(agent.stderr.take().expect("a pipe"))
+        .lines()
+        .map_while(Result::ok);
+    let line = lines
+        .find(|line| line.contains("\"listening\""))
+        .expect("a line that says where it listens");
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let address = line["address"]
+        .as_str()
+        .or(line["fields"]["address"].as_str())
+        .expect("an address");
+    let address = address.parse().expect("an address and port");
+    std::thread::spawn(move || lines.for_each(drop));
+    address
+}
+
+/// What came of a load.
+struct Load {
+    sent: u64,
+    found: u64,
+    /// CPU time per event in µs, user and system, all threads of the process.
+    cpu_us: f64,
+}
+
+/// Sends a short load to warm up, then the measured one, and waits until Kafka holds it.
+fn under_load(
+    pid: u32,
+    target: SocketAddr,
+    kafka: &Kafka,
+    topic: &str,
+    rate: u64,
+    seconds: u64,
+) -> Load {
+    let warm_up = load::send(target, rate, Duration::from_secs(2), MESSAGE_BYTES);
+    let before = (kafka.settle(topic, warm_up), process::cpu(pid));
+    let sent = load::send(target, rate, Duration::from_secs(seconds), MESSAGE_BYTES);
+    let found = kafka.settle(topic, before.0 + sent) - before.0;
+    let used = process::cpu(pid) - before.1;
+    Load {
+        sent,
+        found,
+        cpu_us: used.as_secs_f64() * 1e6 / sent as f64,
+    }
+}
+
+/// The same load against rsyslog with its Kafka output; returns µs of CPU per event.
+fn rsyslog(folder: &Path, kafka: &Kafka, rate: u64, seconds: u64) -> f64 {
+    kafka.create("bench.rsyslog");
+    let port = std::net::UdpSocket::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("a port")
+        .port();
+    let config = folder.join("rsyslog.conf");
+    let text = format!(
+        r#"global(workDirectory="{folder}" maxMessageSize="8k" net.enableDNS="off")
+module(load="imudp" batchSize="64")
+module(load="omkafka")
+input(type="imudp" address="127.0.0.1" port="{port}" rcvbufSize="4m")
+template(name="event" type="list" option.jsonf="on") {{
+  property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="received" name="timegenerated" dateFormat="rfc3339" format="jsonf")
+  property(outname="severity" name="syslogseverity-text" format="jsonf")
+  property(outname="severity_code" name="syslogseverity" format="jsonf" datatype="number")
+  property(outname="facility" name="syslogfacility-text" format="jsonf")
+  property(outname="hostname" name="hostname" format="jsonf")
+  property(outname="address" name="fromhost-ip" format="jsonf")
+  property(outname="app_name" name="app-name" format="jsonf")
+  property(outname="proc_id" name="procid" format="jsonf")
+  property(outname="msg_id" name="msgid" format="jsonf")
+  property(outname="structured_data" name="structured-data" format="jsonf")
+  property(outname="message" name="msg" format="jsonf")
+}}
+template(name="key" type="string" string="%hostname%")
+main_queue(queue.type="FixedArray" queue.size="100000" queue.dequeueBatchSize="1024")
+action(type="omkafka" broker="{address}" topic="bench.rsyslog" template="event" dynaKey="on" key="key" partitions.auto="on"
+  confParam=["compression.codec=lz4", "linger.ms=50", "queue.buffering.max.messages=200000", "acks=all"])
+"#,
+        folder = folder.display(),
+        address = kafka.address
+    );
+    std::fs::write(&config, text).expect("a configuration file");
+    let child = Command::new("/usr/sbin/rsyslogd")
+        .args(["-n", "-i", "NONE", "-f"])
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("rsyslogd (packages rsyslog and rsyslog-kafka)");
+    let rsyslogd = Running(child);
+    let pid = rsyslogd.0.id();
+    let target = SocketAddr::from(([127, 0, 0, 1], port));
+    wait_until_bound(port);
+    let Load {
+        sent,
+        found,
+        cpu_us: per_event,
+    } = under_load(pid, target, kafka, "bench.rsyslog", rate, seconds);
+    println!(
+        "  rsyslog:  {per_event:.2} µs CPU per event; {found} of {sent} in Kafka; resident at most {:.1} MB; {} bytes out",
+        process::resident_kib(pid).1 as f64 / 1024.0,
+        kafka.payload_bytes("bench.rsyslog")
+    );
+    per_event
+}
+
+/// Waits until some process holds this UDP port: binding it fails.
+fn wait_until_bound(port: u16) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        assert!(Instant::now() < until, "rsyslogd did not bind its port");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
