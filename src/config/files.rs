@@ -1,7 +1,7 @@
 //! The files that values name: secrets, certificates, keys.
 //!
 //! ```text
-//!  path ──Files::read──▶ Kept { bytes, mode } ──▶ text of a secret · a PEM file's fingerprint · "others can read it"
+//!  path ──read──▶ Kept { bytes, mode } ──▶ text of a secret · a PEM file's fingerprint · "others can read it"
 //! ```
 
 use std::io::{self, Read};
@@ -28,29 +28,22 @@ impl Kept {
     }
 }
 
-/// Where files come from; tests bring their own.
-pub(super) trait Files {
-    /// Reads a whole file.
-    fn read(&self, path: &Path) -> io::Result<Kept>;
-}
-
-/// The files of this host.
-pub(super) struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &Path) -> io::Result<Kept> {
-        let file = std::fs::File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(Kept { bytes, mode: metadata.mode() })
+/// Reads a whole file of this host.
+pub(super) fn read(path: &Path) -> io::Result<Kept> {
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(Kept {
+        bytes,
+        mode: metadata.mode(),
+    })
 }
 
 /// Why a file could not be read, and what to do.

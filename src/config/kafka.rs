@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use super::files::{self, Files};
+use super::files;
 use super::problem::{Place, Problem};
 use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
@@ -52,8 +52,8 @@ const OWN_KEYS: &[(&str, &str)] = &[
 ];
 
 /// Resolves the section and its options.
-pub(super) fn resolve(raw: &Raw, file_mode: Option<u32>, files: &dyn Files, findings: &mut Findings) -> Kafka {
-    let options = options(raw, file_mode, files, findings);
+pub(super) fn resolve(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Kafka {
+    let options = options(raw, file_mode, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     Kafka {
         bootstrap_servers: bootstrap_servers(&mut reader),
@@ -110,7 +110,7 @@ fn odd_server(server: &str) -> Option<&'static str> {
     }
 }
 
-fn options(raw: &Raw, file_mode: Option<u32>, files: &dyn Files, findings: &mut Findings) -> Vec<(String, Secret)> {
+fn options(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Vec<(String, Secret)> {
     let mut taken = Vec::new();
     for (name, option) in &raw.options {
         let key = format!("{}.{name}", section(option));
@@ -119,7 +119,7 @@ fn options(raw: &Raw, file_mode: Option<u32>, files: &dyn Files, findings: &mut 
             continue;
         }
         warn_if_readable(name, &key, option, file_mode, findings);
-        match value(&key, option, files, findings) {
+        match value(&key, option, findings) {
             Ok(value) => {
                 if let Some(problem) = not_taken(name, &key, &value, &option.at) {
                     findings.problems.push(problem);
@@ -151,7 +151,7 @@ fn not_taken(_name: &str, _key: &str, _value: &Secret, _at: &Place) -> Option<Pr
     None
 }
 
-fn value(key: &str, option: &KafkaOption, files: &dyn Files, findings: &mut Findings) -> Result<Secret, Problem> {
+fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Secret, Problem> {
     let path = match &option.value {
         OptionValue::Here(secret) => return Ok(secret.clone()),
         OptionValue::File(path) => path,
@@ -166,7 +166,7 @@ fn value(key: &str, option: &KafkaOption, files: &dyn Files, findings: &mut Find
             format!("write the path of the file that holds the value, or move the value to [{}]", schema::OPTIONS),
         ));
     }
-    let kept = files.read(Path::new(path)).map_err(|error| {
+    let kept = files::read(Path::new(path)).map_err(|error| {
         Problem::new(&option.at, key, format!("cannot read {path}: {error}"), files::advice(&error))
     })?;
     if kept.is_world_readable() {

@@ -8,18 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use compact_str::CompactString;
 use ipnet::IpNet;
-use sha2::{Digest, Sha256};
 
+use super::certificate;
 use super::environment::fold;
-use super::files::{self, Files};
 use super::problem::{Place, Problem};
 use super::raw::{RawListener, Set, Settings, Value};
 use super::reader::{Findings, Reader};
 use crate::packet::{Allow, Listener, Protocol, Transport};
+use crate::receive;
 
 /// Longest name of a listener: it stands in every event.
 const NAME_BYTES_MAX: usize = 64;
@@ -56,55 +55,12 @@ pub(super) fn defaults() -> Vec<RawListener> {
         .collect()
 }
 
-/// One listener, ready for the receive stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listening {
-    /// Its name, protocol and transport.
-    pub listener: Listener,
-    /// Address and port.
-    pub bind: SocketAddr,
-    /// Who may be heard.
-    pub allow: Allow,
-    /// Bytes asked for as receive buffer; `None` for the stage's default.
-    pub limits: Limits,
-    /// Certificate and key, for transport `tls`.
-    pub tls: Option<TlsFiles>,
-}
-
-/// The limits that were set; where none was, the receive stage's default counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes asked for as receive buffer of each UDP socket.
-    pub receive_buffer_bytes: usize,
-    /// UDP sockets, each with a thread.
-    pub shards: usize,
-    /// Bytes of the longest frame taken whole.
-    pub frame_bytes_max: usize,
-    /// Connections at once.
-    pub connections_max: usize,
-    /// Connections at once from one address.
-    pub connections_per_peer_max: usize,
-    /// Seconds without a byte after which a connection is closed.
-    pub idle_seconds_max: u64,
-}
-
-/// Where a TLS listener finds its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate chain, PEM.
-    pub certificate_file: PathBuf,
-    /// The private key, PEM.
-    pub key_file: PathBuf,
-    /// Certificates that a device's own must be signed by; `None`: devices need none.
-    pub client_ca_file: Option<PathBuf>,
-}
-
 /// Resolves all listeners and checks them against each other.
-pub(super) fn resolve(raw: &[RawListener], files: &dyn Files, findings: &mut Findings) -> Vec<Listening> {
-    let mut done: Vec<(Listening, Place)> = Vec::new();
+pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<receive::Config> {
+    let mut done: Vec<(receive::Config, Place)> = Vec::new();
     for (index, listener) in raw.iter().enumerate() {
         let problems_before = findings.problems.len();
-        let resolved = one(index, listener, files, findings);
+        let resolved = one(index, listener, findings);
         let is_sound = findings.problems.len() == problems_before && !listener.settings.is_broken;
         let name = resolved.listener.name.as_str();
         if let Some((_, other)) = done.iter().find(|(known, _)| fold(&known.listener.name) == fold(name)) {
@@ -134,7 +90,7 @@ pub(super) fn resolve(raw: &[RawListener], files: &dyn Files, findings: &mut Fin
         }
         done.push((resolved, bind_place(listener)));
     }
-    done.into_iter().map(|(listening, _)| listening).collect()
+    done.into_iter().map(|(config, _)| config).collect()
 }
 
 fn name_place(listener: &RawListener) -> Place {
@@ -156,7 +112,7 @@ fn kernel_transport(transport: Transport) -> &'static str {
 }
 
 /// Whether the kernel would refuse the second of the two. `[::]` takes IPv4 as well; port 0 is a new port each time.
-fn collide(left: &Listening, right: &Listening) -> bool {
+fn collide(left: &receive::Config, right: &receive::Config) -> bool {
     let any = |address: SocketAddr| address.ip().is_unspecified();
     let same_address = left.bind.ip() == right.bind.ip() || (any(left.bind) && any(right.bind));
     left.bind.port() != 0
@@ -165,7 +121,7 @@ fn collide(left: &Listening, right: &Listening) -> bool {
         && kernel_transport(left.listener.transport) == kernel_transport(right.listener.transport)
 }
 
-fn one(index: usize, raw: &RawListener, files: &dyn Files, findings: &mut Findings) -> Listening {
+fn one(index: usize, raw: &RawListener, findings: &mut Findings) -> receive::Config {
     let name = match raw.name() {
         Some(name) if !name.is_empty() => name.to_owned(),
         _ => default_name(&raw.settings),
@@ -184,15 +140,17 @@ fn one(index: usize, raw: &RawListener, files: &dyn Files, findings: &mut Findin
     check_name(&mut reader, &name);
     let bind = bind(&mut reader, protocol, transport);
     let allow = allow(&mut reader);
-    let limits = limits(&mut reader, transport);
-    let tls = tls(&mut reader, transport, files);
-    Listening {
-        listener: Listener { index, name: CompactString::from(name), protocol, transport },
-        bind,
-        allow,
-        limits,
-        tls,
-    }
+    let listener = Listener {
+        index,
+        name: CompactString::from(name),
+        protocol,
+        transport,
+    };
+    let mut config = receive::Config::new(listener, bind);
+    config.allow = allow;
+    limits(&mut reader, &mut config);
+    config.tls = certificate::resolve(&mut reader, transport);
+    config
 }
 
 /// `syslog-udp` where nothing else is said.
@@ -287,87 +245,41 @@ fn prefix(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn limits(reader: &mut Reader<'_>, transport: Transport) -> Limits {
-    let streams = ["listener.frame_bytes_max", "listener.connections_max", "listener.connections_per_peer_max", "listener.idle_seconds_max"];
-    let datagrams = ["listener.receive_buffer_bytes", "listener.shards"];
-    let (idle, other): (&[&str], _) = if transport == Transport::Udp { (&streams, "tcp and tls") } else { (&datagrams, "udp") };
-    for key in idle.iter().filter(|key| reader.is_set(key)).copied().collect::<Vec<_>>() {
-        let (at, shown) = (reader.place(key), reader.shown(key));
-        reader.findings.warn(&at, &shown, format!("has no effect with transport {}; it is for {other}", transport.as_str()));
-    }
-    let limits = Limits {
-        receive_buffer_bytes: reader.size("listener.receive_buffer_bytes", 32 * 1024 * 1024),
-        shards: reader.size("listener.shards", 1),
-        frame_bytes_max: reader.size("listener.frame_bytes_max", 64 * 1024),
-        connections_max: reader.size("listener.connections_max", 512),
-        connections_per_peer_max: reader.size("listener.connections_per_peer_max", 64),
-        idle_seconds_max: reader.number("listener.idle_seconds_max", 86_400),
-    };
-    if limits.connections_per_peer_max > limits.connections_max && reader.is_set("listener.connections_per_peer_max") {
-        let (at, shown) = (reader.place("listener.connections_per_peer_max"), reader.shown("listener.connections_per_peer_max"));
-        let text = format!("is never reached, connections_max is {}", limits.connections_max);
+fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
+    warn_of_idle_limits(reader, config.listener.transport);
+    config.receive_buffer_bytes = reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
+    config.shards = reader.size("listener.shards", config.shards);
+    config.frame_bytes_max = reader.size("listener.frame_bytes_max", config.frame_bytes_max);
+    config.connections_max = reader.size("listener.connections_max", config.connections_max);
+    config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);
+    config.idle_seconds_max = reader.number("listener.idle_seconds_max", config.idle_seconds_max);
+    if config.connections_per_peer_max > config.connections_max && reader.is_set(PER_PEER) {
+        let (at, shown) = (reader.place(PER_PEER), reader.shown(PER_PEER));
+        let text = format!("is never reached: connections_max is {}", config.connections_max);
         reader.findings.warn(&at, &shown, text);
     }
-    limits
 }
 
-const CERTIFICATE: &str = "listener.tls.certificate_file";
-const KEY: &str = "listener.tls.key_file";
-const CLIENT_CA: &str = "listener.tls.client_ca_file";
+const PER_PEER: &str = "listener.connections_per_peer_max";
 
-fn tls(reader: &mut Reader<'_>, transport: Transport, files: &dyn Files) -> Option<TlsFiles> {
-    if transport != Transport::Tls {
-        if reader.is_broken() {
-            return None;
-        }
-        if let Some(key) = [CERTIFICATE, KEY, CLIENT_CA].into_iter().find(|key| reader.is_set(key)) {
-            let text = format!("certificates are for transport \"tls\", this listener has \"{}\"", transport.as_str());
-            reader.problem_text(key, text, "write transport = \"tls\", or take the tls settings out");
-        }
-        return None;
-    }
-    let mut contents = Sha256::new();
-    let certificate = pem(reader, CERTIFICATE, "CERTIFICATE-----", files, &mut contents);
-    let key = pem(reader, KEY, "PRIVATE KEY-----", files, &mut contents);
-    let client_ca = pem(reader, CLIENT_CA, "CERTIFICATE-----", files, &mut contents);
-    for (path, name, file) in [(CERTIFICATE, "certificate_file", &certificate), (KEY, "key_file", &key)] {
-        if file.is_none() && !reader.is_set(path) {
-            let text = format!("transport \"tls\" needs a certificate and its key, {name} is not set");
-            reader.problem_text(path, text, "add tls = { certificate_file = \"/...\", key_file = \"/...\" } to this listener");
+fn warn_of_idle_limits(reader: &mut Reader<'_>, transport: Transport) {
+    const OF_STREAMS: &[&str] = &[
+        "listener.frame_bytes_max",
+        "listener.connections_max",
+        PER_PEER,
+        "listener.idle_seconds_max",
+    ];
+    const OF_DATAGRAMS: &[&str] = &["listener.receive_buffer_bytes", "listener.shards"];
+    let (idle, meant) = match transport {
+        Transport::Udp => (OF_STREAMS, "tcp and tls"),
+        Transport::Tcp | Transport::Tls => (OF_DATAGRAMS, "udp"),
+    };
+    for key in idle.iter().copied() {
+        if reader.is_set(key) {
+            let (at, shown) = (reader.place(key), reader.shown(key));
+            let text = format!("has no effect with transport {}, it is for {meant}", transport.as_str());
+            reader.findings.warn(&at, &shown, text);
         }
     }
-    let fingerprint: String = contents.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let shown = reader.shown("listener.tls.certificate_file").replace("certificate_file", CONTENT);
-    reader.findings.effective.note_masked(shown, super::secret::Secret::new(fingerprint));
-    Some(TlsFiles { certificate_file: certificate?, key_file: key?, client_ca_file: client_ca })
 }
 
-/// The last part of the key under which the content of all TLS files together is compared by a reload.
-pub(super) const CONTENT: &str = "content";
-
-/// A PEM file's path. That it holds what its key says is looked at here, so that exchanged files are found by `check`;
-/// whether certificate and key fit together is found out by the receive stage.
-fn pem(reader: &mut Reader<'_>, key: &str, marker: &str, files: &dyn Files, contents: &mut Sha256) -> Option<PathBuf> {
-    let text = reader.text(key)?;
-    reader.note(key, &text);
-    match files.read(Path::new(text)) {
-        Err(error) => {
-            reader.problem_text(key, format!("cannot read {text}: {error}"), files::advice(&error));
-        }
-        Ok(kept) => {
-            contents.update(kept.bytes.len().to_be_bytes());
-            contents.update(&kept.bytes);
-            if memchr::memmem::find(&kept.bytes, marker.as_bytes()).is_none() {
-                let wanted = if key == KEY { "a private key" } else { "a certificate" };
-                let advice = format!("name a PEM file with a line that ends in {marker}");
-                reader.problem(key, &format!("{wanted} in PEM"), &format!("no such thing in {text}"), advice);
-            }
-            if key == KEY && kept.is_world_readable() {
-                let (at, shown) = (reader.place(key), reader.shown(key));
-                let warning = format!("every user of this host can read the private key in {text}; run chmod o= {text}");
-                reader.findings.warn(&at, &shown, warning);
-            }
-        }
-    }
-    Some(PathBuf::from(text))
-}

@@ -15,6 +15,7 @@
 
 use std::path::Path;
 
+mod certificate;
 mod environment;
 mod files;
 mod kafka;
@@ -31,14 +32,13 @@ mod size;
 pub use environment::of_process;
 pub use files::FILE_BYTES_MAX;
 pub use kafka::Kafka;
-pub use listener::{Limits, Listening, TlsFiles};
 pub use problem::{Place, Problem, Warning};
 pub use reader::Effective;
 pub use reload::{Reload, difference};
 pub use resolve::{AGENT_ID_BYTES_MAX, DRAIN_SECONDS_DEFAULT, Resolved};
 pub use secret::Secret;
 
-use files::{Disk, Files, Kept};
+use files::Kept;
 use problem::Source;
 use reader::Findings;
 use resolve::Surroundings;
@@ -64,15 +64,15 @@ pub fn load(
     host_name: &str,
 ) -> Result<Loaded, Vec<Problem>> {
     let Some(path) = path else {
-        return assemble("", "", None, variables, host_name, &Disk);
+        return assemble("", "", None, variables, host_name);
     };
     let name = path.display().to_string();
     let place = || Place::Unplaced(name.clone());
-    let Kept { bytes, mode } = Disk.read(path).map_err(|error| {
+    let Kept { bytes, mode } = files::read(path).map_err(|error| {
         vec![Problem::new(&place(), "", format!("cannot read the configuration: {error}"), files::advice(&error))]
     })?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => assemble(&name, text, Some(mode), variables, host_name, &Disk),
+        Ok(text) => assemble(&name, text, Some(mode), variables, host_name),
         Err(error) => {
             let before = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
             let at = Source { file: &name, text: &before }.place(before.len());
@@ -86,7 +86,7 @@ pub fn load(
 /// # Errors
 /// Every problem at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Resolved, Vec<Problem>> {
-    assemble("configuration", text, None, std::iter::empty(), host_name, &Disk).map(|loaded| loaded.config)
+    assemble("configuration", text, None, std::iter::empty(), host_name).map(|loaded| loaded.config)
 }
 
 fn assemble(
@@ -95,7 +95,6 @@ fn assemble(
     file_mode: Option<u32>,
     variables: impl Iterator<Item = (String, String)>,
     host_name: &str,
-    files: &dyn Files,
 ) -> Result<Loaded, Vec<Problem>> {
     let (mut raw, mut problems) = raw::read(Source { file, text })?;
     if !raw.has_listeners {
@@ -103,7 +102,7 @@ fn assemble(
     }
     problems.extend(environment::overlay(&mut raw, variables));
     let mut findings = Findings::default();
-    let surroundings = Surroundings { host_name, file_mode, files };
+    let surroundings = Surroundings { host_name, file_mode };
     let config = resolve::resolve(&raw, &surroundings, &mut findings);
     problems.append(&mut findings.problems);
     if problems.is_empty() {

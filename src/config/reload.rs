@@ -11,14 +11,14 @@
 //! | `log.level`                                      | applied: from the next line on                                  |
 //! | `event.raw`, `event.domain`, `event.utc_offset`  | applied: from the next event on                                 |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
-//! | `listener.*.tls.*`, and what the files hold      | applied: from the next connection on; open ones go on as they are |
+//! | what the files of `listener.*.tls` hold          | applied: from the next connection on, open ones go on as they are |
 //! | everything else                                  | needs a restart, and is named                                   |
 //!
 //! A reload with a bad file changes nothing at all. The table is [`super::schema::KEYS`], key by key.
 
 use std::collections::BTreeSet;
 
-use super::listener::CONTENT;
+use super::certificate::CONTENT;
 use super::resolve::Resolved;
 use super::schema::{self, OnReload};
 
@@ -67,7 +67,7 @@ fn on_reload(key: &str) -> OnReload {
         Some(listener) => key.replacen(&listener, schema::LISTENER, 1),
         None => key.to_owned(),
     };
-    if path == format!("{}.{CONTENT}", schema::LISTENER_TLS) {
+    if path == CONTENT {
         return OnReload::Applied;
     }
     // Kafka options have no entry in the table.

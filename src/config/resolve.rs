@@ -8,21 +8,22 @@
 //!      ──▶ [[listener]] ──▶ listener::resolve
 //! ```
 //!
-//! Pure but for the files that values name (secrets, certificates): those come through `Files`.
+//! Pure but for the files that values name (secrets, certificates), which are read here.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::files::Files;
 use super::kafka::{self, Kafka};
-use super::listener::{self, Listening};
+use super::listener;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::size;
 use crate::event::Kind;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
+use crate::observe::log;
+use crate::receive;
 use crate::route;
 use crate::spool::{self, WhenFull};
+use crate::status;
 
 /// The whole configuration, ready for use.
 #[derive(Debug, Clone)]
@@ -36,13 +37,11 @@ pub struct Resolved {
     /// For the produce stage.
     pub kafka: Kafka,
     /// For the receive stage, one each.
-    pub listeners: Vec<Listening>,
-    /// Where the status page listens; `None` turns it off.
-    pub status: Option<SocketAddr>,
-    /// What is logged: a level, or `target=level` directives.
-    pub log_level: String,
-    /// The form of a log line.
-    pub log_format: String,
+    pub listeners: Vec<receive::Config>,
+    /// For the status server.
+    pub status: status::Config,
+    /// For the log.
+    pub log: log::Config,
     /// How long a stop may take to deliver what the spool still holds.
     pub drain: Duration,
     /// What each key says; `check` shows it, and a reload compares it.
@@ -51,6 +50,9 @@ pub struct Resolved {
 
 /// Seconds that a stop may take to deliver what is left: a pod is killed after 30, and closing the sockets takes a few.
 pub const DRAIN_SECONDS_DEFAULT: u64 = 20;
+
+/// What [`log::Filter::default`] stands for.
+const LOG_LEVEL_DEFAULT: &str = "info";
 
 /// The longest agent id: as long as a host's name may be on Linux. It stands twice in every event.
 pub const AGENT_ID_BYTES_MAX: usize = 64;
@@ -61,14 +63,12 @@ pub(super) struct Surroundings<'s> {
     pub host_name: &'s str,
     /// Permission bits of the configuration file, if there is one.
     pub file_mode: Option<u32>,
-    /// Where files that values name come from.
-    pub files: &'s dyn Files,
 }
 
 /// Resolves everything. Where a value is wrong, the default stands in and the findings say so.
 pub(super) fn resolve(raw: &Raw, surroundings: &Surroundings<'_>, findings: &mut Findings) -> Resolved {
-    let kafka = kafka::resolve(raw, surroundings.file_mode, surroundings.files, findings);
-    let listeners = listener::resolve(&raw.listeners, surroundings.files, findings);
+    let kafka = kafka::resolve(raw, surroundings.file_mode, findings);
+    let listeners = listener::resolve(&raw.listeners, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     let route = route::Config {
         topics: topics(&mut reader),
@@ -78,8 +78,7 @@ pub(super) fn resolve(raw: &Raw, surroundings: &Surroundings<'_>, findings: &mut
         normalize: normalize(&mut reader, surroundings.host_name),
         spool: spool(&mut reader, &route),
         status: status(&mut reader),
-        log_level: reader.word("log.level", "info".to_owned()),
-        log_format: reader.word("log.format", "auto".to_owned()),
+        log: log(&mut reader),
         drain: Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT)),
         effective: std::mem::take(&mut reader.findings.effective),
         route,
@@ -182,17 +181,41 @@ fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
     }
 }
 
-fn status(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+fn status(reader: &mut Reader<'_>) -> status::Config {
     const KEY: &str = "status.bind";
-    if reader.text(KEY) == Some("off") {
-        reader.note(KEY, &"off");
-        return None;
+    const OFF: &str = "off";
+    let default = status::Config::default().bind;
+    let bind = match reader.text(KEY) {
+        None => default,
+        Some(OFF) => None,
+        Some(text) => text.parse().ok().or_else(|| {
+            let advice = listener::bind_advice(text, 9514);
+            reader.problem(KEY, "an address and a port, or \"off\"", &format!("{text:?}"), advice);
+            default
+        }),
+    };
+    let shown = bind.map_or_else(|| OFF.to_owned(), |address| address.to_string());
+    reader.note(KEY, &shown);
+    status::Config { bind }
+}
+
+fn log(reader: &mut Reader<'_>) -> log::Config {
+    const LEVEL: &str = "log.level";
+    let text = reader.text(LEVEL).unwrap_or(LOG_LEVEL_DEFAULT);
+    let filter = text.parse().unwrap_or_else(|_| {
+        reader.problem(
+            LEVEL,
+            "error, warn, info, debug or trace",
+            &format!("{text:?}"),
+            "write one of these words, or directives such as \"trapline::produce=debug\"",
+        );
+        log::Filter::default()
+    });
+    reader.note(LEVEL, &text);
+    log::Config {
+        filter,
+        format: reader.word("log.format", log::Format::default()),
     }
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9514));
-    let expected = "an address and a port, or \"off\"";
-    Some(reader.parsed(KEY, default, |text| text.parse().ok(), expected, |text| {
-        listener::bind_advice(text, 9514)
-    }))
 }
 
 #[cfg(test)]

@@ -241,9 +241,9 @@ pub const KEYS: &[Key] = &[
             "a device that is closed too early loses its next message, one that is never closed holds its place",
         )),
     ),
-    live("listener.tls.certificate_file", Shape::Text),
-    live("listener.tls.key_file", Shape::Text),
-    live("listener.tls.client_ca_file", Shape::Text),
+    key("listener.tls.certificate_file", Shape::Text),
+    key("listener.tls.key_file", Shape::Text),
+    key("listener.tls.client_ca_file", Shape::Text),
 ];
 
 /// The key of this path.
