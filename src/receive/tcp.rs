@@ -127,7 +127,10 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, ReceiveError>
         None => Err(ReceiveError::TlsNotConfigured { name }),
         Some(files) => match tls::Acceptor::load(files) {
             Ok(acceptor) => Ok(Some(Arc::new(acceptor))),
-            Err(source) => Err(ReceiveError::Tls { name, source }),
+            Err(source) => Err(ReceiveError::Tls {
+                name,
+                source: Box::new(source),
+            }),
         },
     }
 }
