@@ -16,6 +16,7 @@ pub mod health;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
+pub mod mute;
 pub mod picture;
 pub mod process;
 pub mod statement;

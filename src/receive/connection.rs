@@ -1,0 +1,282 @@
+//! One stream connection → packets, until it ends, falls silent or the agent stops.
+//!
+//! ```text
+//!   read ─▶ Buffer ─▶ Framer::next ─▶ begin(1) ─▶ Sink::take ─▶ … ─▶ end(tally)
+//!    ▲                                                              │
+//!    └── after 64 KiB the other connections get their turn ◀────────┘
+//! ```
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
+
+use crate::observe::ledger::{ListenerLedger, Tally};
+use crate::observe::mute::Mute;
+use crate::packet::{Outcome, Packet, Peer, Reason, Sink, Wholeness};
+use crate::time::UnixMicros;
+
+use super::framing::{EndOfStream, Framer, Step};
+use super::{AllowList, Config, Stop};
+
+/// Bytes of a new connection's buffer: a dozen usual messages, and 512 idle connections cost 2 MiB. It grows when a
+/// frame does not fit, up to the frame limit, and shrinks when that frame is taken.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Bytes after which a connection that never pauses lets the others have their turn.
+const TURN_BYTES: usize = 64 * 1024;
+
+/// How long a connection is still read after the wish to stop: what a device has sent already is there by then, and
+/// one that never pauses must not hold up the stop.
+pub(super) const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// A connection is quiet when nothing has come for so long: more than a round trip over a WAN between two segments.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// What a connection's task works with.
+pub(super) struct Connection<S> {
+    pub(super) config: Rc<Config>,
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+    pub(super) allow: AllowList,
+    pub(super) ledger: Arc<ListenerLedger>,
+    pub(super) sink: Rc<RefCell<S>>,
+    pub(super) stop: Arc<Stop>,
+}
+
+/// Why a connection is no longer read.
+enum Ending {
+    Closed,
+    Idle,
+    NotAllowed,
+    Stopping,
+}
+
+impl<S: Sink> Connection<S> {
+    /// Reads `stream` to its end and takes every frame.
+    pub(super) async fn serve(self, mut stream: impl AsyncRead + Unpin) {
+        let framer = Framer::new(self.config.frame_bytes_max);
+        let mut frames = Frames {
+            buffer: Buffer::new(framer.buffer_bytes_max()),
+            framer,
+        };
+        let ending = self.read(&mut stream, &mut frames).await;
+        if matches!(ending, Ending::Stopping) {
+            self.drain(&mut stream, &mut frames).await;
+        }
+        self.take(&mut frames, EndOfStream::Reached);
+        if matches!(ending, Ending::Idle | Ending::NotAllowed) {
+            let idle = matches!(ending, Ending::Idle);
+            tracing::debug!(listener = %self.config.listener.name, peer = %self.address, idle, "closed a connection");
+        }
+    }
+
+    async fn read(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
+        let idle_max = Duration::from_secs(self.config.idle_seconds_max);
+        let mut heard = Instant::now();
+        let idle = tokio::time::sleep(idle_max);
+        let wanted = self.stop.wanted();
+        tokio::pin!(idle, wanted);
+        let mut turn_bytes = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut wanted => return Ending::Stopping,
+                read = stream.read(frames.buffer.room()) => {
+                    let bytes = self.read_bytes(read);
+                    if bytes == 0 {
+                        return Ending::Closed;
+                    }
+                    frames.buffer.add(bytes);
+                    heard = Instant::now();
+                    if !self.take(frames, EndOfStream::NotYet) {
+                        return Ending::NotAllowed;
+                    }
+                    turn_bytes += bytes;
+                }
+                () = &mut idle => {
+                    if heard.elapsed() >= idle_max {
+                        return Ending::Idle;
+                    }
+                    idle.as_mut().reset(heard + idle_max);
+                }
+            }
+            if turn_bytes >= TURN_BYTES {
+                turn_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn drain(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) {
+        let deadline = Instant::now() + DRAIN_MAX;
+        loop {
+            let until = deadline.min(Instant::now() + QUIET);
+            let read = tokio::time::timeout_at(until, stream.read(frames.buffer.room())).await;
+            let Ok(read) = read else {
+                return;
+            };
+            let bytes = self.read_bytes(read);
+            if bytes == 0 || Instant::now() >= deadline {
+                frames.buffer.add(bytes);
+                return;
+            }
+            frames.buffer.add(bytes);
+            self.take(frames, EndOfStream::NotYet);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A failed read ends the stream like a close: what came before it is taken.
+    fn read_bytes(&self, read: std::io::Result<usize>) -> usize {
+        static MUTE: Mute = Mute::usual();
+        read.unwrap_or_else(|error| {
+            if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
+                tracing::info!(listener = %self.config.listener.name, peer = %self.address, %error, skipped, "a connection broke");
+            }
+            0
+        })
+    }
+
+    /// Takes all frames that are there. Returns whether the peer is still allowed.
+    fn take(&self, frames: &mut Frames, end: EndOfStream) -> bool {
+        let Frames { buffer, framer } = frames;
+        let peer = Peer::Inet(self.address, self.port);
+        let is_allowed = self.allow.current().permits(&peer);
+        let received = UnixMicros::now();
+        let mut tally = Tally::default();
+        loop {
+            let consumed = match framer.next(buffer.filled(), end) {
+                Step::NeedMore => break,
+                Step::Skip { consumed } => consumed,
+                Step::Frame {
+                    bytes,
+                    wholeness,
+                    consumed,
+                } => {
+                    self.ledger.begin(1);
+                    let bytes = buffer.filled().get(bytes).unwrap_or_default();
+                    let packet = Packet {
+                        bytes,
+                        peer,
+                        listener: &self.config.listener,
+                        received,
+                        wholeness,
+                    };
+                    tally.add(self.take_one(&packet, is_allowed));
+                    consumed
+                }
+            };
+            buffer.consume(consumed);
+        }
+        self.ledger.end(&tally);
+        is_allowed
+    }
+
+    fn take_one(&self, packet: &Packet<'_>, is_allowed: bool) -> Outcome {
+        match packet.wholeness {
+            Wholeness::Whole => {}
+            Wholeness::Cut => {
+                self.ledger.cut.fetch_add(1, Ordering::Relaxed);
+            }
+            Wholeness::Half => {
+                self.ledger.half_frames.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if !is_allowed {
+            return Outcome::Rejected(Reason::SourceNotAllowed);
+        }
+        let mut sink = self.sink.borrow_mut();
+        let verdict = sink.take(packet);
+        if verdict.reply.is_some() {
+            // Syslog has no replies, and informs come over UDP; a reply here is a mistake that must not go unseen.
+            self.ledger.replies_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        verdict.outcome
+    }
+}
+
+struct Frames {
+    buffer: Buffer,
+    framer: Framer,
+}
+
+/// Bytes read and not yet consumed. Bounded, and as large as the largest frame on its way needs.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    bytes_max: usize,
+}
+
+impl Buffer {
+    fn new(bytes_max: usize) -> Self {
+        Buffer {
+            bytes: vec![0; BUFFER_BYTES.min(bytes_max)],
+            start: 0,
+            end: 0,
+            bytes_max,
+        }
+    }
+
+    fn filled(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Room for the next read; never empty as long as fewer than `bytes_max` bytes are filled.
+    fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.bytes.len() > BUFFER_BYTES {
+                self.bytes = vec![0; BUFFER_BYTES.min(self.bytes_max)];
+            }
+        } else if self.end == self.bytes.len() && self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.end == self.bytes.len() {
+            let larger = self.bytes.len().saturating_mul(2).min(self.bytes_max);
+            self.bytes.resize(larger, 0);
+        }
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.end = self.end.saturating_add(bytes).min(self.bytes.len());
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.start = self.start.saturating_add(bytes).min(self.end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_for_a_long_frame_up_to_its_limit_and_shrinks_behind_it() {
+        let mut buffer = Buffer::new(10_000);
+        assert_eq!(buffer.room().len(), BUFFER_BYTES);
+        let mut filled = 0;
+        while filled < 10_000 {
+            let room = buffer.room().len();
+            assert!(room > 0);
+            buffer.add(room);
+            filled += room;
+        }
+        assert_eq!(buffer.filled().len(), 10_000);
+        assert!(buffer.room().is_empty());
+        buffer.consume(9_999);
+        assert_eq!(buffer.filled().len(), 1);
+        assert_eq!(buffer.room().len(), 9_999);
+        buffer.consume(1);
+        assert_eq!(buffer.room().len(), BUFFER_BYTES);
+    }
+}

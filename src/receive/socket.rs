@@ -1,0 +1,372 @@
+//! An address → bound sockets, with what the kernel granted and what it drops.
+//!
+//! ```text
+//!   Config ──▶ bind_udp ──▶ [UdpSocket; shards] + Buffer ──▶ KernelDrops::poll ──▶ ledger.kernel_dropped
+//!          └─▶ bind_tcp ──▶ TcpListener
+//! ```
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::{Config, ReceiveError, sockopt, steering};
+use crate::observe::ledger::ListenerLedger;
+
+/// What one datagram of 300 bytes takes of the granted buffer (measured on Linux 6.18: the kernel charges the memory
+/// that it allocated, not the bytes that came).
+pub const BUFFER_BYTES_PER_DATAGRAM: usize = 1280;
+
+/// Sockets in one group: far more than a machine has use for.
+pub const SHARDS_MAX: usize = 64;
+
+/// Connections that wait to be accepted: all devices of a branch that come back at once after an outage. The kernel cuts
+/// it to `net.core.somaxconn` (4 096).
+const BACKLOG: i32 = 1024;
+
+/// Whose socket it is, which decides what happens to its queue at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Bound by the agent: it is read until empty, because its queue dies with it.
+    Own,
+    /// Passed in by the service manager, who keeps it: its queue is left to the next process.
+    Inherited,
+}
+
+/// What was asked for as receive buffer, and what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffer {
+    /// Bytes asked for.
+    pub requested_bytes: usize,
+    /// Bytes granted, as `getsockopt` shows them: twice what was asked for when all was granted, because the kernel
+    /// counts its own bookkeeping in (socket(7), SO_RCVBUF).
+    pub granted_bytes: usize,
+    /// Datagrams of 300 bytes that may arrive while the thread does not run.
+    pub burst_datagrams: usize,
+}
+
+impl Buffer {
+    /// Whether less was granted than asked for. Then `net.core.rmem_max` is to be raised, or CAP_NET_ADMIN given.
+    pub fn is_short(&self) -> bool {
+        self.granted_bytes < self.requested_bytes.saturating_mul(2)
+    }
+}
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub struct UdpSocket {
+    socket: Socket,
+    ownership: Ownership,
+    cookie: u64,
+}
+
+impl UdpSocket {
+    /// Whose it is.
+    pub fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    /// Where it is bound.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        let address = self.socket.local_addr()?;
+        address
+            .as_socket()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+    }
+
+    /// How long a read waits for the first datagram.
+    pub(super) fn set_wait(&self, wait: Duration) -> io::Result<()> {
+        self.socket.set_read_timeout(Some(wait))
+    }
+
+    /// Sends without waiting: a full send buffer is an error.
+    pub(super) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        let sent =
+            self.socket
+                .send_to_with_flags(bytes, &SockAddr::from(to), libc::MSG_DONTWAIT)?;
+        if sent == bytes.len() {
+            Ok(())
+        } else {
+            Err(io::Error::from(io::ErrorKind::WriteZero))
+        }
+    }
+
+    /// Has the kernel drop, and count, whatever comes from now on.
+    pub(super) fn refuse_all(&self) -> io::Result<()> {
+        sockopt::attach_filter(&self.socket, &steering::refuse_all())
+    }
+
+    fn buffer(&self, requested_bytes: usize) -> io::Result<Buffer> {
+        let granted_bytes = self.socket.recv_buffer_size()?;
+        Ok(Buffer {
+            requested_bytes,
+            granted_bytes,
+            burst_datagrams: granted_bytes / BUFFER_BYTES_PER_DATAGRAM,
+        })
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Binds the listener's UDP sockets: one, or a group that is steered by source address.
+pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), ReceiveError> {
+    let name = config.listener.name.as_str();
+    check_shards(config, config.shards)?;
+    let is_group = config.shards > 1;
+    if is_group && config.bind.port() != 0 {
+        // With SO_REUSEPORT a second agent would bind without an error and take half of the devices.
+        let probe = new_socket(config.bind, Type::DGRAM, Protocol::UDP)
+            .map_err(failed(config, "making a socket"))?;
+        probe
+            .bind(&config.bind.into())
+            .map_err(|source| bind_failed(config, source))?;
+    }
+    let mut sockets: Vec<UdpSocket> = Vec::with_capacity(config.shards);
+    let mut bind = config.bind;
+    for _ in 0..config.shards {
+        let socket = new_socket(bind, Type::DGRAM, Protocol::UDP)
+            .map_err(failed(config, "making a socket"))?;
+        if is_group {
+            socket
+                .set_reuse_port(true)
+                .map_err(failed(config, "SO_REUSEPORT"))?;
+        }
+        if is_group && sockets.is_empty() {
+            let shards = u32::try_from(config.shards).unwrap_or(1);
+            sockopt::attach_steering(&socket, &steering::program(shards))
+                .map_err(failed(config, "SO_ATTACH_REUSEPORT_CBPF"))?;
+        }
+        request_buffer(&socket, config.receive_buffer_bytes)
+            .map_err(failed(config, "SO_RCVBUF"))?;
+        socket
+            .bind(&bind.into())
+            .map_err(|source| bind_failed(config, source))?;
+        let socket = prepared(socket, Ownership::Own).map_err(failed(config, "setting up"))?;
+        bind = socket.local_addr().map_err(failed(config, "getsockname"))?;
+        sockets.push(socket);
+    }
+    let buffer = granted(config, &sockets)?;
+    tracing::info!(listener = name, bind = %bind, shards = sockets.len(), "listening for datagrams");
+    Ok((sockets, buffer))
+}
+
+/// Takes over sockets that the service manager has bound; how many they are decides the shards.
+pub(super) fn adopt_udp(
+    config: &Config,
+    inherited: Vec<OwnedFd>,
+) -> Result<(Vec<UdpSocket>, Buffer), ReceiveError> {
+    check_shards(config, inherited.len())?;
+    let shards = u32::try_from(inherited.len()).unwrap_or(1);
+    let mut sockets: Vec<UdpSocket> = Vec::with_capacity(inherited.len());
+    for descriptor in inherited {
+        let socket = Socket::from(descriptor);
+        socket
+            .set_nonblocking(false)
+            .map_err(failed(config, "clearing O_NONBLOCK"))?;
+        if shards > 1 && sockets.is_empty() {
+            sockopt::attach_steering(&socket, &steering::program(shards))
+                .map_err(failed(config, "SO_ATTACH_REUSEPORT_CBPF"))?;
+        }
+        request_buffer(&socket, config.receive_buffer_bytes)
+            .map_err(failed(config, "SO_RCVBUF"))?;
+        sockets.push(prepared(socket, Ownership::Inherited).map_err(failed(config, "setting up"))?);
+    }
+    let buffer = granted(config, &sockets)?;
+    Ok((sockets, buffer))
+}
+
+/// Binds the listener's stream socket.
+pub(super) fn bind_tcp(config: &Config) -> Result<std::net::TcpListener, ReceiveError> {
+    let socket = new_socket(config.bind, Type::STREAM, Protocol::TCP)
+        .map_err(failed(config, "making a socket"))?;
+    // Without it a restart fails for a minute while old connections are in TIME_WAIT. It does not let two agents
+    // listen at once.
+    socket
+        .set_reuse_address(true)
+        .map_err(failed(config, "SO_REUSEADDR"))?;
+    socket
+        .bind(&config.bind.into())
+        .map_err(|source| bind_failed(config, source))?;
+    socket
+        .listen(BACKLOG)
+        .map_err(|source| bind_failed(config, source))?;
+    Ok(socket.into())
+}
+
+fn new_socket(bind: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(bind), kind, Some(protocol))?;
+    if bind.is_ipv6() {
+        // Not left to net.ipv6.bindv6only: [::] is documented to take IPv4 too.
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
+}
+
+fn request_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    let size = i32::try_from(bytes).unwrap_or(i32::MAX);
+    match sockopt::set_receive_buffer_force(socket, size) {
+        Ok(()) => Ok(()),
+        Err(_) => socket.set_recv_buffer_size(bytes),
+    }
+}
+
+fn prepared(socket: Socket, ownership: Ownership) -> io::Result<UdpSocket> {
+    sockopt::set_timestamps(&socket)?;
+    let cookie = sockopt::cookie(&socket)?;
+    Ok(UdpSocket {
+        socket,
+        ownership,
+        cookie,
+    })
+}
+
+fn granted(config: &Config, sockets: &[UdpSocket]) -> Result<Buffer, ReceiveError> {
+    let mut smallest: Option<Buffer> = None;
+    for socket in sockets {
+        let buffer = socket
+            .buffer(config.receive_buffer_bytes)
+            .map_err(failed(config, "reading SO_RCVBUF"))?;
+        smallest = match smallest {
+            Some(known) if known.granted_bytes <= buffer.granted_bytes => Some(known),
+            Some(_) | None => Some(buffer),
+        };
+    }
+    let buffer = smallest.ok_or_else(|| shards_error(config, 0))?;
+    if buffer.is_short() {
+        tracing::warn!(
+            listener = config.listener.name.as_str(),
+            requested_bytes = buffer.requested_bytes,
+            granted_bytes = buffer.granted_bytes,
+            burst_datagrams = buffer.burst_datagrams,
+            "receive buffer is smaller than asked for: raise net.core.rmem_max or give CAP_NET_ADMIN"
+        );
+    }
+    Ok(buffer)
+}
+
+fn check_shards(config: &Config, found: usize) -> Result<(), ReceiveError> {
+    if (1..=SHARDS_MAX).contains(&found) {
+        Ok(())
+    } else {
+        Err(shards_error(config, found))
+    }
+}
+
+fn shards_error(config: &Config, found: usize) -> ReceiveError {
+    ReceiveError::Shards {
+        name: config.listener.name.to_string(),
+        found,
+        max: SHARDS_MAX,
+    }
+}
+
+fn failed(config: &Config, what: &'static str) -> impl FnOnce(io::Error) -> ReceiveError {
+    let (name, bind) = (config.listener.name.to_string(), config.bind);
+    move |source| ReceiveError::Socket {
+        name,
+        bind,
+        what,
+        source,
+    }
+}
+
+fn bind_failed(config: &Config, source: io::Error) -> ReceiveError {
+    let (name, bind) = (config.listener.name.to_string(), config.bind);
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ReceiveError::AddressInUse {
+            name,
+            transport: config.listener.transport,
+            bind,
+        },
+        io::ErrorKind::PermissionDenied => ReceiveError::PortNotPermitted { name, bind },
+        io::ErrorKind::AddrNotAvailable => ReceiveError::AddressNotLocal { name, bind },
+        _ => failed(config, "binding")(source),
+    }
+}
+
+/// How many datagrams of one socket were counted as dropped, so that a socket which outlives the process is not
+/// counted again by the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped {
+    /// The kernel's identity of the socket (`SO_COOKIE`).
+    pub cookie: u64,
+    /// The kernel's counter when it was last read; it wraps at 2³².
+    pub datagrams: u32,
+}
+
+/// Reads the kernel's drop counters of a listener's sockets into its ledger.
+#[derive(Debug)]
+pub struct KernelDrops {
+    sockets: Vec<Arc<UdpSocket>>,
+    counted: Mutex<Vec<Dropped>>,
+    ledger: Arc<ListenerLedger>,
+}
+
+impl KernelDrops {
+    /// Watches `sockets`. `known` is what an earlier process has counted already of sockets that outlived it.
+    pub fn new(
+        sockets: Vec<Arc<UdpSocket>>,
+        ledger: Arc<ListenerLedger>,
+        known: &[Dropped],
+    ) -> Self {
+        let counted = sockets
+            .iter()
+            .map(|socket| {
+                let known = known.iter().find(|known| known.cookie == socket.cookie);
+                known.copied().unwrap_or(Dropped {
+                    cookie: socket.cookie,
+                    datagrams: 0,
+                })
+            })
+            .collect();
+        KernelDrops {
+            sockets,
+            counted: Mutex::new(counted),
+            ledger,
+        }
+    }
+
+    /// Adds what was dropped since the last call to the ledger. To be called every second, at start and at the end.
+    pub fn poll(&self) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        for (socket, counted) in self.sockets.iter().zip(counted.iter_mut()) {
+            // It fails for a closed descriptor only, and these are held open.
+            let Ok(now) = sockopt::dropped(socket) else {
+                continue;
+            };
+            let more = now.wrapping_sub(counted.datagrams);
+            counted.datagrams = now;
+            self.ledger.add_kernel_dropped(u64::from(more));
+        }
+    }
+
+    /// What was counted so far, to be given to the next process with inherited sockets.
+    pub fn counted(&self) -> Vec<Dropped> {
+        self.counted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// The address as the pipeline knows it: IPv4-mapped IPv6 is IPv4.
+pub(super) fn canonical(address: SocketAddr) -> (IpAddr, u16) {
+    (address.ip().to_canonical(), address.port())
+}
+
+/// Whether a datagram waits to be read.
+pub(super) fn is_empty(socket: &UdpSocket) -> bool {
+    let mut byte = [MaybeUninit::<u8>::uninit(); 1];
+    let peeked = socket
+        .socket
+        .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
