@@ -3,6 +3,7 @@ use std::net::TcpStream as Sender;
 use std::path::Path;
 
 use super::*;
+use crate::observe::health::Heartbeats;
 use crate::packet::{Allow, Reason, Wholeness};
 use crate::receive::fake::{FakeSink, Seen, ledger, listener, wait_until};
 
@@ -29,7 +30,8 @@ fn start(config: Config) -> Running {
         listener.tls(),
     );
     let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
-    let thread = spawn(vec![listener], FakeSink::new(0, &seen), &stop).unwrap();
+    let heartbeat = Heartbeats::new(Instant::now()).register("streams");
+    let thread = spawn(vec![listener], FakeSink::new(0, &seen), &stop, heartbeat).unwrap();
     Running {
         to,
         seen,

@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket as Sender};
 
 use super::*;
+use crate::observe::health::Heartbeats;
 use crate::packet::Transport;
 use crate::receive::fake::{FakeSink, Seen, ledger, listener, wait_until};
 use crate::receive::steering::shard_of;
@@ -33,7 +34,11 @@ fn run(listener: UdpListener, ledger: Arc<ListenerLedger>) -> Running {
     let (allow, drops) = (listener.allow(), listener.kernel_drops());
     let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
     let threads = listener
-        .spawn(|shard| FakeSink::new(shard, &seen), &stop)
+        .spawn(
+            |shard| FakeSink::new(shard, &seen),
+            &stop,
+            &Heartbeats::new(Instant::now()),
+        )
         .unwrap();
     Running {
         to,
