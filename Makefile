@@ -22,10 +22,9 @@ test: ## Run every test, with a real Kafka broker and real senders. The first ru
 lint: ## Check formatting, clippy's lints and the shell scripts.
 	tests/run lint
 
-bench: ## Measure the agent on this machine.
+bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
-	cargo build --release --locked
-	tests/bench/run
+	cargo bench --locked --bench stages --bench whole
 
 clean: ## Remove what was built.
 	cargo clean
