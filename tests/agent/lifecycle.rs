@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::agent::Agent;
-use crate::support::device::{UdpDevice, fleet, names, send_in_turn};
+use crate::support::device::{UdpDevice, fleet, names, numbered, send_in_turn};
 use crate::support::kafka::{Broker, OwnBroker};
 use crate::support::oracle::{assert_numbered, assert_well_made, numbers_by_key};
 use crate::support::settings::{Listener, Settings};
@@ -51,26 +51,27 @@ fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
     let agent = Agent::start(&settings.topic("syslog", &topic));
     let device = UdpDevice::new(11, "r1", agent.listener("syslog-udp"));
     let sent = Arc::new(AtomicU64::new(0));
-    let enough = Arc::new(AtomicBool::new(false));
     let sender = {
-        let (sent, enough) = (Arc::clone(&sent), Arc::clone(&enough));
+        let sent = Arc::clone(&sent);
+        // Ends when the kernel says that nobody listens any more.
         std::thread::spawn(move || {
-            while !enough.load(Ordering::SeqCst) {
-                for _ in 0..20 {
-                    device.send_number(sent.load(Ordering::SeqCst));
-                    sent.fetch_add(1, Ordering::SeqCst);
+            for number in 0.. {
+                let message = numbered(&device.name, number);
+                if device.try_send(message.as_bytes()).is_err() {
+                    return;
                 }
-                pause(Duration::from_millis(2));
+                sent.store(number + 1, Ordering::SeqCst);
+                if number % 20 == 0 {
+                    pause(Duration::from_millis(2));
+                }
             }
         })
     };
     agent.wait_until_received("syslog-udp", 2000);
     let before = sent.load(Ordering::SeqCst);
     agent.signal(libc::SIGTERM);
-    // A connected sender is told (ICMP) when the socket is gone; that ends the thread like `enough` does.
     let ended = agent.wait();
-    enough.store(true, Ordering::SeqCst);
-    let _ = sender.join();
+    sender.join().expect("the sender");
 
     ended.assert_in_order();
     let ledger = &ended.ledger;

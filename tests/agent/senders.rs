@@ -76,29 +76,33 @@ fn syslog_ngs_loggen_loses_nothing_by_datagram_or_stream() {
     let listeners = vec![Listener::syslog_udp(), Listener::syslog_tcp()];
     let settings = Settings::new(&broker.address, listeners);
     let agent = Agent::start(&settings.topic("syslog", &topic));
-    for (listener, kind) in [("syslog-udp", "--dgram"), ("syslog-tcp", "--stream")] {
+    // loggen sends one second's worth at once and then keeps its rate; so much fits into a default socket buffer.
+    for (listener, kind, rate, count) in [
+        ("syslog-udp", "--dgram", "150", "600"),
+        ("syslog-tcp", "--stream", "10000", "10000"),
+    ] {
         let address = agent.listener(listener);
         run(tool("loggen", "syslog-ng-core")
             .args([
-                "--inet", kind, "--rate", "2000", "--number", "3000", "--size", "300",
+                "--inet", kind, "--size", "300", "--rate", rate, "--number", count,
             ])
             .args([address.ip().to_string(), address.port().to_string()]));
     }
 
-    let records = broker.read(&topic, 6000);
+    let records = broker.read(&topic, 10_600);
     assert_well_made(&records);
-    for transport in ["udp", "tcp"] {
+    for (transport, count) in [("udp", 600), ("tcp", 10_000)] {
         let mine: Vec<&Delivered> = records
             .iter()
             .filter(|record| record.event["agent"]["transport"] == transport)
             .collect();
         assert_eq!(
             numbers(&mine, "seq: "),
-            (0..3000).collect::<Vec<_>>(),
+            (0..count).collect::<Vec<_>>(),
             "{transport}"
         );
     }
-    agent.wait_until_delivered(6000);
+    agent.wait_until_delivered(10_600);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.listener("syslog-udp", "kernel_dropped"), 0);

@@ -30,8 +30,14 @@ impl UdpDevice {
 
     /// Sends one datagram.
     pub fn send(&self, bytes: &[u8]) {
-        let sent = self.socket.send(bytes).expect("the kernel takes it");
+        self.try_send(bytes).expect("somebody listens");
+    }
+
+    /// Sends one datagram; fails once the kernel has told that nobody listens (ICMP port unreachable).
+    pub fn try_send(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let sent = self.socket.send(bytes)?;
         assert_eq!(sent, bytes.len());
+        Ok(())
     }
 
     /// Sends one numbered RFC 5424 message.

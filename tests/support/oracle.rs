@@ -56,11 +56,11 @@ pub fn assert_numbered(records: &[Delivered], keys: &[String], count: u64) {
     }
 }
 
-/// The decimal number right behind `mark`.
+/// The decimal number right behind the last `mark`.
 #[track_caller]
 pub fn number_after(message: &str, mark: &str) -> u64 {
     let (_, rest) = message
-        .split_once(mark)
+        .rsplit_once(mark)
         .unwrap_or_else(|| panic!("no {mark:?} in {message:?}"));
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits
