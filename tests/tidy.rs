@@ -64,7 +64,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("receive", &["observe", "packet", "record", "time"]),
     ("record", &["time"]),
     ("route", &["event", "packet", "record", "time"]),
-    ("spool", &["observe::ledger", "record", "time"]),
+    // It says why it does not take a record in the words in which the packet ends.
+    (
+        "spool",
+        &["observe::ledger", "packet::Reason", "record", "time"],
+    ),
     ("status", &["observe"]),
     ("time", &[]),
 ];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::kafka::{Delivered, PARTITIONS};
-use super::schema::assert_valid;
+use super::schema::violations;
 
 /// Key, partition, timestamp and schema of each record; no id twice.
 #[track_caller]
@@ -13,7 +13,8 @@ pub fn assert_well_made(records: &[Delivered]) {
     let mut ids = std::collections::BTreeSet::new();
     for record in records {
         let event = &record.event;
-        assert_valid(event);
+        let violations = violations(event);
+        assert!(violations.is_empty(), "{violations:#?}\n{event:#}");
         assert_eq!(
             record.key,
             string(&event["device"]["hostname"]),
