@@ -1,1 +1,118 @@
-//! The config stage.
+//! File + environment → every stage's own `Config`.
+//!
+//! ```text
+//!  trapline.toml ──raw──▶ Raw ──▶ Raw ──resolve──▶ Resolved ──▶ agent
+//!                          ▲                          │
+//!  TRAPLINE_... ──environment (over the file)         └──reload::difference(old, new)──▶ applied, needs_restart
+//!
+//!  each step: Vec<Problem>, all of them together at the end
+//! ```
+//!
+//! - [`schema`] is the table of keys: types, ranges, what a reload does.
+//! - `raw` is the file's shape, [`environment`] puts variables over it, `resolve` gives each stage what it needs.
+//! - Every key is optional, and so is the file: with nothing at all the agent receives, keeps what it can, and warns.
+//! - Problems name file, line, column, key, what was expected, what came and what to do ([`Problem`]).
+
+use std::path::Path;
+
+mod certificate;
+mod environment;
+mod files;
+mod kafka;
+mod listener;
+mod problem;
+mod raw;
+mod reader;
+mod reload;
+mod resolve;
+pub mod schema;
+mod secret;
+mod size;
+
+pub use environment::of_process;
+pub use files::FILE_BYTES_MAX;
+pub use kafka::Kafka;
+pub use problem::{Place, Problem, Warning};
+pub use reader::Effective;
+pub use reload::{Reload, difference};
+pub use resolve::{AGENT_ID_BYTES_MAX, DRAIN_SECONDS_DEFAULT, Resolved};
+pub use secret::Secret;
+
+use files::Kept;
+use problem::Source;
+use reader::Findings;
+use resolve::Surroundings;
+
+/// A configuration that can be used.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Every stage's part.
+    pub config: Resolved,
+    /// What works and may not be meant; to be logged or printed once each.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads the file at `path`, puts the variables over it and resolves everything. Without a path there is only the
+/// environment. `host_name` is the default of `agent.id`.
+///
+/// # Errors
+/// Every problem of file and environment at once, in the order of the file. With a syntax error it is the only kind:
+/// what stands around it cannot be trusted.
+pub fn load(
+    path: Option<&Path>,
+    variables: impl Iterator<Item = (String, String)>,
+    host_name: &str,
+) -> Result<Loaded, Vec<Problem>> {
+    let Some(path) = path else {
+        return assemble("", "", None, variables, host_name);
+    };
+    let name = path.display().to_string();
+    let place = || Place::Unplaced(name.clone());
+    let Kept { bytes, mode } = files::read(path).map_err(|error| {
+        vec![Problem::new(&place(), "", format!("cannot read the configuration: {error}"), files::advice(&error))]
+    })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => assemble(&name, text, Some(mode), variables, host_name),
+        Err(error) => {
+            let before = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+            let at = Source { file: &name, text: &before }.place(before.len());
+            Err(vec![Problem::new(&at, "", "the file is not UTF-8 here", "save it as UTF-8, or retype the character")])
+        }
+    }
+}
+
+/// Like [`load`] with the file's content in hand and no environment; problems call the file `configuration`.
+///
+/// # Errors
+/// Every problem at once.
+pub fn parse(text: &str, host_name: &str) -> Result<Resolved, Vec<Problem>> {
+    assemble("configuration", text, None, std::iter::empty(), host_name).map(|loaded| loaded.config)
+}
+
+fn assemble(
+    file: &str,
+    text: &str,
+    file_mode: Option<u32>,
+    variables: impl Iterator<Item = (String, String)>,
+    host_name: &str,
+) -> Result<Loaded, Vec<Problem>> {
+    let (mut raw, mut problems) = raw::read(Source { file, text })?;
+    if !raw.has_listeners {
+        raw.listeners = listener::defaults();
+    }
+    problems.extend(environment::overlay(&mut raw, variables));
+    let mut findings = Findings::default();
+    let surroundings = Surroundings { host_name, file_mode };
+    let config = resolve::resolve(&raw, &surroundings, &mut findings);
+    problems.append(&mut findings.problems);
+    if problems.is_empty() {
+        findings.warnings.sort();
+        return Ok(Loaded { config, warnings: findings.warnings });
+    }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! `tls = { ... }` of a listener → the files of its certificate.
+//!
+//! ```text
+//!  certificate_file ─┐                                  ┌─▶ receive::tls::Config
+//!  key_file ─────────┼─▶ readable? PEM? do they fit? ───┤
+//!  client_ca_file ───┘                                  └─▶ fingerprint of all contents: a reload sees a renewal
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::files;
+use super::reader::Reader;
+use super::secret::Secret;
+use crate::packet::Transport;
+use crate::receive::tls::{Acceptor, ClientAuth, Config};
+
+const CERTIFICATE: &str = "listener.tls.certificate_file";
+const KEY: &str = "listener.tls.key_file";
+const CLIENT_CA: &str = "listener.tls.client_ca_file";
+
+/// Stands for the content of all TLS files of a listener together, in what a reload compares. It is no key of the file.
+pub(super) const CONTENT: &str = "listener.tls.content";
+
+/// The certificate of a listener with transport `tls`.
+pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport) -> Option<Config> {
+    if transport != Transport::Tls {
+        refuse(reader, transport);
+        return None;
+    }
+    let mut contents = Sha256::new();
+    let problems_before = reader.findings.problems.len();
+    let certificate = pem(reader, CERTIFICATE, &mut contents);
+    let key = pem(reader, KEY, &mut contents);
+    let client_ca = pem(reader, CLIENT_CA, &mut contents);
+    let fingerprint: Vec<String> = contents.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let shown = reader.shown(CONTENT);
+    reader.findings.effective.note_masked(shown, Secret::new(fingerprint.concat()));
+    let config = Config {
+        certificate_chain: certificate?,
+        private_key: key?,
+        client_auth: client_ca.map_or(ClientAuth::None, |ca| ClientAuth::Required { ca }),
+    };
+    if reader.findings.problems.len() == problems_before {
+        if let Err(error) = Acceptor::load(config.clone()) {
+            reader.problem_text(CERTIFICATE, error.to_string(), "correct these files, then run `check` again");
+        }
+    }
+    Some(config)
+}
+
+fn refuse(reader: &mut Reader<'_>, transport: Transport) {
+    let set = [CERTIFICATE, KEY, CLIENT_CA].into_iter().find(|key| reader.is_set(key));
+    if let Some(key) = set.filter(|_| !reader.is_broken()) {
+        let text = format!("certificates are for transport \"tls\", this listener has \"{}\"", transport.as_str());
+        reader.problem_text(key, text, "write transport = \"tls\", or take the tls settings out");
+    }
+}
+
+/// A PEM file's path. What it holds is looked at here too, so that files which were exchanged for each other are named.
+fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<PathBuf> {
+    let (wanted, marker) = match path {
+        KEY => ("private key", "PRIVATE KEY-----"),
+        _ => ("certificate", "BEGIN CERTIFICATE-----"),
+    };
+    let Some(file) = reader.text(path) else {
+        if path != CLIENT_CA {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let text = format!("transport \"tls\" needs the file of a {wanted}, and {name} is not set");
+            let advice = "add tls = { certificate_file = \"/...\", key_file = \"/...\" } to this listener";
+            reader.problem_text(path, text, advice);
+        }
+        return None;
+    };
+    reader.note(path, &file);
+    match files::read(Path::new(file)) {
+        Err(error) => reader.problem_text(path, format!("cannot read {file}: {error}"), files::advice(&error)),
+        Ok(kept) => {
+            contents.update(kept.bytes.len().to_be_bytes());
+            contents.update(&kept.bytes);
+            if memchr::memmem::find(&kept.bytes, marker.as_bytes()).is_none() {
+                let advice = format!("name a PEM file that has a line with {marker}");
+                reader.problem(path, &format!("a {wanted} in PEM"), &format!("none in {file}"), advice);
+            }
+            if path == KEY && kept.is_world_readable() {
+                let (at, shown) = (reader.place(path), reader.shown(path));
+                let text = format!("every user of this host can read the private key in {file}; run chmod o= {file}");
+                reader.findings.warn(&at, &shown, text);
+            }
+        }
+    }
+    Some(PathBuf::from(file))
+}

@@ -1,0 +1,282 @@
+//! Environment variables → the same values that a file can set. They come after the file and win.
+//!
+//! ```text
+//!  TRAPLINE_KAFKA__LINGER_MS=20                          kafka.linger_ms
+//!  TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092,k2:9092     lists have commas
+//!  TRAPLINE_KAFKA__OPTIONS__SASL_USERNAME=br17           kafka.options "sasl.username"
+//!  TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/...  kafka.options_file "sasl.password"
+//!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
+//!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
+//! ```
+//!
+//! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
+//! they have nothing to say. An unknown `TRAPLINE_` variable is an error like an unknown key, except:
+//! `TRAPLINE_CONFIG` and `TRAPLINE_TEST_*`, and what Kubernetes itself puts into every pod beside a Service whose name
+//! starts with `trapline` (`TRAPLINE_SERVICE_HOST`, `TRAPLINE_PORT_514_UDP`, `TRAPLINE_SYSLOG_SERVICE_PORT`, ...).
+
+use std::collections::BTreeMap;
+
+use super::problem::{Place, Problem, nearest};
+use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, Set, Settings, Value};
+use super::schema;
+use super::secret::Secret;
+
+const PREFIX: &str = "TRAPLINE_";
+
+/// librdkafka options whose names have an underscore, or end in `file` without being a file of a secret. In all other
+/// names `_` of a variable stands for a dot (librdkafka 2.12, CONFIGURATION.md).
+const OPTIONS_WITH_ODD_NAMES: &[(&str, &str)] = &[
+    ("LOG_LEVEL", "log_level"),
+    ("SASL_OAUTHBEARER_ASSERTION_FILE", "sasl.oauthbearer.assertion.file"),
+    (
+        "SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE",
+        "sasl.oauthbearer.assertion.jwt.template.file",
+    ),
+    (
+        "SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE",
+        "sasl.oauthbearer.assertion.private.key.file",
+    ),
+];
+
+/// The variables of this process that concern the configuration. Bytes that are not UTF-8 become U+FFFD, which no
+/// value allows, so that such a variable is reported and not passed over.
+pub fn of_process() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+}
+
+/// Puts the variables over what the file has set.
+pub(super) fn overlay(raw: &mut Raw, variables: impl Iterator<Item = (String, String)>) -> Vec<Problem> {
+    let ours: BTreeMap<String, String> = variables
+        .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| !is_exempt(rest)))
+        .collect();
+    let mut problems = Vec::new();
+    for (name, value) in &ours {
+        let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+        let variable = Variable {
+            at: Place::Variable(name.clone()),
+            value: value.trim(),
+        };
+        if let Err(problem) = variable.put(rest, raw) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+fn is_exempt(rest: &str) -> bool {
+    rest == "CONFIG" || rest.starts_with("TEST_") || is_of_kubernetes(rest)
+}
+
+/// `SERVICE_HOST`, `SERVICE_PORT[_NAME]`, `PORT`, `PORT_<number>_<UDP|TCP|SCTP>[_PROTO|_PORT|_ADDR]`, each also after
+/// the rest of a Service's name.
+fn is_of_kubernetes(rest: &str) -> bool {
+    if rest.contains("__") {
+        return false;
+    }
+    let words: Vec<&str> = rest.split('_').collect();
+    let is_port = |pair: &[&str]| {
+        matches!(pair, [number, "UDP" | "TCP" | "SCTP"] if number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
+        || words.last() == Some(&"PORT")
+        || words.windows(3).any(|three| three.first() == Some(&"PORT") && is_port(three.get(1..).unwrap_or_default()))
+}
+
+struct Variable<'v> {
+    at: Place,
+    value: &'v str,
+}
+
+impl Variable<'_> {
+    fn put(&self, rest: &str, raw: &mut Raw) -> Result<(), Problem> {
+        let levels: Vec<&str> = rest.split("__").collect();
+        match levels.as_slice() {
+            ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => self.option(&name.join("_"), false, raw),
+            ["KAFKA", "OPTIONS_FILE", name @ ..] if !name.is_empty() => self.option(&name.join("_"), true, raw),
+            ["LISTENER", name, key] if !name.is_empty() => self.listener(name, schema::LISTENER, key, raw),
+            ["LISTENER", name, "TLS", key] if !name.is_empty() => {
+                self.listener(name, schema::LISTENER_TLS, key, raw)
+            }
+            [section, key] if *section != "LISTENER" => {
+                let path = format!("{section}.{key}").to_ascii_lowercase();
+                self.set(&path, &path, &mut raw.settings)
+            }
+            _ => Err(self.unknown(rest)),
+        }
+    }
+
+    fn set(&self, path: &str, shown: &str, settings: &mut Settings) -> Result<(), Problem> {
+        let key = schema::find(path).ok_or_else(|| self.unknown_in(path, shown))?;
+        if self.value.is_empty() {
+            return Ok(());
+        }
+        let value = raw::from_text(key, shown, self.value, &self.at).inspect_err(|_| settings.is_broken = true)?;
+        settings.values.insert(key.path, Set { value, at: self.at.clone() });
+        Ok(())
+    }
+
+    fn listener(&self, folded: &str, table: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+        let path = format!("{table}.{}", key.to_ascii_lowercase());
+        if key == "NAME" {
+            let advice = "the listener's name is the second part of the variable's name";
+            return Err(Problem::new(&self.at, &path, "a name cannot be set by a variable", advice));
+        }
+        let name = folded.to_ascii_lowercase();
+        let position = raw.listeners.iter().position(|listener| listener.name().is_some_and(|known| fold(known) == name));
+        let shown_name = match position.and_then(|at| raw.listeners.get(at)).and_then(RawListener::name) {
+            Some(known) => known.to_owned(),
+            None => name.replace('_', "-"),
+        };
+        let shown = path.replacen(schema::LISTENER, &format!("listener.{shown_name}"), 1);
+        if let Some(listener) = position.and_then(|at| raw.listeners.get_mut(at)) {
+            return self.set(&path, &shown, &mut listener.settings);
+        }
+        let mut settings = Settings::default();
+        self.set(&path, &shown, &mut settings)?;
+        if settings.values.is_empty() {
+            return Ok(());
+        }
+        let value = Value::Text(shown_name);
+        settings.values.insert("listener.name", Set { value, at: self.at.clone() });
+        raw.listeners.push(RawListener { at: self.at.clone(), settings });
+        Ok(())
+    }
+
+    fn option(&self, folded: &str, from_file: bool, raw: &mut Raw) -> Result<(), Problem> {
+        if self.value.is_empty() {
+            return Ok(());
+        }
+        let odd = OPTIONS_WITH_ODD_NAMES.iter().find(|(variable, _)| *variable == folded);
+        let (name, from_file) = match (odd, folded.strip_suffix("_FILE")) {
+            (Some((_, name)), _) => ((*name).to_owned(), from_file),
+            (None, Some(stem)) if !from_file => (option_name(stem), true),
+            (None, _) => (option_name(folded), from_file),
+        };
+        let value = if from_file {
+            OptionValue::File(self.value.to_owned())
+        } else {
+            OptionValue::Here(Secret::new(self.value))
+        };
+        if let Some(KafkaOption { at: other @ Place::Variable(_), .. }) = raw.options.get(&name) {
+            let text = format!("the option is set a second time, first by {other}");
+            return Err(Problem::new(&self.at, &format!("{}.{name}", schema::OPTIONS), text, "unset one of the two"));
+        }
+        raw.options.insert(name, KafkaOption { value, at: self.at.clone() });
+        Ok(())
+    }
+
+    fn unknown_in(&self, path: &str, shown: &str) -> Problem {
+        match path.rsplit_once('.') {
+            Some((section, _)) if schema::names_in(section).next().is_some() => {
+                let problem = raw::unknown_key(&Place::Absent, section, shown);
+                Problem { at: self.at.clone(), ..problem }
+            }
+            _ => self.unknown(&path.to_ascii_uppercase().replace('.', "__")),
+        }
+    }
+
+    /// A variable that names nothing: most often one underscore is missing.
+    fn unknown(&self, rest: &str) -> Problem {
+        let known: Vec<String> = schema::KEYS
+            .iter()
+            .filter(|key| !key.path.starts_with("listener."))
+            .map(|key| key.path.replacen('.', "__", 1))
+            .collect();
+        let advice = match nearest(rest, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {PREFIX}{}?", near.to_ascii_uppercase()),
+            None => "names are TRAPLINE_SECTION__KEY with two underscores, for example TRAPLINE_KAFKA__BOOTSTRAP_SERVERS; \
+                     unset it if it is not meant for the agent"
+                .to_owned(),
+        };
+        Problem::new(&self.at, "", "unknown variable", advice)
+    }
+}
+
+/// A listener's name as it is compared: `syslog-udp` and `SYSLOG_UDP` are the same.
+pub(super) fn fold(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+fn option_name(folded: &str) -> String {
+    folded.to_ascii_lowercase().replace('_', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
+        let mut raw = Raw::default();
+        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let problems = overlay(&mut raw, pairs);
+        (raw, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_secrets_file_is_told_from_an_option_that_ends_in_file() {
+        let (raw, problems) = put(&[
+            ("TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE", "/run/secrets/kafka"),
+            ("TRAPLINE_KAFKA__OPTIONS__SASL_OAUTHBEARER_ASSERTION_FILE", "/run/secrets/jwt"),
+            ("TRAPLINE_KAFKA__OPTIONS_FILE__SSL_KEY_PEM", "/run/secrets/key"),
+        ]);
+        assert_eq!(problems, Vec::<String>::new());
+        let is_file = |name: &str| matches!(raw.options.get(name).map(|option| &option.value), Some(OptionValue::File(_)));
+        assert!(is_file("sasl.password"));
+        assert!(is_file("ssl.key.pem"));
+        assert!(raw.options.contains_key("sasl.oauthbearer.assertion.file"));
+        assert!(!is_file("sasl.oauthbearer.assertion.file"));
+    }
+
+    #[test]
+    fn a_missing_underscore_is_suggested() {
+        let (_, problems) = put(&[("TRAPLINE_KAFKA_BOOTSTRAP_SERVERS", "k1")]);
+        assert_eq!(
+            problems,
+            ["environment TRAPLINE_KAFKA_BOOTSTRAP_SERVERS: unknown variable; did you mean TRAPLINE_KAFKA__BOOTSTRAP_SERVERS?"]
+        );
+    }
+
+    #[test]
+    fn what_kubernetes_puts_beside_a_service_is_not_ours() {
+        let (_, problems) = put(&[
+            ("TRAPLINE_SERVICE_HOST", "10.0.0.1"),
+            ("TRAPLINE_SERVICE_PORT", "514"),
+            ("TRAPLINE_SERVICE_PORT_SYSLOG", "514"),
+            ("TRAPLINE_PORT", "udp://10.0.0.1:514"),
+            ("TRAPLINE_PORT_514_UDP", "udp://10.0.0.1:514"),
+            ("TRAPLINE_PORT_514_UDP_ADDR", "10.0.0.1"),
+            ("TRAPLINE_SYSLOG_SERVICE_HOST", "10.0.0.1"),
+            ("TRAPLINE_SYSLOG_PORT_514_TCP_PROTO", "tcp"),
+            ("TRAPLINE_CONFIG", "/x"),
+            ("TRAPLINE_TEST_BROKER", "1"),
+        ]);
+        assert_eq!(problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_empty_value_is_not_set_and_an_unknown_name_stays_an_error() {
+        let (raw, problems) = put(&[("TRAPLINE_KAFKA__LINGER_MS", ""), ("TRAPLINE_KAFKA__LINGER", "")]);
+        assert!(raw.settings.values.is_empty());
+        assert_eq!(
+            problems,
+            ["environment TRAPLINE_KAFKA__LINGER: kafka.linger: unknown key; did you mean `linger_ms`?"]
+        );
+    }
+
+    #[test]
+    fn a_listener_is_found_by_its_folded_name_or_made() {
+        let (mut raw, _) = put(&[("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514")]);
+        assert_eq!(raw.listeners.len(), 1);
+        assert_eq!(raw.listeners.first().and_then(RawListener::name), Some("syslog-udp"));
+        let more = [("TRAPLINE_LISTENER__SYSLOG_UDP__TLS__KEY_FILE", "/k"), ("TRAPLINE_LISTENER__B__SHARD", "2")];
+        let pairs = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let problems = overlay(&mut raw, pairs.into_iter());
+        assert_eq!(raw.listeners.len(), 1);
+        assert_eq!(
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["environment TRAPLINE_LISTENER__B__SHARD: listener.b.shard: unknown key; did you mean `shards`?"]
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! What is wrong with a configuration, in words that say where it stands and what to do.
+//!
+//! ```text
+//!  trapline.toml:7:13: kafka.linger_ms: expected a whole number of milliseconds from 0 to 900000, found "fast"; ...
+//!  └ file, line, column └ key            └ what was expected                                     └ what came  └ what to do
+//! ```
+//!
+//! Values that may be secret are never part of the text: for those only their kind is named.
+
+use std::fmt;
+
+/// Where a key or a value stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the file.
+    File {
+        /// The file as it was named.
+        file: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// Character of the line, counted from 1.
+        column: usize,
+    },
+    /// The file as a whole.
+    Unplaced(String),
+    /// In this environment variable.
+    Variable(String),
+    /// Nowhere: it is a default, or something is missing.
+    Absent,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { file, line, column } => write!(out, "{file}:{line}:{column}"),
+            Place::Unplaced(file) => write!(out, "{file}"),
+            Place::Variable(name) => write!(out, "environment {name}"),
+            Place::Absent => write!(out, "configuration"),
+        }
+    }
+}
+
+/// One thing that has to be put right before the agent can use the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{at}: {}{text}; {advice}", prefix(.key))]
+pub struct Problem {
+    /// Where it stands.
+    pub at: Place,
+    /// The key's path, for example `kafka.linger_ms`; empty where the file as a whole is concerned.
+    pub key: String,
+    /// What was expected and what came.
+    pub text: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// One thing that works and may not be meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// Where it stands.
+    pub at: Place,
+    /// The key's path.
+    pub key: String,
+    /// What follows from it, and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}{}", self.at, prefix(&self.key), self.text)
+    }
+}
+
+fn prefix(key: &str) -> String {
+    if key.is_empty() {
+        String::new()
+    } else {
+        format!("{key}: ")
+    }
+}
+
+impl Problem {
+    /// Something else came than was expected.
+    pub(super) fn expected(
+        at: &Place,
+        key: &str,
+        expected: &str,
+        found: &str,
+        advice: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            at: at.clone(),
+            key: key.to_owned(),
+            text: format!("expected {expected}, found {found}"),
+            advice: advice.into(),
+        }
+    }
+
+    /// Any other problem.
+    pub(super) fn new(
+        at: &Place,
+        key: &str,
+        text: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            at: at.clone(),
+            key: key.to_owned(),
+            text: text.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+/// Turns byte offsets of a file into lines and columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'t> {
+    /// The file as it was named.
+    pub file: &'t str,
+    /// What it holds.
+    pub text: &'t str,
+}
+
+impl Source<'_> {
+    /// The place of the byte at `offset`; beyond the end it is the end.
+    pub fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place::File {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+        }
+    }
+}
+
+/// The name of `known` that `typed` was most likely meant to be: at most a third of its letters differ.
+pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let typed = typed.to_ascii_lowercase().replace('-', "_");
+    known
+        .map(|name| (distance(&typed, name), name))
+        .filter(|(distance, name)| *distance <= (name.len().max(3) / 3))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance: how many letters must be put in, taken out or exchanged.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, letter) in left.chars().enumerate() {
+        let mut diagonal = at;
+        let mut last = at + 1;
+        let mut next = vec![last];
+        for (other, above) in right.iter().zip(row.iter().skip(1)) {
+            let exchanged = diagonal + usize::from(letter != *other);
+            diagonal = *above;
+            last = exchanged.min(above + 1).min(last + 1);
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_count_from_one() {
+        let source = Source {
+            file: "f",
+            text: "a = 1\nä = \"ö\" x",
+        };
+        let place = |offset| source.place(offset).to_string();
+        assert_eq!(place(0), "f:1:1");
+        assert_eq!(place(6), "f:2:1");
+        assert_eq!(place(source.text.len() - 1), "f:2:9");
+        assert_eq!(place(9_999), "f:2:10");
+    }
+
+    #[test]
+    fn a_slip_of_the_keyboard_finds_its_key_and_a_strange_word_finds_none() {
+        let known = ["bootstrap_servers", "linger_ms", "compression"];
+        assert_eq!(
+            nearest("bootstrap-server", known.into_iter()),
+            Some("bootstrap_servers")
+        );
+        assert_eq!(nearest("lingerms", known.into_iter()), Some("linger_ms"));
+        assert_eq!(nearest("password", known.into_iter()), None);
+    }
+
+    #[test]
+    fn the_distance_counts_letters() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+}

@@ -1,0 +1,240 @@
+//! What was set + defaults → every stage's own `Config`.
+//!
+//! ```text
+//!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
+//!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
+//!      ──▶ spool ─────────▶ spool::Config
+//!      ──▶ kafka ─────────▶ kafka::resolve
+//!      ──▶ [[listener]] ──▶ listener::resolve
+//! ```
+//!
+//! Pure but for the files that values name (secrets, certificates), which are read here.
+
+use std::time::Duration;
+
+use super::kafka::{self, Kafka};
+use super::listener;
+use super::raw::Raw;
+use super::reader::{Effective, Findings, Reader};
+use super::size;
+use crate::event::Kind;
+use crate::normalize::{self, DomainPolicy, RawPolicy};
+use crate::observe::log;
+use crate::receive;
+use crate::route;
+use crate::spool::{self, WhenFull};
+use crate::status;
+
+/// The whole configuration, ready for use.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// For the normalize stage.
+    pub normalize: normalize::Config,
+    /// For the route stage.
+    pub route: route::Config,
+    /// For the spool.
+    pub spool: spool::Config,
+    /// For the produce stage.
+    pub kafka: Kafka,
+    /// For the receive stage, one each.
+    pub listeners: Vec<receive::Config>,
+    /// For the status server.
+    pub status: status::Config,
+    /// For the log.
+    pub log: log::Config,
+    /// How long a stop may take to deliver what the spool still holds.
+    pub drain: Duration,
+    /// What each key says; `check` shows it, and a reload compares it.
+    pub effective: Effective,
+}
+
+/// Seconds that a stop may take to deliver what is left: a pod is killed after 30, and closing the sockets takes a few.
+pub const DRAIN_SECONDS_DEFAULT: u64 = 20;
+
+/// What [`log::Filter::default`] stands for.
+const LOG_LEVEL_DEFAULT: &str = "info";
+
+/// The longest agent id: as long as a host's name may be on Linux. It stands twice in every event.
+pub const AGENT_ID_BYTES_MAX: usize = 64;
+
+/// What resolving needs beside what was set.
+pub(super) struct Surroundings<'s> {
+    /// This host's name: the default of `agent.id`.
+    pub host_name: &'s str,
+    /// Permission bits of the configuration file, if there is one.
+    pub file_mode: Option<u32>,
+}
+
+/// Resolves everything. Where a value is wrong, the default stands in and the findings say so.
+pub(super) fn resolve(raw: &Raw, surroundings: &Surroundings<'_>, findings: &mut Findings) -> Resolved {
+    let kafka = kafka::resolve(raw, surroundings.file_mode, findings);
+    let listeners = listener::resolve(&raw.listeners, findings);
+    let mut reader = Reader::new(&raw.settings, findings);
+    let route = route::Config {
+        topics: topics(&mut reader),
+        payload_bytes_max: kafka.message_bytes_max,
+    };
+    Resolved {
+        normalize: normalize(&mut reader, surroundings.host_name),
+        spool: spool(&mut reader, &route),
+        status: status(&mut reader),
+        log: log(&mut reader),
+        drain: Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT)),
+        effective: std::mem::take(&mut reader.findings.effective),
+        route,
+        kafka,
+        listeners,
+    }
+}
+
+fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
+    let default_id = agent_id_of_host(host_name);
+    normalize::Config {
+        agent_id: reader.parsed(
+            "agent.id",
+            default_id,
+            |text| is_agent_id(text).then(|| text.to_owned()),
+            "1 to 64 letters, digits, dots, - and _",
+            |_| "choose a short name without spaces; it is part of every event's id".to_owned(),
+        ),
+        raw: reader.word("event.raw", RawPolicy::default()),
+        domain: reader.word("event.domain", DomainPolicy::default()),
+        utc_offset_minutes: utc_offset(reader),
+    }
+}
+
+fn is_agent_id(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (1..=AGENT_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// A host may be called anything; what an id does not allow becomes `-`.
+fn agent_id_of_host(host_name: &str) -> String {
+    let plain = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_') => letter,
+        _ => '-',
+    };
+    let id: String = host_name.trim().chars().map(plain).take(AGENT_ID_BYTES_MAX).collect();
+    if id.is_empty() { "trapline".to_owned() } else { id }
+}
+
+fn utc_offset(reader: &mut Reader<'_>) -> i16 {
+    const KEY: &str = "event.utc_offset";
+    let set = reader.text(KEY);
+    let minutes = set.map_or(Some(0), size::utc_offset_minutes);
+    if let (Some(text), None) = (set, minutes) {
+        reader.problem(
+            KEY,
+            "an offset from UTC between -12:00 and +14:00",
+            &format!("{text:?}"),
+            "write hours and minutes with a sign, for example \"+01:00\" (names of zones are not known, and summer time is not followed)",
+        );
+    }
+    let minutes = minutes.unwrap_or(0);
+    let sign = if minutes < 0 { '-' } else { '+' };
+    reader.note(KEY, &format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60));
+    minutes
+}
+
+/// The topic of each kind, in the order of [`Kind::ALL`].
+fn topics(reader: &mut Reader<'_>) -> [String; Kind::ALL.len()] {
+    let defaults = route::Config::TOPICS_DEFAULT;
+    let keys = ["topics.syslog", "topics.snmp_trap", "topics.device", "topics.gap", "topics.storm", "topics.agent"];
+    std::array::from_fn(|kind| {
+        let (Some(key), Some(default)) = (keys.get(kind), defaults.get(kind)) else {
+            return String::new();
+        };
+        reader.parsed(
+            key,
+            (*default).to_owned(),
+            |text| is_topic(text).then(|| text.to_owned()),
+            "a Kafka topic: 1 to 249 letters, digits, dots, - and _",
+            |_| format!("choose another name, for example \"{default}\""),
+        )
+    })
+}
+
+/// Kafka's own rule (org.apache.kafka.common.internals.Topic).
+fn is_topic(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (1..=249).contains(&text.len()) && text.bytes().all(is_plain) && !matches!(text, "." | "..")
+}
+
+fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
+    const KIND: &str = "spool.kind";
+    let kind = reader.word(KIND, "memory".to_owned());
+    if kind == "disk" {
+        reader.problem_text(
+            KIND,
+            "the disk spool is not built yet, only \"memory\" is",
+            "write kind = \"memory\" or leave the key out; what it holds is gone when the process ends",
+        );
+    } else {
+        let at = reader.place(KIND);
+        let text = "the spool is in memory: what it holds is gone when the process ends";
+        reader.findings.warn(&at, KIND, text);
+    }
+    spool::Config {
+        bytes_max: reader.size("spool.bytes_max", spool::Config::BYTES_MAX_DEFAULT),
+        when_full: reader.word("spool.when_full", WhenFull::default()),
+        topics: route.lanes(),
+    }
+}
+
+fn status(reader: &mut Reader<'_>) -> status::Config {
+    const KEY: &str = "status.bind";
+    const OFF: &str = "off";
+    let default = status::Config::default().bind;
+    let bind = match reader.text(KEY) {
+        None => default,
+        Some(OFF) => None,
+        Some(text) => text.parse().ok().or_else(|| {
+            let advice = listener::bind_advice(text, 9514);
+            reader.problem(KEY, "an address and a port, or \"off\"", &format!("{text:?}"), advice);
+            default
+        }),
+    };
+    let shown = bind.map_or_else(|| OFF.to_owned(), |address| address.to_string());
+    reader.note(KEY, &shown);
+    status::Config { bind }
+}
+
+fn log(reader: &mut Reader<'_>) -> log::Config {
+    const LEVEL: &str = "log.level";
+    let text = reader.text(LEVEL).unwrap_or(LOG_LEVEL_DEFAULT);
+    let filter = text.parse().unwrap_or_else(|_| {
+        reader.problem(
+            LEVEL,
+            "error, warn, info, debug or trace",
+            &format!("{text:?}"),
+            "write one of these words, or directives such as \"trapline::produce=debug\"",
+        );
+        log::Filter::default()
+    });
+    reader.note(LEVEL, &text);
+    log::Config {
+        filter,
+        format: reader.word("log.format", log::Format::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_be_called_anything_and_the_id_is_still_one() {
+        for host in ["br17", "br17.example.net", "", "  ", "büro 7", &"x".repeat(300)] {
+            assert!(is_agent_id(&agent_id_of_host(host)), "{host}");
+        }
+        assert_eq!(agent_id_of_host("br17.example.net\n"), "br17.example.net");
+    }
+
+    #[test]
+    fn topics_follow_kafka_s_own_rule() {
+        assert!(is_topic("net.syslog"));
+        for bad in ["", ".", "..", "net syslog", "net/syslog", &"x".repeat(250)] {
+            assert!(!is_topic(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The keys that a configuration may have: one table for the file, the environment, suggestions and reload.
+//!
+//! ```text
+//!  path              what may stand there                                        what a reload does
+//!  kafka.linger_ms   a whole number of milliseconds from 0 to 900000             restart
+//!  log.level         text                                                        applied
+//!  listener.bind     text (the part before the last dot is the [[listener]])     restart
+//! ```
+//!
+//! Ranges stand here with their reasons, so that a value is judged alike wherever it comes from. Defaults do not: they
+//! belong to the stages.
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Section and name, for example `kafka.linger_ms`. Keys of a listener start with `listener.`.
+    pub path: &'static str,
+    /// What may stand there.
+    pub shape: Shape,
+    /// What a reload does with a change.
+    pub on_reload: OnReload,
+}
+
+/// What may stand at a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Any text; the stage that uses it says more.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number.
+    Number(Range),
+    /// A number of bytes, also as text with a unit: `24 MiB`.
+    Bytes(Range),
+    /// A list of texts; one text with commas between its parts is the same.
+    List,
+}
+
+/// From where to where a number may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// What is counted.
+    pub unit: &'static str,
+    /// The smallest.
+    pub min: u64,
+    /// The largest.
+    pub max: u64,
+    /// Why not less and not more.
+    pub reason: &'static str,
+}
+
+/// What a reload (SIGHUP) does with a changed value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnReload {
+    /// It takes effect at once; nothing is interrupted.
+    Applied,
+    /// The old value stays until the agent is started again; the reload names the key.
+    Restart,
+}
+
+/// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options take any name.
+pub const SECTIONS: &[&str] = &[
+    "agent", "kafka", "topics", "event", "spool", "status", "log", "shutdown", "listener",
+];
+
+/// librdkafka options by name; their values may be secret.
+pub const OPTIONS: &str = "kafka.options";
+/// librdkafka options by name; each value is the path of a file that holds the option's value.
+pub const OPTIONS_FILE: &str = "kafka.options_file";
+/// The list of tables, one a listener.
+pub const LISTENER: &str = "listener";
+/// The one table inside a listener.
+pub const LISTENER_TLS: &str = "listener.tls";
+
+const fn key(path: &'static str, shape: Shape) -> Key {
+    Key {
+        path,
+        shape,
+        on_reload: OnReload::Restart,
+    }
+}
+
+const fn live(path: &'static str, shape: Shape) -> Key {
+    Key {
+        path,
+        shape,
+        on_reload: OnReload::Applied,
+    }
+}
+
+const fn range(unit: &'static str, min: u64, max: u64, reason: &'static str) -> Range {
+    Range {
+        unit,
+        min,
+        max,
+        reason,
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// Every key with a fixed name, in the order of the shipped file.
+pub const KEYS: &[Key] = &[
+    key("agent.id", Shape::Text),
+    key("kafka.bootstrap_servers", Shape::List),
+    key(
+        "kafka.compression",
+        Shape::Choice(&["none", "gzip", "snappy", "lz4", "zstd"]),
+    ),
+    key(
+        "kafka.linger_ms",
+        Shape::Number(range(
+            "milliseconds",
+            0,
+            10_000,
+            "every event waits so long for others to share its batch",
+        )),
+    ),
+    key(
+        "kafka.batch_bytes",
+        Shape::Bytes(range(
+            "bytes",
+            1024,
+            8 * MIB,
+            "a batch must fit into the producer's window of 16 MiB twice, one in flight and one being filled",
+        )),
+    ),
+    key(
+        "kafka.batch_records",
+        Shape::Number(range(
+            "records",
+            1,
+            20_000,
+            "the producer's window holds 20000 records",
+        )),
+    ),
+    key(
+        "kafka.message_bytes_max",
+        Shape::Bytes(range(
+            "bytes",
+            4096,
+            MIB - 512,
+            "below it an event cannot be cut small enough, above it the spool does not take its record",
+        )),
+    ),
+    key("kafka.headers", Shape::Choice(&["none", "standard"])),
+    key("topics.syslog", Shape::Text),
+    key("topics.snmp_trap", Shape::Text),
+    key("topics.device", Shape::Text),
+    key("topics.gap", Shape::Text),
+    key("topics.storm", Shape::Text),
+    key("topics.agent", Shape::Text),
+    live("event.raw", Shape::Choice(&["auto", "always", "never"])),
+    live("event.domain", Shape::Choice(&["keep", "strip"])),
+    live("event.utc_offset", Shape::Text),
+    key("spool.kind", Shape::Choice(&["memory", "disk"])),
+    key(
+        "spool.bytes_max",
+        Shape::Bytes(range(
+            "bytes",
+            4 * MIB,
+            16 * 1024 * MIB,
+            "each topic needs room for its largest record, and the spool is held in memory",
+        )),
+    ),
+    key(
+        "spool.when_full",
+        Shape::Choice(&["drop_oldest", "drop_newest"]),
+    ),
+    key("status.bind", Shape::Text),
+    live("log.level", Shape::Text),
+    key(
+        "log.format",
+        Shape::Choice(&["auto", "text", "json", "journald"]),
+    ),
+    key(
+        "shutdown.drain_seconds",
+        Shape::Number(range(
+            "seconds",
+            0,
+            3600,
+            "service managers end a process that takes longer (systemd: TimeoutStopSec=, Kubernetes: 30 s)",
+        )),
+    ),
+    key("listener.name", Shape::Text),
+    key("listener.protocol", Shape::Choice(&["syslog", "snmp"])),
+    key("listener.transport", Shape::Choice(&["udp", "tcp", "tls"])),
+    key("listener.bind", Shape::Text),
+    live("listener.allow", Shape::List),
+    key(
+        "listener.receive_buffer_bytes",
+        Shape::Bytes(range(
+            "bytes",
+            4096,
+            1024 * MIB,
+            "the kernel takes no larger number and doubles what it is given",
+        )),
+    ),
+    key(
+        "listener.shards",
+        Shape::Number(range(
+            "sockets",
+            1,
+            64,
+            "each is a thread of its own, and one was measured to read 250000 datagrams a second",
+        )),
+    ),
+    key(
+        "listener.frame_bytes_max",
+        Shape::Bytes(range(
+            "bytes",
+            480,
+            MIB,
+            "RFC 5424 asks every receiver for 480, and no event may be larger than 1 MiB",
+        )),
+    ),
+    key(
+        "listener.connections_max",
+        Shape::Number(range(
+            "connections",
+            1,
+            65_536,
+            "each holds an open file and a buffer",
+        )),
+    ),
+    key(
+        "listener.connections_per_peer_max",
+        Shape::Number(range(
+            "connections",
+            1,
+            65_536,
+            "each holds an open file and a buffer",
+        )),
+    ),
+    key(
+        "listener.idle_seconds_max",
+        Shape::Number(range(
+            "seconds",
+            10,
+            30 * 86_400,
+            "a device that is closed too early loses its next message, one that is never closed holds its place",
+        )),
+    ),
+    key("listener.tls.certificate_file", Shape::Text),
+    key("listener.tls.key_file", Shape::Text),
+    key("listener.tls.client_ca_file", Shape::Text),
+];
+
+/// The key of this path.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The names that may stand directly in the table `section`.
+pub fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
+    let tables = [OPTIONS, OPTIONS_FILE, LISTENER_TLS].into_iter();
+    let paths = KEYS.iter().map(|key| key.path).chain(tables);
+    paths.filter_map(move |path| {
+        let (table, name) = path.rsplit_once('.')?;
+        (table == section).then_some(name)
+    })
+}
+
+/// The section of another table in which a key of this name stands, where there is exactly one.
+pub fn section_of(name: &str) -> Option<&'static str> {
+    let mut sections = KEYS
+        .iter()
+        .filter_map(|key| key.path.rsplit_once('.'))
+        .filter(|(_, known)| *known == name)
+        .map(|(section, _)| section);
+    let only = sections.next()?;
+    sections.next().is_none().then_some(only)
+}
+
+impl Shape {
+    /// What may stand there, in words.
+    pub fn expected(self) -> String {
+        match self {
+            Shape::Text => "text in quotes".to_owned(),
+            Shape::Choice(words) => words
+                .iter()
+                .map(|word| format!("\"{word}\""))
+                .collect::<Vec<_>>()
+                .join(" or "),
+            Shape::Number(range) => format!(
+                "a whole number of {} from {} to {}",
+                range.unit, range.min, range.max
+            ),
+            Shape::Bytes(range) => format!(
+                "a number of bytes from {} to {}",
+                range.min, range.max
+            ),
+            Shape::List => "a list of texts".to_owned(),
+        }
+    }
+}
