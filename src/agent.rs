@@ -1,1 +1,365 @@
-//! Wiring: opens the spool, binds, spawns, waits, and stops in flow order.
+//! Wiring: opens the spool, binds, spawns, waits, and stops in flow order. The one place that sees every stage.
+//!
+//! ```text
+//!  start:  spool ▶ producer ▶ listeners ▶ status page          stop:  listeners read empty ▶ producer drains ▶ ledger
+//! ```
+//!
+//! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, and the
+//! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
+
+mod picture;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use compact_str::{CompactString, ToCompactString};
+
+use crate::config::{self, Resolved};
+use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
+use crate::observe::ledger::{ListenerLedger, Snapshot};
+use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
+use crate::packet::Transport;
+use crate::pipeline::{Pipeline, Settings};
+use crate::produce::{self, ProduceError};
+use crate::receive::socket::KernelDrops;
+use crate::receive::tcp::StreamListener;
+use crate::receive::tls::Acceptor;
+use crate::receive::udp::UdpListener;
+use crate::receive::{AllowList, ReceiveError, Stop, tcp};
+use crate::route::{Boot, Router};
+use crate::spool::Spool;
+use crate::status;
+use crate::time::UnixMicros;
+
+use picture::Observer;
+
+/// Why the agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// No configured listener could be bound; each reason was logged.
+    #[error("none of the {0} listeners could be bound, so nothing can be received; see the errors above")]
+    NothingToHear(usize),
+    /// The Kafka client refused to start.
+    #[error(transparent)]
+    Produce(#[from] ProduceError),
+}
+
+/// A running agent.
+pub struct Agent {
+    config: Resolved,
+    spool: Arc<Spool>,
+    settings: Arc<Settings>,
+    heartbeats: Arc<Heartbeats>,
+    main_heartbeat: Arc<Heartbeat>,
+    stop: Arc<Stop>,
+    receivers: Vec<JoinHandle<()>>,
+    ears: Vec<Ear>,
+    producer: Arc<produce::Handle>,
+    observer: Arc<Observer>,
+    status: Option<status::Running>,
+    status_stop: tokio::sync::watch::Sender<bool>,
+}
+
+/// One bound listener, as far as the agent still has to do with it.
+struct Ear {
+    name: CompactString,
+    address: SocketAddr,
+    allow: AllowList,
+    tls: Option<Arc<Acceptor>>,
+    drops: Option<Arc<KernelDrops>>,
+}
+
+/// How often the configuration was read again.
+#[derive(Debug, Default)]
+struct ReloadCounts {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Agent {
+    /// Starts everything that can start.
+    ///
+    /// # Errors
+    /// No listener could be bound, or the Kafka client refused its settings.
+    pub fn start(config: Resolved) -> Result<Agent, AgentError> {
+        let started = UnixMicros::now();
+        let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
+        let spool = Arc::new(Spool::new(&config.spool));
+        let agent_id = &config.normalize.agent_id;
+        let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
+        let settings = Arc::new(Settings::new(config.normalize.clone()));
+        let producer_heartbeat = heartbeats.register("producer");
+        let producer = produce::spawn(config.kafka.producer.clone(), spool.clone(), producer_heartbeat)?;
+        let producer = Arc::new(producer);
+
+        let mut hearing = Hearing::bind(&config);
+        let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
+        let stop = Arc::new(Stop::new());
+        let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
+        let observer = Arc::new(Observer {
+            agent_id: agent_id.to_compact_string(),
+            started,
+            clock: Instant::now(),
+            spool: spool.clone(),
+            spool_bytes_max: config.spool.bytes_max,
+            ledgers: hearing.ledgers,
+            listeners: hearing.states,
+            producer: producer.clone(),
+            reloads: ReloadCounts::default(),
+        });
+        let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
+        let mut agent = Agent {
+            main_heartbeat: heartbeats.register("main"),
+            config,
+            spool,
+            settings,
+            heartbeats,
+            stop,
+            receivers,
+            ears: hearing.ears,
+            producer,
+            observer,
+            status: None,
+            status_stop,
+        };
+        if agent.ears.is_empty() {
+            let listeners = agent.config.listeners.len();
+            agent.stop();
+            return Err(AgentError::NothingToHear(listeners));
+        }
+        agent.serve_status(status_stopping);
+        Ok(agent)
+    }
+
+    fn serve_status(&mut self, stopping: tokio::sync::watch::Receiver<bool>) {
+        let (view, heartbeats) = (self.observer.clone(), self.heartbeats.clone());
+        match status::spawn(&self.config.status, view, heartbeats, stopping) {
+            Ok(running) => self.status = running,
+            Err(error) => tracing::error!(%error, "no status page, everything else goes on"),
+        }
+    }
+
+    /// Where the listener of this name is bound, if it is.
+    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.ears.iter().find(|ear| ear.name == name).map(|ear| ear.address)
+    }
+
+    /// What must be done every second: reads what the kernel dropped, and shows that the main thread lives.
+    pub fn tick(&self) {
+        self.main_heartbeat.beat();
+        for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
+            drops.poll();
+        }
+    }
+
+    /// Whether all threads move (the same answer as `/healthz`).
+    pub fn is_alive(&self) -> bool {
+        matches!(health::healthz(&self.heartbeats.pulses(Instant::now())), Health::Alive)
+    }
+
+    /// One line for the service manager.
+    pub fn status_line(&self) -> String {
+        let counts = self.spool.counts();
+        format!(
+            "{} listeners, kafka {}, {} delivered, {} pending",
+            self.ears.len(),
+            picture::kafka(&self.producer.state(), &self.spool).state.as_str(),
+            counts.delivered,
+            counts.pending
+        )
+    }
+
+    /// The ledger now.
+    pub fn ledger(&self) -> Snapshot {
+        self.observer.ledger()
+    }
+
+    /// Puts what a reload can change into force, and says in the log what it cannot.
+    pub fn reload(&mut self, new: Resolved) -> config::Reload {
+        let difference = config::difference(&self.config, &new);
+        self.settings.replace(new.normalize.clone());
+        for ear in &self.ears {
+            if let Some(listener) = new.listeners.iter().find(|listener| listener.listener.name == ear.name) {
+                ear.allow.set_allow(listener.allow.clone());
+            }
+            if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
+                tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
+            }
+        }
+        self.observer.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
+        self.config.normalize = new.normalize;
+        self.config.log = new.log;
+        self.config.listeners = new.listeners;
+        difference
+    }
+
+    /// Counts a reload whose configuration was refused.
+    pub fn reload_failed(&self) {
+        self.observer.reloads.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Stops in flow order: sockets are read empty, then the spool is delivered for as long as `shutdown.drain_seconds`
+    /// allows. What is left in a memory spool is lost, counted, and in the ledger that is returned.
+    pub fn stop(mut self) -> Snapshot {
+        self.stop_receiving();
+        self.drain();
+        let left = self.spool.abandon();
+        if left > 0 {
+            tracing::error!(records = left, "the memory spool ended with records that Kafka had not acknowledged");
+        }
+        self.main_heartbeat.finish();
+        let ledger = self.ledger();
+        let _ = self.status_stop.send(true);
+        if let Some(status) = self.status.take() {
+            let _ = status.thread.join();
+        }
+        ledger
+    }
+
+    fn stop_receiving(&mut self) {
+        self.stop.stop();
+        self.while_alive(|agent| agent.receivers.iter().all(JoinHandle::is_finished));
+        for receiver in self.receivers.drain(..) {
+            if receiver.join().is_err() {
+                tracing::error!("a receiving thread had ended by a panic");
+            }
+        }
+        self.tick();
+    }
+
+    fn drain(&mut self) {
+        let pending = self.spool.counts().pending;
+        tracing::info!(records = pending, seconds = self.config.drain.as_secs(), "delivering what is left");
+        self.producer.stop(self.config.drain);
+        self.while_alive(|agent| agent.producer.is_finished());
+        self.producer.join();
+    }
+
+    /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.
+    fn while_alive(&self, done: impl Fn(&Agent) -> bool) {
+        while !done(self) {
+            self.tick();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Listeners while they are bound and started.
+struct Hearing {
+    ledgers: Vec<Arc<ListenerLedger>>,
+    states: Vec<ListenerState>,
+    ears: Vec<Ear>,
+    udp: Vec<UdpListener>,
+    streams: Vec<StreamListener>,
+}
+
+impl Hearing {
+    fn bind(config: &Resolved) -> Hearing {
+        let mut hearing =
+            Hearing { ledgers: Vec::new(), states: Vec::new(), ears: Vec::new(), udp: Vec::new(), streams: Vec::new() };
+        for listener in &config.listeners {
+            let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
+            hearing.ledgers.push(ledger.clone());
+            let bound = match listener.listener.transport {
+                Transport::Udp => hearing.bind_datagrams(listener, ledger),
+                Transport::Tcp | Transport::Tls => hearing.bind_stream(listener, ledger),
+            };
+            let name = listener.listener.name.clone();
+            let state = bound.unwrap_or_else(|error| {
+                tracing::error!(listener = %name, %error, "listener is missing");
+                ListenerCondition::Missing { why: error.to_string() }
+            });
+            hearing.states.push(ListenerState { name, state });
+        }
+        hearing
+    }
+
+    fn bind_datagrams(
+        &mut self,
+        config: &crate::receive::Config,
+        ledger: Arc<ListenerLedger>,
+    ) -> Result<ListenerCondition, ReceiveError> {
+        let listener = UdpListener::bind(config.clone(), ledger)?;
+        let address = local(config, listener.local_addr())?;
+        let (buffer, name) = (listener.buffer(), config.listener.name.clone());
+        tracing::info!(
+            listener = %name,
+            %address,
+            transport = "udp",
+            buffer_requested_bytes = buffer.requested_bytes,
+            buffer_granted_bytes = buffer.granted_bytes,
+            burst_datagrams = buffer.burst_datagrams,
+            "listening"
+        );
+        if buffer.is_short() {
+            tracing::warn!(
+                listener = %name,
+                burst_datagrams = buffer.burst_datagrams,
+                "the kernel granted less receive buffer than asked for; raise net.core.rmem_max, or grant CAP_NET_ADMIN"
+            );
+        }
+        self.ears.push(Ear {
+            name,
+            address,
+            allow: listener.allow(),
+            tls: None,
+            drops: Some(listener.kernel_drops()),
+        });
+        self.udp.push(listener);
+        let buffer = SocketBuffer {
+            requested_bytes: buffer.requested_bytes as u64,
+            granted_bytes: buffer.granted_bytes as u64,
+            burst_datagrams: buffer.burst_datagrams as u64,
+        };
+        Ok(ListenerCondition::Listening { address: address.to_compact_string(), buffer: Some(buffer) })
+    }
+
+    fn bind_stream(
+        &mut self,
+        config: &crate::receive::Config,
+        ledger: Arc<ListenerLedger>,
+    ) -> Result<ListenerCondition, ReceiveError> {
+        let listener = StreamListener::bind(config.clone(), ledger)?;
+        let address = local(config, listener.local_addr())?;
+        let name = config.listener.name.clone();
+        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), "listening");
+        self.ears.push(Ear { name, address, allow: listener.allow(), tls: listener.tls(), drops: None });
+        self.streams.push(listener);
+        Ok(ListenerCondition::Listening { address: address.to_compact_string(), buffer: None })
+    }
+
+    fn spawn(
+        &mut self,
+        pipeline: &dyn Fn() -> Pipeline,
+        stop: &Arc<Stop>,
+        heartbeats: &Heartbeats,
+    ) -> Vec<JoinHandle<()>> {
+        let mut threads = Vec::new();
+        for listener in self.udp.drain(..) {
+            match listener.spawn(|_| pipeline(), stop, heartbeats) {
+                Ok(shards) => threads.extend(shards),
+                Err(error) => tracing::error!(%error, "listener does not receive"),
+            }
+        }
+        if !self.streams.is_empty() {
+            let streams = std::mem::take(&mut self.streams);
+            match tcp::spawn(streams, pipeline(), stop, heartbeats.register("streams")) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(%error, "streams are not received"),
+            }
+        }
+        threads
+    }
+}
+
+fn local(config: &crate::receive::Config, address: std::io::Result<SocketAddr>) -> Result<SocketAddr, ReceiveError> {
+    address.map_err(|source| ReceiveError::Socket {
+        name: config.listener.name.to_string(),
+        bind: config.bind,
+        what: "getsockname",
+        source,
+    })
+}

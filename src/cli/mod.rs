@@ -1,5 +1,115 @@
-//! What people type.
+//! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
+//!
+//! ```text
+//!  trapline run | check | demo | explain
+//! ```
+//!
+//! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
+//! configuration are wrong (every problem is printed).
+
+mod check;
+mod demo;
+mod explain;
+mod fields;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Problem;
+
+/// Exit code for wrong arguments and wrong configuration; clap uses the same one.
+const EXIT_USAGE: u8 = 2;
+
+/// Where the configuration is when nothing else is said.
+const CONFIG_FILE_DEFAULT: &str = "/etc/trapline/trapline.toml";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "trapline",
+    version,
+    about = "Receives syslog and SNMP traps, and delivers each as one keyed JSON event to Kafka",
+    after_help = "Examples:
+  trapline demo                                 see the main job, with nothing installed
+  trapline check --config trapline.toml         all problems of a file at once
+  trapline run --config trapline.toml           receive and deliver until SIGTERM
+  TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092 trapline run
+  echo '<189>7: *Mar  1 18:48:50: %SYS-5-CONFIG_I: Configured' | trapline explain
+
+Every key of the file can also be given as TRAPLINE_SECTION__KEY in the environment.
+Exit codes: 0 all went well, 1 it could not, 2 wrong arguments or configuration."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive, and deliver to Kafka, until SIGTERM or SIGINT.
+    #[command(after_help = "Signals:
+  SIGTERM, SIGINT   stop: read the sockets empty, deliver what is left within shutdown.drain_seconds, print the ledger
+  SIGHUP            read the configuration again; a bad file leaves the old one running
+
+The ledger is the last line on standard output: one JSON object that accounts for every packet and record.")]
+    Run(ConfigArguments),
+    /// Check a configuration without running it: all problems at once, with line and column.
+    Check(CheckArguments),
+    /// Show the main job with nothing installed: a Kafka cluster inside this process, real device messages, the events read back.
+    Demo,
+    /// Show how a message is read, field by field, and the event that it becomes.
+    #[command(after_help = "Examples:
+  trapline explain --text '<34>1 2026-11-21T02:14:07Z r1 app - - - hello'
+  trapline explain --hex 3081a302... --protocol snmp
+  trapline explain message.bin
+  journalctl -n 1 -o cat | trapline explain
+
+Without --protocol: a packet that starts with the byte 30 (an ASN.1 SEQUENCE) is read as SNMP, all else as syslog.
+An SNMP community is never shown.")]
+    Explain(explain::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The configuration file [default: /etc/trapline/trapline.toml if it exists, else built-in defaults]
+    #[arg(short, long, value_name = "FILE", env = "TRAPLINE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Print every key with the value in force, defaults included; secrets are masked
+    #[arg(long)]
+    print: bool,
+}
+
+impl ConfigArguments {
+    /// The file to read: the one that was named, or the default one where it exists.
+    fn file(&self) -> Option<PathBuf> {
+        let default = PathBuf::from(CONFIG_FILE_DEFAULT);
+        self.config.clone().or_else(|| default.exists().then_some(default))
+    }
+}
+
 /// Parses the arguments and runs the command.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Demo => demo::run(),
+        Command::Explain(arguments) => explain::run(&arguments),
+    }
+}
+
+/// Prints every problem of a configuration, one a line, and how many there are.
+fn print_problems(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    let count = problems.len();
+    eprintln!("trapline: {count} problem{} in the configuration", if count == 1 { "" } else { "s" });
 }

@@ -19,7 +19,8 @@ use super::device::{self, Names};
 use super::varbind::{self, List};
 use super::{Config, RawPolicy, Scratch, mib};
 use crate::decode::snmp::{
-    Anomalies, Fault, Header, Notification, Oid, PduKind, TrapV1, UnreadMessage, Version, mask,
+    Anomalies, Fault, Header, Notification, Oid, PduKind, TrapV1, UnreadMessage, Value, Version,
+    mask,
 };
 use crate::event::{
     Agent, Base64, Device, Event, HostnameSource, Id, Kind, ParseError, RawWithheld, Rfc3339,
@@ -32,6 +33,9 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 
 /// Characters of one value in `message`.
 const VALUE_CHARS_MAX: usize = 200;
+
+/// What `message` says of a variable binding that could not be read; its octets are in `varbinds`.
+const UNREADABLE: &[u8] = b"(unreadable)";
 
 /// 1.3.6.1.6.3.1.1.5: the generic traps (RFC 3418, section 2).
 const SNMP_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
@@ -201,6 +205,10 @@ impl Buffers {
                 return;
             }
             out.push(b' ');
+            if varbind.name.0.is_empty() {
+                out.extend_from_slice(UNREADABLE);
+                continue;
+            }
             let entry = mib::lookup(varbind.name.0);
             text.clear();
             match entry {
@@ -212,6 +220,10 @@ impl Buffers {
             }
             out.push(b'=');
             text.clear();
+            if let Value::Unreadable(_) = varbind.value {
+                out.extend_from_slice(UNREADABLE);
+                continue;
+            }
             let shown = varbind::show(varbind.name, &varbind.value, entry, text);
             let value = match shown.octets {
                 Some(octets) => octets.as_str().unwrap_or_default(),

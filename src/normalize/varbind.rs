@@ -80,6 +80,9 @@ impl List {
             .enterprise
             .as_ref()
             .map(|range| Value::ObjectIdentifier(Oid(self.octets(range))));
+        if address.is_none() && enterprise.is_none() {
+            return [None, None];
+        }
         [(TRAP_ADDRESS, address), (TRAP_ENTERPRISE, enterprise)]
             .map(|(name, value)| value.filter(|_| lacks(name)).map(|value| (name, value)))
     }
@@ -198,8 +201,13 @@ pub(super) fn show<'v>(
             shown.number = number.is_finite().then_some(number);
         }
         Value::ObjectIdentifier(oid) => oid.write(out),
-        Value::IpAddress([a, b, c, d]) => {
-            let _ = write!(out, "{a}.{b}.{c}.{d}");
+        Value::IpAddress(octets) => {
+            for (place, octet) in octets.into_iter().enumerate() {
+                if place > 0 {
+                    out.push('.');
+                }
+                out.push_str(itoa::Buffer::new().format(octet));
+            }
         }
         Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
         Value::OctetString(octets)

@@ -342,18 +342,6 @@ fn kafka(page: &mut Page<'_>, picture: &Picture) -> fmt::Result {
         KafkaCondition::NAMES.map(|state| ([("state", state)], u64::from(state == now))),
     )?;
     page.gauge(
-        "trapline_kafka_brokers_up",
-        "Brokers with a connection that is up.",
-        None,
-        kafka.brokers_up,
-    )?;
-    page.gauge(
-        "trapline_kafka_brokers_known",
-        "Brokers that the client knows of.",
-        None,
-        kafka.brokers_known,
-    )?;
-    page.gauge(
         "trapline_kafka_in_flight_records",
         "Records handed to the Kafka client and not yet acknowledged.",
         None,

@@ -145,10 +145,6 @@ pub enum SpoolCondition {
 pub struct KafkaState {
     /// The connection as a whole.
     pub state: KafkaCondition,
-    /// Brokers with a connection that is up.
-    pub brokers_up: u64,
-    /// Brokers that the client knows of.
-    pub brokers_known: u64,
     /// Records handed to the client library and not yet acknowledged.
     pub in_flight: u64,
     /// How often the producer was closed and opened again after a permanent failure.

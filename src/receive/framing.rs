@@ -167,7 +167,11 @@ impl Framer {
         }
         if window.len() > self.frame_bytes_max.saturating_add(1) {
             self.enter(State::DiscardLine);
-            return frame(0..self.frame_bytes_max, Wholeness::Cut, self.frame_bytes_max);
+            return frame(
+                0..self.frame_bytes_max,
+                Wholeness::Cut,
+                self.frame_bytes_max,
+            );
         }
         self.searched = window.len();
         match end {
@@ -252,7 +256,6 @@ impl Framer {
     fn limit(&self) -> u64 {
         u64::try_from(self.frame_bytes_max).unwrap_or(u64::MAX)
     }
-
 }
 
 fn frame(bytes: Range<usize>, wholeness: Wholeness, consumed: usize) -> Step {

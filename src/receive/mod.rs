@@ -173,7 +173,7 @@ pub enum ReceiveError {
         /// The listener.
         name: String,
         /// What is wrong with them.
-        source: tls::TlsError,
+        source: Box<tls::TlsError>,
     },
     /// Transport `tls` without certificate and key.
     #[error("{name}: a tls listener needs a certificate and a key, none is set")]
@@ -182,7 +182,9 @@ pub enum ReceiveError {
         name: String,
     },
     /// The operating system gave no thread or no event loop.
-    #[error("{name}: could not start the receiving thread: {source}; raise the limit on tasks or files")]
+    #[error(
+        "{name}: could not start the receiving thread: {source}; raise the limit on tasks or files"
+    )]
     Thread {
         /// The listener.
         name: String,

@@ -145,7 +145,10 @@ mod tests {
     fn replies_go_out_oldest_first_once_their_record_is_accepted() {
         let (mut parking, now) = (Parking::default(), Instant::now());
         for number in 0..5 {
-            assert_eq!(parking.park(to(number), record(u64::from(number)), b"reply", now), 0);
+            assert_eq!(
+                parking.park(to(number), record(u64::from(number)), b"reply", now),
+                0
+            );
         }
         assert_eq!(sent(&mut parking, now, 0), (vec![], 0));
         assert_eq!(sent(&mut parking, now, 3), (vec![0, 1, 2], 0));

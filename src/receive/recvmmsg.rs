@@ -145,8 +145,11 @@ fn stamp(message: &libc::msghdr) -> Option<UnixMicros> {
         let header = unsafe { &*control };
         if header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS {
             // SAFETY: with this level and type the data is a timespec; it may not be aligned.
-            let time =
-                unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() };
+            let time = unsafe {
+                libc::CMSG_DATA(control)
+                    .cast::<libc::timespec>()
+                    .read_unaligned()
+            };
             let micros = time.tv_sec.checked_mul(1_000_000)?;
             return micros.checked_add(time.tv_nsec / 1000).map(UnixMicros);
         }

@@ -85,9 +85,9 @@ impl UdpSocket {
 
     /// Sends without waiting: a full send buffer is an error.
     pub(super) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        let sent = self
-            .socket
-            .send_to_with_flags(bytes, &SockAddr::from(to), libc::MSG_DONTWAIT)?;
+        let sent =
+            self.socket
+                .send_to_with_flags(bytes, &SockAddr::from(to), libc::MSG_DONTWAIT)?;
         if sent == bytes.len() {
             Ok(())
         } else {
@@ -177,9 +177,7 @@ pub(super) fn adopt_udp(
         }
         request_buffer(&socket, config.receive_buffer_bytes)
             .map_err(failed(config, "SO_RCVBUF"))?;
-        sockets.push(
-            prepared(socket, Ownership::Inherited).map_err(failed(config, "setting up"))?,
-        );
+        sockets.push(prepared(socket, Ownership::Inherited).map_err(failed(config, "setting up"))?);
     }
     let buffer = granted(config, &sockets)?;
     Ok((sockets, buffer))

@@ -36,10 +36,7 @@ pub(super) fn cookie(socket: &impl AsFd) -> io::Result<u64> {
 }
 
 /// Chooses the socket of a SO_REUSEPORT group that gets a datagram (socket(7), SO_ATTACH_REUSEPORT_CBPF).
-pub(super) fn attach_steering(
-    socket: &impl AsFd,
-    program: &[libc::sock_filter],
-) -> io::Result<()> {
+pub(super) fn attach_steering(socket: &impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
     attach(socket, libc::SO_ATTACH_REUSEPORT_CBPF, program)
 }
 
@@ -49,8 +46,8 @@ pub(super) fn attach_filter(socket: &impl AsFd, program: &[libc::sock_filter]) -
 }
 
 fn attach(socket: &impl AsFd, name: c_int, program: &[libc::sock_filter]) -> io::Result<()> {
-    let length = u16::try_from(program.len())
-        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let length =
+        u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let program = libc::sock_fprog {
         len: length,
         // The kernel copies the program and never writes to it.

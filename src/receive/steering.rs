@@ -12,8 +12,8 @@
 use std::net::IpAddr;
 
 use libc::{
-    BPF_ABS, BPF_ALU, BPF_B, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_MISC, BPF_MOD,
-    BPF_MUL, BPF_RET, BPF_RSH, BPF_TAX, BPF_W, BPF_X, BPF_XOR, sock_filter,
+    BPF_ABS, BPF_ALU, BPF_B, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_MISC, BPF_MOD, BPF_MUL,
+    BPF_RET, BPF_RSH, BPF_TAX, BPF_W, BPF_X, BPF_XOR, sock_filter,
 };
 
 /// `BPF_A` of linux/bpf_common.h: return the accumulator.
@@ -58,20 +58,26 @@ pub fn shard_of(source: IpAddr, shards: u32) -> u32 {
         IpAddr::V4(address) => address.to_bits(),
         IpAddr::V6(address) => {
             let bits = address.to_bits();
-            [96, 64, 32, 0]
-                .iter()
-                .fold(0, |word, shift| word ^ ((bits >> shift) & 0xFFFF_FFFF) as u32)
+            [96, 64, 32, 0].iter().fold(0, |word, shift| {
+                word ^ ((bits >> shift) & 0xFFFF_FFFF) as u32
+            })
         }
     };
     (word.wrapping_mul(SPREAD) >> 16) % shards.max(1)
 }
 
 fn header_byte(at: i32) -> sock_filter {
-    step(BPF_LD | BPF_B | BPF_ABS, (libc::SKF_NET_OFF + at).cast_unsigned())
+    step(
+        BPF_LD | BPF_B | BPF_ABS,
+        (libc::SKF_NET_OFF + at).cast_unsigned(),
+    )
 }
 
 fn header_word(at: i32) -> sock_filter {
-    step(BPF_LD | BPF_W | BPF_ABS, (libc::SKF_NET_OFF + at).cast_unsigned())
+    step(
+        BPF_LD | BPF_W | BPF_ABS,
+        (libc::SKF_NET_OFF + at).cast_unsigned(),
+    )
 }
 
 fn step(code: u32, k: u32) -> sock_filter {

@@ -22,6 +22,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
+use crate::observe::health::Heartbeat;
 use crate::observe::ledger::ListenerLedger;
 use crate::observe::mute::Mute;
 use crate::packet::{Peer, Sink, Transport};
@@ -127,7 +128,10 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, ReceiveError>
         None => Err(ReceiveError::TlsNotConfigured { name }),
         Some(files) => match tls::Acceptor::load(files) {
             Ok(acceptor) => Ok(Some(Arc::new(acceptor))),
-            Err(source) => Err(ReceiveError::Tls { name, source }),
+            Err(source) => Err(ReceiveError::Tls {
+                name,
+                source: Box::new(source),
+            }),
         },
     }
 }
@@ -140,6 +144,7 @@ pub fn spawn<S: Sink + Send + 'static>(
     listeners: Vec<StreamListener>,
     sink: S,
     stop: &Arc<Stop>,
+    heartbeat: Arc<Heartbeat>,
 ) -> Result<JoinHandle<()>, ReceiveError> {
     let names: Vec<&str> = listeners
         .iter()
@@ -169,6 +174,7 @@ pub fn spawn<S: Sink + Send + 'static>(
         let local = LocalSet::new();
         local.block_on(&runtime, async move {
             let sink = Rc::new(RefCell::new(sink));
+            let beating = tokio::task::spawn_local(beat(Arc::clone(&heartbeat)));
             let mut listening = JoinSet::new();
             for (listener, socket) in listeners.into_iter().zip(sockets) {
                 let listening_here = Listening::new(listener, &sink, &stop);
@@ -177,6 +183,8 @@ pub fn spawn<S: Sink + Send + 'static>(
             while let Some(ended) = listening.join_next().await {
                 report_panic(ended);
             }
+            beating.abort();
+            heartbeat.finish();
         });
     };
     std::thread::Builder::new()
@@ -186,6 +194,15 @@ pub fn spawn<S: Sink + Send + 'static>(
             name: names.clone(),
             source,
         })
+}
+
+/// Shows that the thread's loop turns: a task that never yields would keep this one from running.
+async fn beat(heartbeat: Arc<Heartbeat>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        heartbeat.beat();
+    }
 }
 
 /// One listener at work.

@@ -120,11 +120,12 @@ impl Acceptor {
 
 fn server_config(config: &Config) -> Result<rustls::ServerConfig, TlsError> {
     let chain = certificates("certificate chain", &config.certificate_chain)?;
-    let key = PrivateKeyDer::from_pem_file(&config.private_key).map_err(|source| TlsError::File {
-        what: "private key",
-        path: config.private_key.clone(),
-        source,
-    })?;
+    let key =
+        PrivateKeyDer::from_pem_file(&config.private_key).map_err(|source| TlsError::File {
+            what: "private key",
+            path: config.private_key.clone(),
+            source,
+        })?;
     let pair = |source| TlsError::Pair {
         certificate: config.certificate_chain.clone(),
         key: config.private_key.clone(),
@@ -137,8 +138,7 @@ fn server_config(config: &Config) -> Result<rustls::ServerConfig, TlsError> {
     let builder = match &config.client_auth {
         ClientAuth::None => builder.with_no_client_auth(),
         ClientAuth::Optional { ca } => {
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(authorities(ca)?, provider);
+            let verifier = WebPkiClientVerifier::builder_with_provider(authorities(ca)?, provider);
             let verifier = verifier.allow_unauthenticated().build();
             builder.with_client_cert_verifier(verifier.map_err(|error| unusable(ca, &error))?)
         }
@@ -168,10 +168,7 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
     }
 }
 
-fn certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |source| TlsError::File {
         what,
         path: path.to_owned(),

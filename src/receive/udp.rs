@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::observe::health::{Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Tally};
 use crate::observe::mute::Mute;
 use crate::packet::{Allow, Outcome, Packet, Peer, Reason, Reply, Sink, Wholeness};
@@ -144,12 +145,15 @@ impl UdpListener {
         self,
         mut sink: impl FnMut(usize) -> S,
         stop: &Arc<Stop>,
+        heartbeats: &Heartbeats,
     ) -> Result<Vec<JoinHandle<()>>, ReceiveError> {
         let mut threads = Vec::with_capacity(self.sockets.len());
         for (shard, socket) in self.sockets.iter().enumerate() {
             let (sink, stop, config) = (sink(shard), Arc::clone(stop), self.config.clone());
             let (socket, allow) = (Arc::clone(socket), self.allow.clone());
             let (ledger, drops) = (Arc::clone(&self.ledger), Arc::clone(&self.drops));
+            let name = format!("udp-{}-{shard}", self.config.listener.index);
+            let heartbeat = heartbeats.register(name.clone());
             let run = move || {
                 let batch = Batch::new(config.datagram_bytes_max);
                 let mut thread = Thread {
@@ -166,12 +170,14 @@ impl UdpListener {
                     wait: Duration::ZERO,
                     released: Instant::now(),
                     pause: PAUSE_MIN,
+                    heartbeat: Arc::clone(&heartbeat),
                 };
                 thread.run(batch);
                 drops.poll();
+                heartbeat.finish();
             };
             let thread = std::thread::Builder::new()
-                .name(format!("udp-{}-{shard}", self.config.listener.index))
+                .name(name)
                 .spawn(run)
                 .map_err(|source| ReceiveError::Thread {
                     name: self.config.listener.name.to_string(),
@@ -192,6 +198,7 @@ struct Thread<S> {
     /// When parked replies were last looked at.
     released: Instant,
     pause: Duration,
+    heartbeat: Arc<Heartbeat>,
 }
 
 impl<S: Sink> Thread<S> {
@@ -218,6 +225,7 @@ impl<S: Sink> Thread<S> {
 
     /// One read and what follows from it.
     fn turn(&mut self, batch: &mut Batch) {
+        self.heartbeat.beat();
         let wait = if self.hands.parking.is_empty() {
             WAIT
         } else {

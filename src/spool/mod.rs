@@ -95,6 +95,8 @@ pub struct LaneView {
     pub topic: String,
     /// Records not yet acknowledged.
     pub pending: u64,
+    /// Bytes that it holds.
+    pub bytes: usize,
     /// When the oldest of them arrived.
     pub oldest_received: Option<UnixMicros>,
     /// The number that the next record will get.

@@ -113,10 +113,7 @@ fn kafka(page: &mut Html, kafka: &KafkaState) {
         KafkaCondition::NotConfigured => "no bootstrap servers are configured".to_owned(),
         KafkaCondition::Connecting { why } => format!("not connected: {why}"),
         KafkaCondition::Refused { why } => format!("refused: {why}"),
-        KafkaCondition::Up => format!(
-            "up, {} of {} brokers connected, {} records in flight",
-            kafka.brokers_up, kafka.brokers_known, kafka.in_flight
-        ),
+        KafkaCondition::Up => format!("up, {} records in flight", kafka.in_flight),
     };
     page.element("p", &state);
     page.markup("<table>");

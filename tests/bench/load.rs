@@ -3,26 +3,10 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use crate::message::message;
+
 /// How many datagrams go out together: the generator wakes a few hundred times a second at the usual rates.
 const BURST: usize = 40;
-
-/// The devices that the load comes from.
-const HOSTS: u64 = 50;
-
-/// Message `number`, padded to `size` bytes.
-pub fn message(number: u64, size: usize) -> Vec<u8> {
-    let host = number % HOSTS;
-    let mut text = format!(
-        "<189>1 2026-11-21T02:14:07.123456Z lax-edge-{host} rpd 4242 BGP_PREFIX_THRESH [meta sequenceId=\"{number}\"] \
-         peer 192.0.2.{} (External AS 64512): Configured maximum prefix-limit threshold exceeded for inet-unicast nlri ",
-        number % 250
-    );
-    while text.len() < size {
-        text.push((b'a' + (text.len() % 26) as u8) as char);
-    }
-    text.truncate(size);
-    text.into_bytes()
-}
 
 /// Sends `rate` messages a second for `duration` to `target`; returns how many were sent.
 pub fn send(target: SocketAddr, rate: u64, duration: Duration, size: usize) -> u64 {

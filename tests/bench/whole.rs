@@ -9,6 +9,7 @@
 //! something did not work at all. Rate and duration: TRAPLINE_BENCH_RATE, TRAPLINE_BENCH_SECONDS.
 
 mod load;
+mod message;
 mod process;
 
 use std::io::{BufRead, BufReader};

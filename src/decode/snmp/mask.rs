@@ -34,8 +34,12 @@ const TRAP_COMMUNITY_OCTETS: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 4];
 
 /// Whether `name` is `snmpTrapCommunity` or below it, however it is encoded.
 pub fn is_trap_community(name: Oid<'_>) -> bool {
-    name.starts_with(TRAP_COMMUNITY_OCTETS)
-        || name.arcs().take(TRAP_COMMUNITY.len()).eq(TRAP_COMMUNITY)
+    // An octet above 0x7f is in every padded form.
+    let padded = || {
+        let arcs = name.arcs().take(TRAP_COMMUNITY.len());
+        !name.0.is_ascii() && arcs.eq(TRAP_COMMUNITY)
+    };
+    name.starts_with(TRAP_COMMUNITY_OCTETS) || padded()
 }
 
 /// Copies `packet` into `out` without its secrets. Says [`Anomalies::COMMUNITY_REPEATED`] where the community stood

@@ -57,6 +57,8 @@ pub(super) struct Envelope<'a> {
     /// Starts at the PDU.
     pub body: Cursor<'a>,
     pub end: usize,
+    /// Whether the packet ends before the message does.
+    pub cut: bool,
     pub anomalies: Anomalies,
 }
 
@@ -95,15 +97,15 @@ pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
 
 fn envelope(packet: &[u8]) -> Result<Envelope<'_>, UnreadMessage> {
     let unread = |fault, version| UnreadMessage { fault, version };
-    let mut outside = Cursor::new(packet, 0);
-    let message = outside.clipped_tlv().map_err(|fault| unread(fault, None))?;
-    if message.tag != ber::SEQUENCE {
+    if packet.first().copied().map(u32::from) != Some(ber::SEQUENCE) {
         let fault = Fault {
             reason: "no SEQUENCE at the start",
             at: 0,
         };
         return Err(unread(fault, None));
     }
+    let mut outside = Cursor::new(packet, 0);
+    let message = outside.clipped_tlv().map_err(|fault| unread(fault, None))?;
     let mut anomalies = Anomalies::NONE;
     if message.clipped {
         anomalies.add(Anomalies::LENGTH_PAST_END);
@@ -129,6 +131,7 @@ fn envelope(packet: &[u8]) -> Result<Envelope<'_>, UnreadMessage> {
         community: (community.start, community.end),
         body: inside,
         end: outside.at(),
+        cut: message.clipped,
         anomalies,
     })
 }

@@ -154,10 +154,16 @@ pub(super) fn notification<'a>(
         fault: fields.fault,
     };
     notification.walk();
-    if notification.fault.is_none() && notification.anomalies.any_of(Anomalies::LENGTH_PAST_END) {
+    if envelope.cut {
+        // Whatever else could not be read follows from this.
         notification.fault = Some(Fault {
             reason: "the packet ends before the length it announces",
             at: envelope.end,
+        });
+    } else if notification.anomalies.any_of(Anomalies::LENGTH_PAST_END) {
+        notification.fault.get_or_insert(Fault {
+            reason: "the PDU or its list announces more octets than the message has",
+            at: tlv.at,
         });
     }
     notification

@@ -10,11 +10,8 @@ use snmp_parser::asn1_rs::FromBer;
 /// What the strict parser says of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StrictVerdict {
-    /// It reads the packet.
-    Accepted {
-        /// Octets behind the message.
-        trailing_bytes: usize,
-    },
+    /// It reads the packet; octets behind the message do not disturb it.
+    Accepted,
     /// It does not.
     Refused {
         /// Its own words. They name types and rules, never content.
@@ -25,11 +22,7 @@ pub enum StrictVerdict {
 /// Shows the packet to the strict parser. Allocates; not for every packet.
 pub fn verdict(packet: &[u8]) -> StrictVerdict {
     match SnmpGenericMessage::from_ber(packet) {
-        // Of v1 and v2c messages the parser returns what follows the PDU inside the message; of what follows the
-        // message it says nothing, so its remainder is not more than this.
-        Ok((rest, _)) => StrictVerdict::Accepted {
-            trailing_bytes: rest.len(),
-        },
+        Ok(_) => StrictVerdict::Accepted,
         Err(error) => StrictVerdict::Refused { what: words(error) },
     }
 }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
+type Json = serde_json::Value;
 use crate::decode::snmp::samples::{OBJECT, link_down, tlv, trap_oid, uptime, v1, v2c, varbind};
 use crate::decode::snmp::{self, Unread};
 use crate::normalize::DomainPolicy;
@@ -52,7 +53,7 @@ fn json_text(bytes: &[u8], raw: RawPolicy) -> Option<String> {
     Some(String::from_utf8(out).unwrap())
 }
 
-fn event_of(bytes: &[u8]) -> Value {
+fn event_of(bytes: &[u8]) -> Json {
     serde_json::from_str(&json_text(bytes, RawPolicy::Auto).unwrap()).unwrap()
 }
 
@@ -123,8 +124,8 @@ fn enterprise_traps_get_a_zero_and_their_number_however_large() {
     );
     assert_eq!(oid(&[0xff]), "1.3.6.1.4.1.9.1.0.4294967295");
     let event = event_of(&v1(b"s3cr3t", 7, &[0], &[]));
-    assert_eq!(event["snmp"]["trap_oid"], Value::Null);
-    assert_eq!(event["event_code"], Value::Null);
+    assert_eq!(event["snmp"]["trap_oid"], Json::Null);
+    assert_eq!(event["event_code"], Json::Null);
     assert_eq!(event["snmp"]["anomalies"], json!(["no_trap_oid"]));
     assert_eq!(event["message"], "trap without an OID");
 }
@@ -177,7 +178,7 @@ fn octets_are_text_where_printable_and_hex_where_not() {
     assert_eq!(shown(0), (json!("text"), json!("zürich ok")));
     assert_eq!(shown(1), (json!("hex"), json!("001b21aabbcc")));
     assert_eq!(shown(2), (json!("hex"), json!("414243444546")));
-    assert_eq!(shown(3), (Value::Null, json!("18446744073709551615")));
+    assert_eq!(shown(3), (Json::Null, json!("18446744073709551615")));
     assert!(event["snmp"]["varbinds"][3].get("number").is_none());
 }
 
@@ -193,7 +194,7 @@ fn a_community_is_masked_in_its_field_in_its_varbind_and_wherever_else_it_stands
     ];
     let packet = [v2c(0xa7, community, &list), link_down()].concat();
     let text = json_text(&packet, RawPolicy::Always).unwrap();
-    let event: Value = serde_json::from_str(&text).unwrap();
+    let event: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(event["snmp"]["varbinds"][0]["value"], "***");
     assert_eq!(event["snmp"]["varbinds"][0]["type"], "OCTET STRING");
     let masked = "community ***********, or ************";
@@ -254,7 +255,7 @@ fn shows(event: &str, secret: &[u8]) -> bool {
     let holds = |text: &[u8]| memchr::memmem::find(text, secret).is_some();
     let mut hex = String::new();
     varbind::hex(secret, &mut hex);
-    let parsed: Value = serde_json::from_str(event).unwrap();
+    let parsed: Json = serde_json::from_str(event).unwrap();
     let raw = parsed["raw_base64"].as_str().unwrap_or_default();
     let mut strings = Vec::new();
     collect(&parsed, &mut strings);
@@ -265,11 +266,11 @@ fn shows(event: &str, secret: &[u8]) -> bool {
             .any(|text| holds(text.as_bytes()) || text.contains(&hex))
 }
 
-fn collect(value: &Value, out: &mut Vec<String>) {
+fn collect(value: &Json, out: &mut Vec<String>) {
     match value {
-        Value::String(text) => out.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, out)),
-        Value::Object(map) => map.values().for_each(|item| collect(item, out)),
+        Json::String(text) => out.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| collect(item, out)),
+        Json::Object(map) => map.values().for_each(|item| collect(item, out)),
         _ => {}
     }
 }

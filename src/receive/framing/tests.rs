@@ -103,10 +103,7 @@ fn a_number_without_a_pri_behind_it_is_a_line() {
 
 #[test]
 fn empty_lines_are_keep_alives_and_not_packets() {
-    assert_eq!(
-        frames(100, b"\n\r\n\0\n<1>a\n\n\r\n"),
-        whole(&["<1>a"])
-    );
+    assert_eq!(frames(100, b"\n\r\n\0\n<1>a\n\n\r\n"), whole(&["<1>a"]));
     assert_eq!(frames(100, b""), Frames::new());
 }
 
@@ -125,7 +122,11 @@ fn a_counted_frame_above_the_limit_is_cut_and_the_next_one_is_found() {
 fn a_line_above_the_limit_is_cut_and_the_next_one_is_found() {
     let cut = (b"<1>abc".to_vec(), Wholeness::Cut);
     let next = (b"<2>b".to_vec(), Wholeness::Whole);
-    for line in [&b"<1>abcd\n<2>b\n"[..], b"<1>abcdefghijkl\n<2>b\n", b"<1>abcd\r\n<2>b\n"] {
+    for line in [
+        &b"<1>abcd\n<2>b\n"[..],
+        b"<1>abcdefghijkl\n<2>b\n",
+        b"<1>abcd\r\n<2>b\n",
+    ] {
         assert_eq!(frames(6, line), vec![cut.clone(), next.clone()]);
     }
 }
@@ -236,7 +237,10 @@ fn the_octet_counting_corpus_is_framed_as_its_authors_expect() {
             .iter()
             .filter(|result| !result["message"].is_null())
             .count();
-        let framed = ours.iter().filter(|(bytes, _)| bytes.starts_with(b"<")).count();
+        let framed = ours
+            .iter()
+            .filter(|(bytes, _)| bytes.starts_with(b"<"))
+            .count();
         // The authors refuse one frame because of a limit of theirs of 10 bytes.
         let messages = messages.max(usize::from(case["descr"] == "MSGLEN gt max message length"));
         assert_eq!(framed, messages, "{}", case["descr"]);
@@ -261,11 +265,16 @@ fn the_telegraf_streams_are_framed_into_as_many_messages_as_it_expects() {
             continue;
         };
         let expected = String::from_utf8(expected).unwrap();
-        let messages = expected.lines().filter(|line| line.starts_with("syslog,")).count();
+        let messages = expected
+            .lines()
+            .filter(|line| line.starts_with("syslog,"))
+            .count();
         let ours = frames(1 << 16, &input);
         assert!(ours.len() >= messages, "{name}: {ours:?}");
         assert!(
-            ours.iter().take(messages).all(|(bytes, _)| bytes.starts_with(b"<")),
+            ours.iter()
+                .take(messages)
+                .all(|(bytes, _)| bytes.starts_with(b"<")),
             "{name}: {ours:?}"
         );
         cases += 1;

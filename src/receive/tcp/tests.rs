@@ -1,1 +1,452 @@
+use std::io::{Read, Write};
+use std::net::TcpStream as Sender;
+use std::path::Path;
 
+use super::*;
+use crate::observe::health::Heartbeats;
+use crate::packet::{Allow, Reason, Wholeness};
+use crate::receive::fake::{FakeSink, Seen, ledger, listener, wait_until};
+
+struct Running {
+    to: SocketAddr,
+    seen: Arc<Seen>,
+    ledger: Arc<ListenerLedger>,
+    allow: AllowList,
+    tls: Option<Arc<tls::Acceptor>>,
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn config(transport: Transport) -> Config {
+    Config::new(listener(transport), "127.0.0.1:0".parse().unwrap())
+}
+
+fn start(config: Config) -> Running {
+    let ledger = ledger(config.listener.transport);
+    let listener = StreamListener::bind(config, Arc::clone(&ledger)).unwrap();
+    let (to, allow, tls) = (
+        listener.local_addr().unwrap(),
+        listener.allow(),
+        listener.tls(),
+    );
+    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
+    let heartbeat = Heartbeats::new(Instant::now()).register("streams");
+    let thread = spawn(vec![listener], FakeSink::new(0, &seen), &stop, heartbeat).unwrap();
+    Running {
+        to,
+        seen,
+        ledger,
+        allow,
+        tls,
+        stop,
+        thread: Some(thread),
+    }
+}
+
+impl Running {
+    fn connect(&self) -> Sender {
+        let sender = Sender::connect(self.to).unwrap();
+        sender
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        sender.set_nodelay(true).unwrap();
+        sender
+    }
+
+    fn finish(&mut self) {
+        self.stop.stop();
+        self.thread.take().unwrap().join().unwrap();
+        let counts = self.ledger.counts();
+        assert_eq!(counts.in_hand, 0);
+        assert_eq!(counts.received, counts.used + counts.rejected_total());
+        assert_eq!(self.read(&self.ledger.connections_open), 0);
+    }
+
+    fn read(&self, counter: &std::sync::atomic::AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    fn refused(&self) -> u64 {
+        self.read(&self.ledger.connections_refused)
+    }
+}
+
+/// Whether the other side has closed: an end or a reset, not a timeout.
+fn is_closed(sender: &mut Sender) -> bool {
+    match sender.read(&mut [0; 1]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn numbered_frames_of_several_connections_all_arrive_in_order() {
+    let mut running = start(config(Transport::Tcp));
+    let to = running.to;
+    let devices: Vec<_> = (0..4)
+        .map(|device| {
+            std::thread::spawn(move || {
+                let mut sender = Sender::connect(to).unwrap();
+                for number in 0..2000 {
+                    let message = format!("<13>{device}:{number}");
+                    let framed = match number % 3 {
+                        0 => format!("{} {message}", message.len()),
+                        1 => format!("{message}\n"),
+                        _ => format!("{message}\r\n"),
+                    };
+                    sender.write_all(framed.as_bytes()).unwrap();
+                }
+            })
+        })
+        .collect();
+    for device in devices {
+        device.join().unwrap();
+    }
+    wait_until("all frames", || running.seen.count() == 8000);
+    running.finish();
+    for device in 0..4 {
+        let prefix = format!("<13>{device}:");
+        let numbers: Vec<usize> = running
+            .seen
+            .texts()
+            .iter()
+            .filter_map(|text| text.strip_prefix(&prefix)?.parse().ok())
+            .collect();
+        assert_eq!(numbers, (0..2000).collect::<Vec<_>>());
+    }
+    assert_eq!(running.read(&running.ledger.connections_accepted), 4);
+}
+
+#[test]
+fn hostile_peers_do_not_hold_up_others() {
+    let mut running = start(config(Transport::Tcp));
+    let _silent = running.connect();
+    let mut slow = running.connect();
+    slow.write_all(b"1").unwrap();
+    let mut huge = running.connect();
+    huge.write_all(b"99999999999 <13>").unwrap();
+    let mut junk = running.connect();
+    junk.write_all(&[0xff; 300_000]).unwrap();
+    let flooding = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let (mut flood, goes_on) = (running.connect(), Arc::clone(&flooding));
+    let flood = std::thread::spawn(move || {
+        while goes_on.load(Ordering::Relaxed) {
+            flood.write_all(&b"<13>flood\n".repeat(1000)).unwrap();
+        }
+    });
+    for byte in b"2 <13>one byte" {
+        slow.write_all(&[*byte]).unwrap();
+        running.connect().write_all(b"<13>good\n").unwrap();
+    }
+    let good = || {
+        let texts = running.seen.texts();
+        texts.iter().filter(|text| *text == "<13>good").count() == 14
+    };
+    wait_until("the good messages", good);
+    wait_until("the slow message", || {
+        running.seen.texts().contains(&"<13>one byte".to_owned())
+    });
+    flooding.store(false, Ordering::Relaxed);
+    flood.join().unwrap();
+    running.finish();
+    assert_eq!(running.read(&running.ledger.cut), 1, "the junk line");
+    assert_eq!(running.read(&running.ledger.half_frames), 1, "the huge one");
+}
+
+#[test]
+fn a_half_frame_at_the_close_becomes_a_packet_and_is_counted() {
+    let mut running = start(config(Transport::Tcp));
+    running.connect().write_all(b"20 <13>half").unwrap();
+    wait_until("the half", || running.seen.count() == 1);
+    running.connect().write_all(b"<13>line").unwrap();
+    wait_until("the line", || running.seen.count() == 2);
+    running.finish();
+    let given = running.seen.given();
+    assert_eq!(given[0].wholeness, Wholeness::Half);
+    assert_eq!(
+        (given[1].text.as_str(), given[1].wholeness),
+        ("<13>line", Wholeness::Whole)
+    );
+    assert_eq!(running.read(&running.ledger.half_frames), 1);
+}
+
+#[test]
+fn a_frame_above_the_limit_is_cut_and_the_next_one_is_whole() {
+    let mut running = start(config(Transport::Tcp));
+    let long = format!("<13>{}", "x".repeat(100_000));
+    let mut sender = running.connect();
+    let framed = format!("{} {long}9 <13>after", long.len());
+    sender.write_all(framed.as_bytes()).unwrap();
+    wait_until("both", || running.seen.count() == 2);
+    running.finish();
+    let given = running.seen.given();
+    assert_eq!(given[0].wholeness, Wholeness::Cut);
+    assert_eq!(given[0].text.len(), super::super::FRAME_BYTES_MAX);
+    assert_eq!(given[1].text, "<13>after");
+    assert_eq!(running.read(&running.ledger.cut), 1);
+}
+
+#[test]
+fn connections_above_the_limits_are_closed_at_once_and_seats_come_back() {
+    let mut few = config(Transport::Tcp);
+    few.connections_max = 3;
+    few.connections_per_peer_max = 2;
+    let mut running = start(few);
+    let (first, _second) = (running.connect(), running.connect());
+    assert!(
+        is_closed(&mut running.connect()),
+        "the third of one address"
+    );
+    let connect_from = |address: &str| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let from: SocketAddr = format!("{address}:0").parse().unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&running.to.into()).unwrap();
+        Sender::from(socket)
+    };
+    let _third = connect_from("127.0.0.2");
+    assert!(
+        is_closed(&mut connect_from("127.0.0.3")),
+        "the fourth of all"
+    );
+    assert_eq!(running.refused(), 2);
+    drop(first);
+    wait_until("a free seat", || {
+        running.read(&running.ledger.connections_open) == 2
+    });
+    running.connect().write_all(b"<13>again\n").unwrap();
+    wait_until("the message", || running.seen.count() == 1);
+    running.finish();
+}
+
+#[test]
+fn a_peer_that_is_not_allowed_is_refused_and_one_that_no_longer_is_loses_its_connection() {
+    let mut running = start(config(Transport::Tcp));
+    let mut early = running.connect();
+    early.write_all(b"<13>early\n").unwrap();
+    wait_until("the first message", || running.seen.count() == 1);
+    running
+        .allow
+        .set_allow(Allow::Prefixes(vec!["192.0.2.0/24".parse().unwrap()]));
+    assert!(is_closed(&mut running.connect()));
+    assert_eq!(running.refused(), 1);
+    early.write_all(b"<13>late\n").unwrap();
+    assert!(is_closed(&mut early));
+    running.finish();
+    assert_eq!(running.seen.texts(), ["<13>early"]);
+    let rejected = running.ledger.counts().rejected;
+    assert_eq!(rejected[Reason::SourceNotAllowed as usize], 1);
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_after_the_idle_limit() {
+    let mut short = config(Transport::Tcp);
+    short.idle_seconds_max = 1;
+    let mut running = start(short);
+    let began = Instant::now();
+    assert!(is_closed(&mut running.connect()));
+    assert!(began.elapsed() >= Duration::from_millis(900));
+    running.finish();
+}
+
+#[test]
+fn what_was_sent_before_the_stop_is_read() {
+    let mut running = start(config(Transport::Tcp));
+    let mut senders: Vec<_> = (0..20).map(|_| running.connect()).collect();
+    for sender in &mut senders {
+        sender.write_all(&b"<13>before\n".repeat(100)).unwrap();
+    }
+    running.finish();
+    assert_eq!(running.seen.count(), 2000);
+}
+
+#[test]
+fn a_peer_that_never_pauses_does_not_hold_up_the_stop() {
+    let mut running = start(config(Transport::Tcp));
+    let mut sender = running.connect();
+    let flood = std::thread::spawn(move || while sender.write_all(b"<13>more\n").is_ok() {});
+    wait_until("some messages", || running.seen.count() > 100);
+    let began = Instant::now();
+    running.finish();
+    assert!(began.elapsed() < Duration::from_secs(8));
+    flood.join().unwrap();
+}
+
+#[test]
+fn a_taken_port_is_refused_with_the_command_that_shows_who_has_it() {
+    let first = StreamListener::bind(config(Transport::Tcp), ledger(Transport::Tcp)).unwrap();
+    let mut second = config(Transport::Tcp);
+    second.bind = first.local_addr().unwrap();
+    let error = StreamListener::bind(second.clone(), ledger(Transport::Tcp)).unwrap_err();
+    let command = format!("ss -lntp 'sport = :{}'", second.bind.port());
+    assert!(error.to_string().contains(&command), "{error}");
+}
+
+/// A server certificate, an authority and a client certificate that it signed, written to `folder`.
+struct Certificates {
+    files: tls::Config,
+    ca: std::path::PathBuf,
+    server: rustls_pki_types::CertificateDer<'static>,
+    client: (rustls_pki_types::CertificateDer<'static>, rcgen::KeyPair),
+}
+
+fn write_server(folder: &Path) -> rustls_pki_types::CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("server.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("server.key"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+fn certificates(folder: &Path) -> Certificates {
+    let server = write_server(folder);
+    let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let ca_certificate = params.self_signed(&ca_key).unwrap();
+    let ca = folder.join("ca.pem");
+    std::fs::write(&ca, ca_certificate.pem()).unwrap();
+    let issuer = rcgen::Issuer::new(params, ca_key);
+    let client_key = rcgen::KeyPair::generate().unwrap();
+    let client = rcgen::CertificateParams::new(vec!["device".to_owned()])
+        .unwrap()
+        .signed_by(&client_key, &issuer)
+        .unwrap();
+    Certificates {
+        files: tls::Config {
+            certificate_chain: folder.join("server.pem"),
+            private_key: folder.join("server.key"),
+            client_auth: tls::ClientAuth::None,
+        },
+        ca,
+        server,
+        client: (client.der().clone(), client_key),
+    }
+}
+
+type TlsSender = rustls::StreamOwned<rustls::ClientConnection, Sender>;
+
+fn tls_sender(
+    running: &Running,
+    trusted: &rustls_pki_types::CertificateDer<'static>,
+    client: Option<&(rustls_pki_types::CertificateDer<'static>, rcgen::KeyPair)>,
+) -> TlsSender {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            builder
+                .with_client_auth_cert(vec![certificate.clone()], key)
+                .unwrap()
+        }
+    };
+    let name = "localhost".try_into().unwrap();
+    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    rustls::StreamOwned::new(session, running.connect())
+}
+
+fn start_tls(files: tls::Config) -> Running {
+    let mut config = config(Transport::Tls);
+    config.tls = Some(files);
+    start(config)
+}
+
+#[test]
+fn messages_come_through_tls_and_a_failed_handshake_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = certificates(folder.path());
+    let mut running = start_tls(certificates.files.clone());
+    let mut plain = running.connect();
+    plain.write_all(b"<13>this is no handshake\n").unwrap();
+    wait_until("the refusal", || running.refused() == 1);
+    let mut sender = tls_sender(&running, &certificates.server, None);
+    sender.write_all(b"11 <13>counted<13>line\n").unwrap();
+    wait_until("the messages", || running.seen.count() == 2);
+    drop(sender);
+    running.finish();
+    assert_eq!(running.seen.texts(), ["<13>counted", "<13>line"]);
+    assert_eq!(running.read(&running.ledger.connections_accepted), 1);
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_refused_after_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(Transport::Tls);
+    config.tls = Some(certificates(folder.path()).files);
+    config.handshake_seconds_max = 1;
+    let mut running = start(config);
+    assert!(is_closed(&mut running.connect()));
+    wait_until("the refusal", || running.refused() == 1);
+    running.finish();
+}
+
+#[test]
+fn where_client_certificates_are_required_only_signed_devices_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = certificates(folder.path());
+    let mut files = certificates.files.clone();
+    files.client_auth = tls::ClientAuth::Required {
+        ca: certificates.ca.clone(),
+    };
+    let mut running = start_tls(files);
+    let mut stranger = tls_sender(&running, &certificates.server, None);
+    // TLS 1.3 lets a client write before the server has looked at its certificate, so the write may succeed.
+    let _ = stranger.write_all(b"<13>stranger\n");
+    wait_until("the refusal", || running.refused() == 1);
+    let mut device = tls_sender(&running, &certificates.server, Some(&certificates.client));
+    device.write_all(b"<13>device\n").unwrap();
+    wait_until("the message", || running.seen.count() == 1);
+    running.finish();
+    assert_eq!(running.seen.texts(), ["<13>device"]);
+}
+
+#[test]
+fn a_new_certificate_is_taken_on_reload_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = certificates(folder.path());
+    let mut running = start_tls(certificates.files.clone());
+    let tls = running.tls.clone().unwrap();
+    std::fs::write(&certificates.files.private_key, "not a key").unwrap();
+    let error = tls.reload().unwrap_err().to_string();
+    assert!(
+        error.contains("private key") && error.contains("server.key"),
+        "{error}"
+    );
+    let mut sender = tls_sender(&running, &certificates.server, None);
+    sender.write_all(b"<13>old\n").unwrap();
+    let new = write_server(folder.path());
+    tls.reload().unwrap();
+    let mut sender_of_new = tls_sender(&running, &new, None);
+    sender_of_new.write_all(b"<13>new\n").unwrap();
+    wait_until("both", || running.seen.count() == 2);
+    sender.write_all(b"<13>still open\n").unwrap();
+    wait_until("the open one", || running.seen.count() == 3);
+    running.finish();
+}
+
+#[test]
+fn tls_without_files_or_with_unreadable_ones_says_what_is_missing() {
+    let error = StreamListener::bind(config(Transport::Tls), ledger(Transport::Tls)).unwrap_err();
+    assert!(
+        matches!(error, ReceiveError::TlsNotConfigured { .. }),
+        "{error}"
+    );
+    let mut missing = config(Transport::Tls);
+    missing.tls = Some(tls::Config {
+        certificate_chain: "/nonexistent/chain.pem".into(),
+        private_key: "/nonexistent/key.pem".into(),
+        client_auth: tls::ClientAuth::None,
+    });
+    let error = StreamListener::bind(missing, ledger(Transport::Tls)).unwrap_err();
+    assert!(
+        error.to_string().contains("/nonexistent/chain.pem"),
+        "{error}"
+    );
+}

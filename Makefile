@@ -1,0 +1,30 @@
+# trapline: what a person types. Each target installs what it needs (Debian, Ubuntu) and says so.
+
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the binary: target/release/trapline.
+	tests/setup build
+	cargo build --release --locked
+
+demo: build ## Send device messages through the real agent into an embedded Kafka and print what arrives.
+	"$(CARGO_TARGET_DIR)/release/trapline" demo
+
+test: ## Run every test, with a real Kafka broker and real senders. The first run builds for some minutes.
+	tests/run
+
+lint: ## Check formatting, clippy's lints and the shell scripts.
+	tests/run lint
+
+bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
+	tests/setup test
+	cargo bench --locked --bench stages --bench whole
+
+clean: ## Remove what was built.
+	cargo clean

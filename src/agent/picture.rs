@@ -1,0 +1,111 @@
+//! Every stage's own words → the one picture that metrics, health and the status page are made from.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use compact_str::{CompactString, ToCompactString};
+
+use super::ReloadCounts;
+use crate::observe::ledger::{ListenerLedger, Snapshot};
+use crate::observe::picture::{
+    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, SpoolCondition, SpoolKind,
+    SpoolState, TopicCondition, TopicState, View,
+};
+use crate::produce;
+use crate::spool::Spool;
+use crate::time::UnixMicros;
+
+/// What is needed to draw the picture; shared with the status page's thread.
+pub(super) struct Observer {
+    pub agent_id: CompactString,
+    pub started: UnixMicros,
+    pub clock: Instant,
+    pub spool: Arc<Spool>,
+    pub spool_bytes_max: usize,
+    pub ledgers: Vec<Arc<ListenerLedger>>,
+    pub listeners: Vec<ListenerState>,
+    pub producer: Arc<produce::Handle>,
+    pub reloads: ReloadCounts,
+}
+
+impl Observer {
+    /// The ledger now.
+    pub fn ledger(&self) -> Snapshot {
+        let records = self.spool.counts();
+        Snapshot::take(self.ledgers.iter().map(Arc::as_ref), records)
+    }
+
+    fn spool(&self) -> SpoolState {
+        let now = UnixMicros::now();
+        let oldest = self.spool.lanes().iter().filter_map(|lane| lane.oldest_received).min();
+        SpoolState {
+            kind: SpoolKind::Memory,
+            bytes: self.spool.bytes() as u64,
+            bytes_max: self.spool_bytes_max as u64,
+            oldest_pending_age_ms: age_ms(oldest, now),
+            state: SpoolCondition::Ready,
+        }
+    }
+}
+
+impl View for Observer {
+    fn picture(&self) -> Picture {
+        Picture {
+            agent: AgentState {
+                id: self.agent_id.clone(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                started: self.started,
+                uptime_ms: self.clock.elapsed().as_millis() as u64,
+            },
+            ledger: self.ledger(),
+            listeners: self.listeners.clone(),
+            spool: self.spool(),
+            kafka: kafka(&self.producer.state(), &self.spool),
+            reloads: Reloads {
+                succeeded: self.reloads.succeeded.load(Ordering::Relaxed),
+                failed: self.reloads.failed.load(Ordering::Relaxed),
+            },
+            readings: Vec::new(),
+        }
+    }
+}
+
+fn age_ms(oldest: Option<UnixMicros>, now: UnixMicros) -> u64 {
+    oldest.map_or(0, |oldest| (now.as_millis() - oldest.as_millis()).max(0) as u64)
+}
+
+/// The producer's words and the lanes' numbers.
+pub(super) fn kafka(state: &produce::State, spool: &Spool) -> KafkaState {
+    let now = UnixMicros::now();
+    let topics = spool.lanes().into_iter().map(|lane| {
+        let mode = state.topics.iter().find(|topic| topic.topic == lane.topic);
+        TopicState {
+            topic: lane.topic.to_compact_string(),
+            pending: lane.pending,
+            bytes: lane.bytes as u64,
+            oldest_pending_age_ms: age_ms(lane.oldest_received, now),
+            state: mode.map_or(TopicCondition::Untried, topic_condition),
+        }
+    });
+    KafkaState {
+        state: match &state.connection {
+            produce::Connection::NotConfigured => KafkaCondition::NotConfigured,
+            produce::Connection::Connecting { why } => KafkaCondition::Connecting { why: why.clone() },
+            produce::Connection::Up => KafkaCondition::Up,
+        },
+        in_flight: state.topics.iter().map(|topic| topic.in_flight).sum(),
+        restarts: state.producers_created.saturating_sub(1),
+        topics: topics.collect(),
+        errors: errors(state),
+    }
+}
+
+/// Every error name of the table, at 0 from the start.
+fn errors(state: &produce::State) -> Vec<ErrorCount> {
+    let count = |name: &str| state.errors.get(name).copied().unwrap_or(0);
+    let mut names: Vec<&str> = produce::TABLE.iter().map(|row| row.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| ErrorCount { name: name.into(), total: count(name) }).collect()
+}

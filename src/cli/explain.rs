@@ -1,0 +1,158 @@
+//! `trapline explain`: one message → how it was read, field by field, and the event that it becomes.
+//!
+//! ```text
+//!  argument | hex | file | standard input ──▶ bytes ──▶ decode ──▶ fields as text
+//!                                                └────▶ pipeline ──▶ the event, pretty-printed
+//! ```
+
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::normalize;
+use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
+use crate::pipeline;
+use crate::time::UnixMicros;
+
+/// The longest message that is read: more than any datagram, and more than the default frame limit.
+const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What to explain.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A file with one message; `-` or nothing for standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["text", "hex"])]
+    file: Option<PathBuf>,
+    /// The message itself
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "hex")]
+    text: Option<String>,
+    /// The packet in hex; white space and colons are ignored
+    #[arg(long, value_name = "HEX")]
+    hex: Option<String>,
+    /// Read it as this protocol
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    protocol: Option<ProtocolArgument>,
+    /// The sender's address
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    peer: IpAddr,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ProtocolArgument {
+    Syslog,
+    Snmp,
+}
+
+/// Why there was nothing to explain.
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    #[error("cannot read {path}: {error}")]
+    Read { path: String, error: std::io::Error },
+    #[error("not hex at character {at}: expected an even number of digits 0-9 and a-f")]
+    Hex { at: usize },
+    #[error("there is nothing to read: give a message by --text, --hex, a file name, or on standard input")]
+    Empty,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match bytes(arguments) {
+        Ok(bytes) => {
+            print!("{}", explain(&bytes, arguments));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("trapline: {error}");
+            ExitCode::from(super::EXIT_USAGE)
+        }
+    }
+}
+
+fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
+    let mut bytes = match (&arguments.text, &arguments.hex) {
+        (Some(text), _) => text.clone().into_bytes(),
+        (_, Some(hex)) => from_hex(hex)?,
+        _ => read(arguments.file.as_ref())?,
+    };
+    if arguments.hex.is_none() && !is_snmp(&bytes) {
+        while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            bytes.pop();
+        }
+    }
+    if bytes.is_empty() { Err(ExplainError::Empty) } else { Ok(bytes) }
+}
+
+fn read(file: Option<&PathBuf>) -> Result<Vec<u8>, ExplainError> {
+    let mut bytes = Vec::new();
+    let named = file.filter(|path| path.as_os_str() != "-");
+    let done = match named {
+        Some(path) => std::fs::File::open(path).and_then(|file| file.take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes)),
+        None => std::io::stdin().lock().take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes),
+    };
+    let path = named.map_or("standard input".to_owned(), |path| path.display().to_string());
+    done.map_err(|error| ExplainError::Read { path, error })?;
+    Ok(bytes)
+}
+
+fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
+    let mut digits = Vec::new();
+    for (at, character) in hex.char_indices().filter(|(_, character)| !character.is_whitespace() && *character != ':') {
+        digits.push(character.to_digit(16).ok_or(ExplainError::Hex { at })? as u8);
+    }
+    if !digits.len().is_multiple_of(2) {
+        return Err(ExplainError::Hex { at: hex.len() });
+    }
+    Ok(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
+
+/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one.
+fn is_snmp(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, length, ..] if *length >= 0x80 || bytes.len() == usize::from(*length) + 2)
+}
+
+fn explain(bytes: &[u8], arguments: &Arguments) -> String {
+    let protocol = match arguments.protocol {
+        Some(ProtocolArgument::Syslog) => Protocol::Syslog,
+        Some(ProtocolArgument::Snmp) => Protocol::Snmp,
+        None if is_snmp(bytes) => Protocol::Snmp,
+        None => Protocol::Syslog,
+    };
+    let config = normalize::Config::for_agent("explain");
+    let listener = pipeline::listener(protocol, Transport::Udp);
+    let packet = Packet {
+        bytes,
+        peer: Peer::Inet(arguments.peer, 0),
+        listener: &listener,
+        received: UnixMicros::now(),
+        wholeness: Wholeness::Whole,
+    };
+    let fields = match protocol {
+        Protocol::Syslog => super::fields::syslog(bytes),
+        Protocol::Snmp => super::fields::snmp(bytes),
+    };
+    let event = match pipeline::one_event(&packet, &config) {
+        Ok(event) => serde_json::to_string_pretty(&event).unwrap_or_default(),
+        Err(reason) => format!("none: the packet would be rejected as `{}`", reason.as_str()),
+    };
+    format!("{fields}\nevent\n{event}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_may_have_colons_and_spaces_and_an_error_says_where() {
+        assert_eq!(from_hex("30:0A ff\n01").unwrap(), [0x30, 0x0a, 0xff, 0x01]);
+        assert!(matches!(from_hex("30x"), Err(ExplainError::Hex { at: 2 })));
+        assert!(matches!(from_hex("301"), Err(ExplainError::Hex { at: 3 })));
+    }
+
+    #[test]
+    fn a_message_that_begins_with_the_digit_zero_is_not_taken_for_snmp() {
+        assert!(!is_snmp(b"0 errors since start"));
+        assert!(is_snmp(&[0x30, 0x81, 0xa3, 0x02]));
+        assert!(is_snmp(&[0x30, 0x02, 0x05, 0x00]));
+    }
+}

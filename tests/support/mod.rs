@@ -1,0 +1,19 @@
+//! What the end-to-end tests stand on: the real binary, a real broker, and oracles that know nothing of the binary.
+//!
+//! ```text
+//!  device ──UDP/TCP──▶ Agent (the binary) ──▶ Broker (Kafka) ──▶ oracle: numbers, keys, partitions, schema
+//!                         └ /ledger, log, last line on stdout ──▶ Ledger
+//! ```
+//!
+//! Nothing here imports the `trapline` library: a test that shares code with what it tests shares its mistakes.
+
+pub mod agent;
+pub mod device;
+pub mod kafka;
+pub mod ledger;
+pub mod oracle;
+pub mod schema;
+pub mod settings;
+pub mod snmp;
+pub mod tool;
+pub mod wait;

@@ -1,0 +1,109 @@
+//! The agent's configuration file, as a test wants it.
+
+use std::fmt::Write;
+
+/// Settings of one agent; `toml` writes the file.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where Kafka is.
+    pub bootstrap: String,
+    /// The codec.
+    pub compression: &'static str,
+    /// More lines of the section `[kafka]`.
+    pub kafka: &'static str,
+    /// Topics by kind: `syslog`, `snmp_trap`.
+    pub topics: Vec<(&'static str, String)>,
+    /// Size of the memory spool.
+    pub spool_bytes_max: u64,
+    /// What a full spool does.
+    pub when_full: &'static str,
+    /// The listeners.
+    pub listeners: Vec<Listener>,
+    /// More lines at the end of the file.
+    pub more: String,
+}
+
+/// One listener of the file. Its port is always chosen by the kernel.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    pub name: &'static str,
+    pub protocol: &'static str,
+    pub transport: &'static str,
+    pub allow: Vec<&'static str>,
+}
+
+impl Listener {
+    /// Syslog datagrams.
+    pub fn syslog_udp() -> Self {
+        Listener::new("syslog-udp", "syslog", "udp")
+    }
+
+    /// Syslog streams.
+    pub fn syslog_tcp() -> Self {
+        Listener::new("syslog-tcp", "syslog", "tcp")
+    }
+
+    /// Traps and informs.
+    pub fn snmp_udp() -> Self {
+        Listener::new("snmp-udp", "snmp", "udp")
+    }
+
+    fn new(name: &'static str, protocol: &'static str, transport: &'static str) -> Self {
+        Listener {
+            name,
+            protocol,
+            transport,
+            allow: vec!["127.0.0.0/8"],
+        }
+    }
+}
+
+impl Settings {
+    /// An agent with these listeners that sends to `bootstrap`.
+    pub fn new(bootstrap: &str, listeners: Vec<Listener>) -> Self {
+        Settings {
+            bootstrap: bootstrap.to_owned(),
+            compression: "lz4",
+            kafka: "",
+            topics: Vec::new(),
+            spool_bytes_max: 32 * 1024 * 1024,
+            when_full: "drop_oldest",
+            listeners,
+            more: String::new(),
+        }
+    }
+
+    /// Sends events of `kind` to `topic`.
+    pub fn topic(mut self, kind: &'static str, topic: &str) -> Self {
+        self.topics.push((kind, topic.to_owned()));
+        self
+    }
+
+    /// The file's text.
+    pub fn toml(&self) -> String {
+        let mut file = String::new();
+        let mut line = |text: String| writeln!(file, "{text}").expect("a String takes all text");
+        line("[agent]\nid = \"br17\"".to_owned());
+        line(format!(
+            "[kafka]\nbootstrap_servers = {:?}\ncompression = {:?}\nlinger_ms = 20\n{}",
+            self.bootstrap, self.compression, self.kafka
+        ));
+        line("[topics]".to_owned());
+        for (kind, topic) in &self.topics {
+            line(format!("{kind} = {topic:?}"));
+        }
+        line(format!(
+            "[spool]\nkind = \"memory\"\nbytes_max = {}\nwhen_full = {:?}",
+            self.spool_bytes_max, self.when_full
+        ));
+        line("[status]\nbind = \"127.0.0.1:0\"\n[log]\nformat = \"json\"".to_owned());
+        for listener in &self.listeners {
+            line(format!(
+                "[[listener]]\nname = {:?}\nprotocol = {:?}\ntransport = {:?}\nbind = \"127.0.0.1:0\"\nallow = {:?}",
+                listener.name, listener.protocol, listener.transport, listener.allow
+            ));
+        }
+        line(self.more.clone());
+        file
+    }
+}
