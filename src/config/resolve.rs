@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::kafka::{self, Kafka};
+use super::kafka;
 use super::listener;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
@@ -20,6 +20,7 @@ use super::size;
 use crate::event::Kind;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
+use crate::produce;
 use crate::receive;
 use crate::route;
 use crate::spool::{self, WhenFull};
@@ -35,7 +36,7 @@ pub struct Resolved {
     /// For the spool.
     pub spool: spool::Config,
     /// For the produce stage.
-    pub kafka: Kafka,
+    pub produce: produce::Config,
     /// For the receive stage, one each.
     pub listeners: Vec<receive::Config>,
     /// For the status server.
@@ -66,24 +67,39 @@ pub(super) struct Surroundings<'s> {
 }
 
 /// Resolves everything. Where a value is wrong, the default stands in and the findings say so.
-pub(super) fn resolve(raw: &Raw, surroundings: &Surroundings<'_>, findings: &mut Findings) -> Resolved {
-    let kafka = kafka::resolve(raw, surroundings.file_mode, findings);
+pub(super) fn resolve(
+    raw: &Raw,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Resolved {
     let listeners = listener::resolve(&raw.listeners, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     let route = route::Config {
         topics: topics(&mut reader),
-        payload_bytes_max: kafka.message_bytes_max,
+        payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
+    let normalize = normalize(&mut reader, surroundings.host_name);
+    let spool = spool(&mut reader, &route);
+    let status = status(&mut reader);
+    let log = log(&mut reader);
+    let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
+    let produce = kafka::resolve(
+        raw,
+        surroundings.file_mode,
+        &normalize.agent_id,
+        &route,
+        findings,
+    );
     Resolved {
-        normalize: normalize(&mut reader, surroundings.host_name),
-        spool: spool(&mut reader, &route),
-        status: status(&mut reader),
-        log: log(&mut reader),
-        drain: Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT)),
-        effective: std::mem::take(&mut reader.findings.effective),
+        normalize,
         route,
-        kafka,
+        spool,
+        produce,
         listeners,
+        status,
+        log,
+        drain,
+        effective: std::mem::take(&mut findings.effective),
     }
 }
 
@@ -114,8 +130,17 @@ fn agent_id_of_host(host_name: &str) -> String {
         letter if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_') => letter,
         _ => '-',
     };
-    let id: String = host_name.trim().chars().map(plain).take(AGENT_ID_BYTES_MAX).collect();
-    if id.is_empty() { "trapline".to_owned() } else { id }
+    let id: String = host_name
+        .trim()
+        .chars()
+        .map(plain)
+        .take(AGENT_ID_BYTES_MAX)
+        .collect();
+    if id.is_empty() {
+        "trapline".to_owned()
+    } else {
+        id
+    }
 }
 
 fn utc_offset(reader: &mut Reader<'_>) -> i16 {
@@ -132,14 +157,24 @@ fn utc_offset(reader: &mut Reader<'_>) -> i16 {
     }
     let minutes = minutes.unwrap_or(0);
     let sign = if minutes < 0 { '-' } else { '+' };
-    reader.note(KEY, &format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60));
+    reader.note(
+        KEY,
+        &format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60),
+    );
     minutes
 }
 
 /// The topic of each kind, in the order of [`Kind::ALL`].
 fn topics(reader: &mut Reader<'_>) -> [String; Kind::ALL.len()] {
     let defaults = route::Config::TOPICS_DEFAULT;
-    let keys = ["topics.syslog", "topics.snmp_trap", "topics.device", "topics.gap", "topics.storm", "topics.agent"];
+    let keys = [
+        "topics.syslog",
+        "topics.snmp_trap",
+        "topics.device",
+        "topics.gap",
+        "topics.storm",
+        "topics.agent",
+    ];
     std::array::from_fn(|kind| {
         let (Some(key), Some(default)) = (keys.get(kind), defaults.get(kind)) else {
             return String::new();
@@ -190,7 +225,12 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
         Some(OFF) => None,
         Some(text) => text.parse().ok().or_else(|| {
             let advice = listener::bind_advice(text, 9514);
-            reader.problem(KEY, "an address and a port, or \"off\"", &format!("{text:?}"), advice);
+            reader.problem(
+                KEY,
+                "an address and a port, or \"off\"",
+                &format!("{text:?}"),
+                advice,
+            );
             default
         }),
     };
@@ -224,7 +264,14 @@ mod tests {
 
     #[test]
     fn a_host_may_be_called_anything_and_the_id_is_still_one() {
-        for host in ["br17", "br17.example.net", "", "  ", "büro 7", &"x".repeat(300)] {
+        for host in [
+            "br17",
+            "br17.example.net",
+            "",
+            "  ",
+            "büro 7",
+            &"x".repeat(300),
+        ] {
             assert!(is_agent_id(&agent_id_of_host(host)), "{host}");
         }
         assert_eq!(agent_id_of_host("br17.example.net\n"), "br17.example.net");

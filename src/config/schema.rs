@@ -135,6 +135,24 @@ pub const KEYS: &[Key] = &[
         )),
     ),
     key(
+        "kafka.window_records",
+        Shape::Number(range(
+            "records",
+            100,
+            1_000_000,
+            "fewer would wait for every answer, more are memory beside the spool (some 200 bytes each)",
+        )),
+    ),
+    key(
+        "kafka.window_bytes",
+        Shape::Bytes(range(
+            "bytes",
+            2 * MIB,
+            1024 * MIB,
+            "a batch and a largest record must fit, and it is memory beside the spool",
+        )),
+    ),
+    key(
         "kafka.message_bytes_max",
         Shape::Bytes(range(
             "bytes",
@@ -286,10 +304,7 @@ impl Shape {
                 "a whole number of {} from {} to {}",
                 range.unit, range.min, range.max
             ),
-            Shape::Bytes(range) => format!(
-                "a number of bytes from {} to {}",
-                range.min, range.max
-            ),
+            Shape::Bytes(range) => format!("a number of bytes from {} to {}", range.min, range.max),
             Shape::List => "a list of texts".to_owned(),
         }
     }

@@ -15,9 +15,13 @@ use super::*;
 const HOST: &str = "br17";
 
 fn cases(kind: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config").join(kind);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/config")
+        .join(kind);
     let entries = std::fs::read_dir(&folder).expect("the folder of cases is there");
-    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
+    let mut cases: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     cases.sort();
     assert!(!cases.is_empty(), "no case in {}", folder.display());
     cases
@@ -35,7 +39,13 @@ fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
 fn run(case: &Path) -> Result<Loaded, Vec<Problem>> {
     let text = std::fs::read_to_string(case.join("trapline.toml")).expect("a case has a file");
     let environment = std::fs::read_to_string(case.join("environment")).unwrap_or_default();
-    assemble("trapline.toml", &text, Some(0o640), variables(&environment), HOST)
+    assemble(
+        "trapline.toml",
+        &text,
+        Some(0o640),
+        variables(&environment),
+        HOST,
+    )
 }
 
 fn compare(case: &Path, found: &str) -> Option<String> {
@@ -54,9 +64,15 @@ fn every_invalid_case_reports_all_its_problems() {
         let mut found = String::new();
         match run(&case) {
             Ok(_) => found.push_str("no problem\n"),
-            Err(problems) => problems.iter().for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(problems) => problems
+                .iter()
+                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
         }
-        assert!(!found.contains("hunter2"), "{} shows a secret: {found}", case.display());
+        assert!(
+            !found.contains("hunter2"),
+            "{} shows a secret: {found}",
+            case.display()
+        );
         wrong.extend(compare(&case, &found));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -76,7 +92,9 @@ fn every_valid_case_says_what_counts() {
                     writeln!(found, "warning: {warning}").expect("a string takes it");
                 }
             }
-            Err(problems) => problems.iter().for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(problems) => problems
+                .iter()
+                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
         }
         wrong.extend(compare(&case, &found));
     }
