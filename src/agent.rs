@@ -10,8 +10,8 @@
 mod picture;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,9 @@ use picture::Observer;
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// No configured listener could be bound; each reason was logged.
-    #[error("none of the {0} listeners could be bound, so nothing can be received; see the errors above")]
+    #[error(
+        "none of the {0} listeners could be bound, so nothing can be received; see the errors above"
+    )]
     NothingToHear(usize),
     /// The Kafka client refused to start.
     #[error(transparent)]
@@ -54,10 +56,11 @@ pub struct Agent {
     settings: Arc<Settings>,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
+    producer_heartbeat: Arc<Heartbeat>,
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
-    producer: Arc<produce::Handle>,
+    producer: Option<produce::Handle>,
     observer: Arc<Observer>,
     status: Option<status::Running>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -92,8 +95,8 @@ impl Agent {
         let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
-        let producer = produce::spawn(config.kafka.producer.clone(), spool.clone(), producer_heartbeat)?;
-        let producer = Arc::new(producer);
+        let beat = producer_heartbeat.clone();
+        let producer = produce::spawn(producing(&config), spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
         let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
@@ -107,7 +110,7 @@ impl Agent {
             spool_bytes_max: config.spool.bytes_max,
             ledgers: hearing.ledgers,
             listeners: hearing.states,
-            producer: producer.clone(),
+            producer: producer.watch(),
             reloads: ReloadCounts::default(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
@@ -120,7 +123,8 @@ impl Agent {
             stop,
             receivers,
             ears: hearing.ears,
-            producer,
+            producer: Some(producer),
+            producer_heartbeat,
             observer,
             status: None,
             status_stop,
@@ -144,7 +148,10 @@ impl Agent {
 
     /// Where the listener of this name is bound, if it is.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
-        self.ears.iter().find(|ear| ear.name == name).map(|ear| ear.address)
+        self.ears
+            .iter()
+            .find(|ear| ear.name == name)
+            .map(|ear| ear.address)
     }
 
     /// What must be done every second: reads what the kernel dropped, and shows that the main thread lives.
@@ -157,7 +164,10 @@ impl Agent {
 
     /// Whether all threads move (the same answer as `/healthz`).
     pub fn is_alive(&self) -> bool {
-        matches!(health::healthz(&self.heartbeats.pulses(Instant::now())), Health::Alive)
+        matches!(
+            health::healthz(&self.heartbeats.pulses(Instant::now())),
+            Health::Alive
+        )
     }
 
     /// One line for the service manager.
@@ -166,7 +176,9 @@ impl Agent {
         format!(
             "{} listeners, kafka {}, {} delivered, {} pending",
             self.ears.len(),
-            picture::kafka(&self.producer.state(), &self.spool).state.as_str(),
+            picture::kafka(&self.observer.producer.state(), &self.spool)
+                .state
+                .as_str(),
             counts.delivered,
             counts.pending
         )
@@ -182,14 +194,21 @@ impl Agent {
         let difference = config::difference(&self.config, &new);
         self.settings.replace(new.normalize.clone());
         for ear in &self.ears {
-            if let Some(listener) = new.listeners.iter().find(|listener| listener.listener.name == ear.name) {
+            if let Some(listener) = new
+                .listeners
+                .iter()
+                .find(|listener| listener.listener.name == ear.name)
+            {
                 ear.allow.set_allow(listener.allow.clone());
             }
             if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
                 tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
             }
         }
-        self.observer.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
+        self.observer
+            .reloads
+            .succeeded
+            .fetch_add(1, Ordering::Relaxed);
         self.config.normalize = new.normalize;
         self.config.log = new.log;
         self.config.listeners = new.listeners;
@@ -208,7 +227,10 @@ impl Agent {
         self.drain();
         let left = self.spool.abandon();
         if left > 0 {
-            tracing::error!(records = left, "the memory spool ended with records that Kafka had not acknowledged");
+            tracing::error!(
+                records = left,
+                "the memory spool ended with records that Kafka had not acknowledged"
+            );
         }
         self.main_heartbeat.finish();
         let ledger = self.ledger();
@@ -232,10 +254,21 @@ impl Agent {
 
     fn drain(&mut self) {
         let pending = self.spool.counts().pending;
-        tracing::info!(records = pending, seconds = self.config.drain.as_secs(), "delivering what is left");
-        self.producer.stop(self.config.drain);
-        self.while_alive(|agent| agent.producer.is_finished());
-        self.producer.join();
+        tracing::info!(
+            records = pending,
+            seconds = self.config.drain.as_secs(),
+            "delivering what is left"
+        );
+        let Some(producer) = self.producer.take() else {
+            return;
+        };
+        let deadline = Instant::now() + self.config.drain;
+        producer.begin_stop(deadline);
+        self.while_alive(|_| producer.is_finished());
+        if producer.stop(deadline).panicked {
+            tracing::error!("the producer had ended by a panic");
+        }
+        self.producer_heartbeat.finish();
     }
 
     /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.
@@ -258,8 +291,13 @@ struct Hearing {
 
 impl Hearing {
     fn bind(config: &Resolved) -> Hearing {
-        let mut hearing =
-            Hearing { ledgers: Vec::new(), states: Vec::new(), ears: Vec::new(), udp: Vec::new(), streams: Vec::new() };
+        let mut hearing = Hearing {
+            ledgers: Vec::new(),
+            states: Vec::new(),
+            ears: Vec::new(),
+            udp: Vec::new(),
+            streams: Vec::new(),
+        };
         for listener in &config.listeners {
             let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
             hearing.ledgers.push(ledger.clone());
@@ -270,7 +308,9 @@ impl Hearing {
             let name = listener.listener.name.clone();
             let state = bound.unwrap_or_else(|error| {
                 tracing::error!(listener = %name, %error, "listener is missing");
-                ListenerCondition::Missing { why: error.to_string() }
+                ListenerCondition::Missing {
+                    why: error.to_string(),
+                }
             });
             hearing.states.push(ListenerState { name, state });
         }
@@ -314,7 +354,10 @@ impl Hearing {
             granted_bytes: buffer.granted_bytes as u64,
             burst_datagrams: buffer.burst_datagrams as u64,
         };
-        Ok(ListenerCondition::Listening { address: address.to_compact_string(), buffer: Some(buffer) })
+        Ok(ListenerCondition::Listening {
+            address: address.to_compact_string(),
+            buffer: Some(buffer),
+        })
     }
 
     fn bind_stream(
@@ -326,9 +369,18 @@ impl Hearing {
         let address = local(config, listener.local_addr())?;
         let name = config.listener.name.clone();
         tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), "listening");
-        self.ears.push(Ear { name, address, allow: listener.allow(), tls: listener.tls(), drops: None });
+        self.ears.push(Ear {
+            name,
+            address,
+            allow: listener.allow(),
+            tls: listener.tls(),
+            drops: None,
+        });
         self.streams.push(listener);
-        Ok(ListenerCondition::Listening { address: address.to_compact_string(), buffer: None })
+        Ok(ListenerCondition::Listening {
+            address: address.to_compact_string(),
+            buffer: None,
+        })
     }
 
     fn spawn(
@@ -355,11 +407,38 @@ impl Hearing {
     }
 }
 
-fn local(config: &crate::receive::Config, address: std::io::Result<SocketAddr>) -> Result<SocketAddr, ReceiveError> {
+fn local(
+    config: &crate::receive::Config,
+    address: std::io::Result<SocketAddr>,
+) -> Result<SocketAddr, ReceiveError> {
     address.map_err(|source| ReceiveError::Socket {
         name: config.listener.name.to_string(),
         bind: config.bind,
         what: "getsockname",
         source,
     })
+}
+
+fn producing(config: &Resolved) -> produce::Config {
+    let kafka = &config.kafka;
+    let mut producing = produce::Config::new(config.spool.topics.clone());
+    producing.bootstrap_servers = kafka.bootstrap_servers.clone();
+    producing.linger_ms = kafka.linger_ms as u32;
+    producing.batch_bytes = kafka.batch_bytes as u32;
+    producing.batch_records = kafka.batch_records as u32;
+    producing.compression = match kafka.compression.as_str() {
+        "none" => produce::Compression::None,
+        "gzip" => produce::Compression::Gzip,
+        "snappy" => produce::Compression::Snappy,
+        "zstd" => produce::Compression::Zstd,
+        _ => produce::Compression::Lz4,
+    };
+    producing.options = produce::Options(
+        kafka
+            .options
+            .iter()
+            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
+            .collect(),
+    );
+    producing
 }

@@ -9,8 +9,8 @@ use compact_str::{CompactString, ToCompactString};
 use super::ReloadCounts;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, SpoolCondition, SpoolKind,
-    SpoolState, TopicCondition, TopicState, View,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads,
+    SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::produce;
 use crate::spool::Spool;
@@ -25,7 +25,7 @@ pub(super) struct Observer {
     pub spool_bytes_max: usize,
     pub ledgers: Vec<Arc<ListenerLedger>>,
     pub listeners: Vec<ListenerState>,
-    pub producer: Arc<produce::Handle>,
+    pub producer: produce::Watch,
     pub reloads: ReloadCounts,
 }
 
@@ -38,7 +38,12 @@ impl Observer {
 
     fn spool(&self) -> SpoolState {
         let now = UnixMicros::now();
-        let oldest = self.spool.lanes().iter().filter_map(|lane| lane.oldest_received).min();
+        let oldest = self
+            .spool
+            .lanes()
+            .iter()
+            .filter_map(|lane| lane.oldest_received)
+            .min();
         SpoolState {
             kind: SpoolKind::Memory,
             bytes: self.spool.bytes() as u64,
@@ -72,7 +77,9 @@ impl View for Observer {
 }
 
 fn age_ms(oldest: Option<UnixMicros>, now: UnixMicros) -> u64 {
-    oldest.map_or(0, |oldest| (now.as_millis() - oldest.as_millis()).max(0) as u64)
+    oldest.map_or(0, |oldest| {
+        (now.as_millis() - oldest.as_millis()).max(0) as u64
+    })
 }
 
 /// The producer's words and the lanes' numbers.
@@ -91,7 +98,9 @@ pub(super) fn kafka(state: &produce::State, spool: &Spool) -> KafkaState {
     KafkaState {
         state: match &state.connection {
             produce::Connection::NotConfigured => KafkaCondition::NotConfigured,
-            produce::Connection::Connecting { why } => KafkaCondition::Connecting { why: why.clone() },
+            produce::Connection::Connecting { why } => {
+                KafkaCondition::Connecting { why: why.clone() }
+            }
             produce::Connection::Up => KafkaCondition::Up,
         },
         in_flight: state.topics.iter().map(|topic| topic.in_flight).sum(),
@@ -107,5 +116,20 @@ fn errors(state: &produce::State) -> Vec<ErrorCount> {
     let mut names: Vec<&str> = produce::TABLE.iter().map(|row| row.name).collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(|name| ErrorCount { name: name.into(), total: count(name) }).collect()
+    names
+        .into_iter()
+        .map(|name| ErrorCount {
+            name: name.into(),
+            total: count(name),
+        })
+        .collect()
+}
+
+fn topic_condition(topic: &produce::TopicState) -> TopicCondition {
+    match topic.mode.as_str() {
+        "sending" => TopicCondition::Flowing,
+        mode => TopicCondition::Stalled {
+            why: mode.to_owned(),
+        },
+    }
 }

@@ -22,7 +22,9 @@ pub(super) fn run(arguments: &CheckArguments) -> ExitCode {
             println!("{key} = {value}");
         }
     }
-    let what = file.map_or("the built-in defaults".to_owned(), |path| path.display().to_string());
+    let what = file.map_or("the built-in defaults".to_owned(), |path| {
+        path.display().to_string()
+    });
     eprintln!("{what}: no problems, {} warnings", loaded.warnings.len());
     ExitCode::SUCCESS
 }

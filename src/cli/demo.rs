@@ -32,10 +32,10 @@ const DATAGRAMS: [&str; 5] = [
     "hello, this is no syslog at all",
 ];
 
-/// Sent over one TCP connection: an octet-counted frame, then one that ends with a line feed (RFC 6587).
+/// Sent over one TCP connection: the first octet-counted, the second ended by a line feed (RFC 6587).
 const FRAMES: [&str; 2] = [
-    "58 <13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts)",
-    "<11>Nov 21 02:14:10 app-7 kernel: eth0: link is down\n",
+    "<13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts)",
+    "<11>Nov 21 02:14:10 app-7 kernel: eth0: link is down",
 ];
 
 /// A v2c linkDown trap as net-snmp's snmptrap sends it, community `demo-community`.
@@ -78,18 +78,29 @@ pub(super) fn run() -> ExitCode {
 }
 
 fn demo() -> Result<(), DemoError> {
-    let topics: Vec<String> = ["net.syslog", "net.snmp", "net.device", "net.agent"].map(String::from).to_vec();
+    let topics: Vec<String> = ["net.syslog", "net.snmp", "net.device", "net.agent"]
+        .map(String::from)
+        .to_vec();
     let cluster = EmbeddedCluster::start(&topics, PARTITIONS)?;
-    println!("kafka     embedded cluster at {}", cluster.bootstrap_servers());
+    println!(
+        "kafka     embedded cluster at {}",
+        cluster.bootstrap_servers()
+    );
     let agent = Agent::start(configuration(&cluster.bootstrap_servers())?)?;
     let answered = send(&agent)?;
     let expected = DATAGRAMS.len() + FRAMES.len() + 2;
     let records = cluster.read_back(&topics, expected, DEADLINE)?;
     show(&records);
     let ledger = agent.stop();
-    println!("\nledger\n{}", crate::observe::statement::ledger_text(&ledger));
+    println!(
+        "\nledger\n{}",
+        crate::observe::statement::ledger_text(&ledger)
+    );
     if records.len() != expected {
-        return Err(DemoError::Missing { found: records.len(), expected });
+        return Err(DemoError::Missing {
+            found: records.len(),
+            expected,
+        });
     }
     if !answered {
         return Err(DemoError::NotAnswered);
@@ -106,13 +117,18 @@ fn configuration(bootstrap_servers: &str) -> Result<config::Resolved, DemoError>
          [[listener]]\nname = \"syslog-tcp\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nbind = \"127.0.0.1:0\"\n\
          [[listener]]\nname = \"snmp-udp\"\nprotocol = \"snmp\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n"
     );
-    config::parse(&text, "demo").map_err(|problems| DemoError::Config(problems.iter().map(ToString::to_string).collect()))
+    config::parse(&text, "demo")
+        .map_err(|problems| DemoError::Config(problems.iter().map(ToString::to_string).collect()))
 }
 
 /// Sends everything, and says whether the inform was answered.
 fn send(agent: &Agent) -> Result<bool, DemoError> {
     let address = |name| agent.address(name).ok_or(DemoError::NotBound(name));
-    let (udp, tcp, snmp) = (address("syslog-udp")?, address("syslog-tcp")?, address("snmp-udp")?);
+    let (udp, tcp, snmp) = (
+        address("syslog-udp")?,
+        address("syslog-tcp")?,
+        address("snmp-udp")?,
+    );
     println!("agent     syslog on udp {udp} and tcp {tcp}, traps on udp {snmp}\n");
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     for datagram in DATAGRAMS {
@@ -120,7 +136,8 @@ fn send(agent: &Agent) -> Result<bool, DemoError> {
         socket.send_to(datagram.as_bytes(), udp)?;
     }
     let mut stream = TcpStream::connect(tcp)?;
-    for frame in FRAMES {
+    let [counted, line] = FRAMES;
+    for frame in [format!("{} {counted}", counted.len()), format!("{line}\n")] {
         println!("tcp    ▶  {}", frame.trim_end());
         stream.write_all(frame.as_bytes())?;
     }
@@ -137,19 +154,36 @@ fn inform(socket: &UdpSocket, snmp: SocketAddr) -> Result<bool, DemoError> {
     let mut response = [0; 512];
     let length = socket.recv(&mut response).unwrap_or_default();
     let answered = length == request.len();
-    println!("       ◀  {}\n", if answered { "Response: the event is safe" } else { "no Response" });
+    println!(
+        "       ◀  {}\n",
+        if answered {
+            "Response: the event is safe"
+        } else {
+            "no Response"
+        }
+    );
     Ok(answered)
 }
 
 fn show(records: &[Consumed]) {
     for record in records {
         let key = String::from_utf8_lossy(&record.key);
-        println!("kafka  ◀  {} partition {} offset {} key {key}", record.topic, record.partition, record.offset);
+        println!(
+            "kafka  ◀  {} partition {} offset {} key {key}",
+            record.topic, record.partition, record.offset
+        );
         println!("          {}", String::from_utf8_lossy(&record.payload));
     }
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
-    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
 }

@@ -51,7 +51,9 @@ enum ExplainError {
     Read { path: String, error: std::io::Error },
     #[error("not hex at character {at}: expected an even number of digits 0-9 and a-f")]
     Hex { at: usize },
-    #[error("there is nothing to read: give a message by --text, --hex, a file name, or on standard input")]
+    #[error(
+        "there is nothing to read: give a message by --text, --hex, a file name, or on standard input"
+    )]
     Empty,
 }
 
@@ -76,34 +78,53 @@ fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
         _ => read(arguments.file.as_ref())?,
     };
     if arguments.hex.is_none() && !is_snmp(&bytes) {
-        while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        while bytes
+            .last()
+            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+        {
             bytes.pop();
         }
     }
-    if bytes.is_empty() { Err(ExplainError::Empty) } else { Ok(bytes) }
+    if bytes.is_empty() {
+        Err(ExplainError::Empty)
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn read(file: Option<&PathBuf>) -> Result<Vec<u8>, ExplainError> {
     let mut bytes = Vec::new();
     let named = file.filter(|path| path.as_os_str() != "-");
     let done = match named {
-        Some(path) => std::fs::File::open(path).and_then(|file| file.take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes)),
-        None => std::io::stdin().lock().take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes),
+        Some(path) => std::fs::File::open(path)
+            .and_then(|file| file.take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes)),
+        None => std::io::stdin()
+            .lock()
+            .take(MESSAGE_BYTES_MAX)
+            .read_to_end(&mut bytes),
     };
-    let path = named.map_or("standard input".to_owned(), |path| path.display().to_string());
+    let path = named.map_or("standard input".to_owned(), |path| {
+        path.display().to_string()
+    });
     done.map_err(|error| ExplainError::Read { path, error })?;
     Ok(bytes)
 }
 
 fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
     let mut digits = Vec::new();
-    for (at, character) in hex.char_indices().filter(|(_, character)| !character.is_whitespace() && *character != ':') {
+    for (at, character) in hex
+        .char_indices()
+        .filter(|(_, character)| !character.is_whitespace() && *character != ':')
+    {
         digits.push(character.to_digit(16).ok_or(ExplainError::Hex { at })? as u8);
     }
     if !digits.len().is_multiple_of(2) {
         return Err(ExplainError::Hex { at: hex.len() });
     }
-    Ok(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+    Ok(digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect())
 }
 
 /// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one.
@@ -133,7 +154,10 @@ fn explain(bytes: &[u8], arguments: &Arguments) -> String {
     };
     let event = match pipeline::one_event(&packet, &config) {
         Ok(event) => serde_json::to_string_pretty(&event).unwrap_or_default(),
-        Err(reason) => format!("none: the packet would be rejected as `{}`", reason.as_str()),
+        Err(reason) => format!(
+            "none: the packet would be rejected as `{}`",
+            reason.as_str()
+        ),
     };
     format!("{fields}\nevent\n{event}\n")
 }

@@ -15,15 +15,27 @@ pub(super) fn syslog(bytes: &[u8]) -> String {
     lines.field("format", message.format.as_str());
     if let Some(pri) = message.pri {
         let (facility, severity) = (pri.facility, pri.severity);
-        lines.field("PRI", &format!("{} = facility {facility}, severity {severity}", facility * 8 + severity));
+        lines.field(
+            "PRI",
+            &format!(
+                "{} = facility {facility}, severity {severity}",
+                facility * 8 + severity
+            ),
+        );
     } else {
         lines.field("PRI", "none");
     }
-    lines.field("time", &message.time.as_ref().map_or("none".to_owned(), stamp));
+    lines.field(
+        "time",
+        &message.time.as_ref().map_or("none".to_owned(), stamp),
+    );
     header(&mut lines, &message);
     lines.text("message", message.text);
     if let Some(error) = &message.error {
-        lines.field("not understood", &format!("{} at byte {}", error.reason, error.at));
+        lines.field(
+            "not understood",
+            &format!("{} at byte {}", error.reason, error.at),
+        );
     }
     lines.0
 }
@@ -57,9 +69,22 @@ fn header(lines: &mut Lines, message: &Message<'_>) {
 
 fn stamp(stamp: &Stamp<'_>) -> String {
     let mut text = String::new();
-    let year = stamp.year.map_or("year?".to_owned(), |year| format!("{year:04}"));
-    let Stamp { month, day, hour, minute, second, micros, .. } = stamp;
-    let _ = write!(text, "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+    let year = stamp
+        .year
+        .map_or("year?".to_owned(), |year| format!("{year:04}"));
+    let Stamp {
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        micros,
+        ..
+    } = stamp;
+    let _ = write!(
+        text,
+        "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+    );
     if stamp.fraction_digits > 0 {
         let _ = write!(text, ".{micros:06}");
     }
@@ -90,32 +115,79 @@ pub(super) fn snmp(bytes: &[u8]) -> String {
 }
 
 fn notification(lines: &mut Lines, notification: &Notification<'_>) {
-    lines.field("version", &format!("{:?}", notification.version).to_lowercase());
-    lines.field("community", &format!("{} octets, not shown", notification.community.len()));
-    lines.field("PDU", &format!("{:?} at byte {}", notification.kind, notification.pdu_at));
+    lines.field(
+        "version",
+        &format!("{:?}", notification.version).to_lowercase(),
+    );
+    lines.field(
+        "community",
+        &format!("{} octets, not shown", notification.community.len()),
+    );
+    lines.field(
+        "PDU",
+        &format!("{:?} at byte {}", notification.kind, notification.pdu_at),
+    );
     match &notification.header {
         Header::V1(trap) => {
-            lines.field("enterprise", &trap.enterprise.map_or("none".to_owned(), dotted));
-            lines.field("generic-trap", &trap.generic_trap.map_or("none".to_owned(), |trap| trap.to_string()));
-            lines.field("specific-trap", &trap.specific_trap.map_or("none".to_owned(), |trap| trap.to_string()));
+            lines.field(
+                "enterprise",
+                &trap.enterprise.map_or("none".to_owned(), dotted),
+            );
+            lines.field(
+                "generic-trap",
+                &trap
+                    .generic_trap
+                    .map_or("none".to_owned(), |trap| trap.to_string()),
+            );
+            lines.field(
+                "specific-trap",
+                &trap
+                    .specific_trap
+                    .map_or("none".to_owned(), |trap| trap.to_string()),
+            );
         }
-        Header::V2 { request_id, trap_oid, .. } => {
-            lines.field("request-id", &request_id.map_or("none".to_owned(), |id| id.to_string()));
+        Header::V2 {
+            request_id,
+            trap_oid,
+            ..
+        } => {
+            lines.field(
+                "request-id",
+                &request_id.map_or("none".to_owned(), |id| id.to_string()),
+            );
             lines.field("snmpTrapOID", &trap_oid.map_or("none".to_owned(), dotted));
         }
     }
-    lines.field("sysUpTime", &notification.uptime.map_or("none".to_owned(), |ticks| format!("{ticks} ticks")));
+    lines.field(
+        "sysUpTime",
+        &notification
+            .uptime
+            .map_or("none".to_owned(), |ticks| format!("{ticks} ticks")),
+    );
     for varbind in notification.varbinds {
         let kind = format!("{:?}", varbind.value);
         let kind = kind.split(['(', ' ']).next().unwrap_or_default();
         let odd = names(varbind.anomalies);
-        lines.field("varbind", &format!("{} {kind} at byte {}{odd}", dotted(varbind.name), varbind.at.start));
+        lines.field(
+            "varbind",
+            &format!(
+                "{} {kind} at byte {}{odd}",
+                dotted(varbind.name),
+                varbind.at.start
+            ),
+        );
     }
     if let Some(fault) = &notification.fault {
-        lines.field("not understood", &format!("{} at byte {}", fault.reason, fault.at));
+        lines.field(
+            "not understood",
+            &format!("{} at byte {}", fault.reason, fault.at),
+        );
     }
     if !notification.anomalies.is_empty() {
-        lines.field("anomalies", names(notification.anomalies).trim_start_matches(", "));
+        lines.field(
+            "anomalies",
+            names(notification.anomalies).trim_start_matches(", "),
+        );
     }
 }
 
@@ -128,7 +200,9 @@ fn second_opinion(lines: &mut Lines, bytes: &[u8]) {
 }
 
 fn names(anomalies: Anomalies) -> String {
-    anomalies.names().fold(String::new(), |text, name| text + ", " + name)
+    anomalies
+        .names()
+        .fold(String::new(), |text, name| text + ", " + name)
 }
 
 fn dotted(oid: Oid<'_>) -> String {
@@ -147,7 +221,16 @@ impl Lines {
     /// Text from a device: control characters are shown by their escapes, so that a terminal is not driven by them.
     fn text(&mut self, name: &str, value: &[u8]) {
         let text = String::from_utf8_lossy(value);
-        let shown: String = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect();
+        let shown: String = text
+            .chars()
+            .map(|c| {
+                if c.is_control() {
+                    c.escape_default().to_string()
+                } else {
+                    c.into()
+                }
+            })
+            .collect();
         self.field(name, &shown);
     }
 }

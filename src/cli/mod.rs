@@ -91,7 +91,9 @@ impl ConfigArguments {
     /// The file to read: the one that was named, or the default one where it exists.
     fn file(&self) -> Option<PathBuf> {
         let default = PathBuf::from(CONFIG_FILE_DEFAULT);
-        self.config.clone().or_else(|| default.exists().then_some(default))
+        self.config
+            .clone()
+            .or_else(|| default.exists().then_some(default))
     }
 }
 
@@ -111,5 +113,8 @@ fn print_problems(problems: &[Problem]) {
         eprintln!("{problem}");
     }
     let count = problems.len();
-    eprintln!("trapline: {count} problem{} in the configuration", if count == 1 { "" } else { "s" });
+    eprintln!(
+        "trapline: {count} problem{} in the configuration",
+        if count == 1 { "" } else { "s" }
+    );
 }

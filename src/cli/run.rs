@@ -57,19 +57,41 @@ pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { "trapline".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "trapline".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), RunError> {
     let logs = log::init(&loaded.config.log)?;
-    let path = file.as_ref().map_or("none, built-in defaults".to_owned(), |path| path.display().to_string());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = path, "starting");
+    let path = file
+        .as_ref()
+        .map_or("none, built-in defaults".to_owned(), |path| {
+            path.display().to_string()
+        });
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = path,
+        "starting"
+    );
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let notifier = Notifier::from_env();
-    let mut running = Running { agent: Agent::start(loaded.config)?, file, logs, notifier };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let notifier = Notifier::from_env().unwrap_or_else(|error| {
+        tracing::error!(%error, "the service manager will not be told");
+        Notifier::silent()
+    });
+    let mut running = Running {
+        agent: Agent::start(loaded.config)?,
+        file,
+        logs,
+        notifier,
+    };
     runtime.block_on(running.until_stopped())?;
     running.stop();
     Ok(())
@@ -89,7 +111,7 @@ impl Running {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut second = tokio::time::interval(Duration::from_secs(1));
-        self.notifier.notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
         loop {
             tokio::select! {
                 _ = second.tick() => self.tick(),
@@ -105,12 +127,14 @@ impl Running {
     fn tick(&mut self) {
         self.agent.tick();
         if self.agent.is_alive() {
-            self.notifier.notify(&[State::Watchdog, State::Status(self.agent.status_line())]);
+            self.notify(&[State::Watchdog, State::Status(self.agent.status_line())]);
         }
     }
 
     fn reload(&mut self) {
-        self.notifier.notify(&[State::Reloading { monotonic_usec: systemd::monotonic_usec() }]);
+        self.notify(&[State::Reloading {
+            monotonic_usec: systemd::monotonic_usec(),
+        }]);
         match load(self.file.as_deref()) {
             Ok(loaded) => self.apply(loaded),
             Err(problems) => {
@@ -120,7 +144,7 @@ impl Running {
                 }
             }
         }
-        self.notifier.notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
     }
 
     fn apply(&mut self, loaded: Loaded) {
@@ -132,15 +156,28 @@ impl Running {
             tracing::error!(%error, "log level not changed");
         }
         let reload = self.agent.reload(config);
-        tracing::info!(applied = reload.applied.join(", "), "configuration reloaded");
+        tracing::info!(
+            applied = reload.applied.join(", "),
+            "configuration reloaded"
+        );
         if !reload.needs_restart.is_empty() {
-            tracing::warn!(keys = reload.needs_restart.join(", "), "changed, and in force only after a restart");
+            tracing::warn!(
+                keys = reload.needs_restart.join(", "),
+                "changed, and in force only after a restart"
+            );
+        }
+    }
+
+    /// Tells the service manager; a manager that does not listen is no reason to stop.
+    fn notify(&self, states: &[State]) {
+        if let Err(error) = self.notifier.notify(states) {
+            tracing::debug!(%error, "the service manager was not told");
         }
     }
 
     /// Stops the agent and prints the ledger: a table in the log's place for people, JSON as the last line of stdout.
     fn stop(self) {
-        self.notifier.notify(&[State::Stopping]);
+        self.notify(&[State::Stopping]);
         let ledger = self.agent.stop();
         self.logs.flush();
         eprintln!("{}", statement::ledger_text(&ledger));

@@ -34,9 +34,16 @@ pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport) -> Option<C
     let certificate = pem(reader, CERTIFICATE, &mut contents);
     let key = pem(reader, KEY, &mut contents);
     let client_ca = pem(reader, CLIENT_CA, &mut contents);
-    let fingerprint: Vec<String> = contents.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint: Vec<String> = contents
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let shown = reader.shown(CONTENT);
-    reader.findings.effective.note_masked(shown, Secret::new(fingerprint.concat()));
+    reader
+        .findings
+        .effective
+        .note_masked(shown, Secret::new(fingerprint.concat()));
     let config = Config {
         certificate_chain: certificate?,
         private_key: key?,
@@ -44,17 +51,30 @@ pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport) -> Option<C
     };
     if reader.findings.problems.len() == problems_before {
         if let Err(error) = Acceptor::load(config.clone()) {
-            reader.problem_text(CERTIFICATE, error.to_string(), "correct these files, then run `check` again");
+            reader.problem_text(
+                CERTIFICATE,
+                error.to_string(),
+                "correct these files, then run `check` again",
+            );
         }
     }
     Some(config)
 }
 
 fn refuse(reader: &mut Reader<'_>, transport: Transport) {
-    let set = [CERTIFICATE, KEY, CLIENT_CA].into_iter().find(|key| reader.is_set(key));
+    let set = [CERTIFICATE, KEY, CLIENT_CA]
+        .into_iter()
+        .find(|key| reader.is_set(key));
     if let Some(key) = set.filter(|_| !reader.is_broken()) {
-        let text = format!("certificates are for transport \"tls\", this listener has \"{}\"", transport.as_str());
-        reader.problem_text(key, text, "write transport = \"tls\", or take the tls settings out");
+        let text = format!(
+            "certificates are for transport \"tls\", this listener has \"{}\"",
+            transport.as_str()
+        );
+        reader.problem_text(
+            key,
+            text,
+            "write transport = \"tls\", or take the tls settings out",
+        );
     }
 }
 
@@ -67,25 +87,38 @@ fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pat
     let Some(file) = reader.text(path) else {
         if path != CLIENT_CA {
             let name = path.rsplit('.').next().unwrap_or(path);
-            let text = format!("transport \"tls\" needs the file of a {wanted}, and {name} is not set");
-            let advice = "add tls = { certificate_file = \"/...\", key_file = \"/...\" } to this listener";
+            let text =
+                format!("transport \"tls\" needs the file of a {wanted}, and {name} is not set");
+            let advice =
+                "add tls = { certificate_file = \"/...\", key_file = \"/...\" } to this listener";
             reader.problem_text(path, text, advice);
         }
         return None;
     };
     reader.note(path, &file);
     match files::read(Path::new(file)) {
-        Err(error) => reader.problem_text(path, format!("cannot read {file}: {error}"), files::advice(&error)),
+        Err(error) => reader.problem_text(
+            path,
+            format!("cannot read {file}: {error}"),
+            files::advice(&error),
+        ),
         Ok(kept) => {
             contents.update(kept.bytes.len().to_be_bytes());
             contents.update(&kept.bytes);
             if memchr::memmem::find(&kept.bytes, marker.as_bytes()).is_none() {
                 let advice = format!("name a PEM file that has a line with {marker}");
-                reader.problem(path, &format!("a {wanted} in PEM"), &format!("none in {file}"), advice);
+                reader.problem(
+                    path,
+                    &format!("a {wanted} in PEM"),
+                    &format!("none in {file}"),
+                    advice,
+                );
             }
             if path == KEY && kept.is_world_readable() {
                 let (at, shown) = (reader.place(path), reader.shown(path));
-                let text = format!("every user of this host can read the private key in {file}; run chmod o= {file}");
+                let text = format!(
+                    "every user of this host can read the private key in {file}; run chmod o= {file}"
+                );
                 reader.findings.warn(&at, &shown, text);
             }
         }

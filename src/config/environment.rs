@@ -27,7 +27,10 @@ const PREFIX: &str = "TRAPLINE_";
 /// names `_` of a variable stands for a dot (librdkafka 2.12, CONFIGURATION.md).
 const OPTIONS_WITH_ODD_NAMES: &[(&str, &str)] = &[
     ("LOG_LEVEL", "log_level"),
-    ("SASL_OAUTHBEARER_ASSERTION_FILE", "sasl.oauthbearer.assertion.file"),
+    (
+        "SASL_OAUTHBEARER_ASSERTION_FILE",
+        "sasl.oauthbearer.assertion.file",
+    ),
     (
         "SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE",
         "sasl.oauthbearer.assertion.jwt.template.file",
@@ -42,14 +45,25 @@ const OPTIONS_WITH_ODD_NAMES: &[(&str, &str)] = &[
 /// value allows, so that such a variable is reported and not passed over.
 pub fn of_process() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            )
+        })
         .filter(|(name, _)| name.starts_with(PREFIX))
 }
 
 /// Puts the variables over what the file has set.
-pub(super) fn overlay(raw: &mut Raw, variables: impl Iterator<Item = (String, String)>) -> Vec<Problem> {
+pub(super) fn overlay(
+    raw: &mut Raw,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Vec<Problem> {
     let ours: BTreeMap<String, String> = variables
-        .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| !is_exempt(rest)))
+        .filter(|(name, _)| {
+            name.strip_prefix(PREFIX)
+                .is_some_and(|rest| !is_exempt(rest))
+        })
         .collect();
     let mut problems = Vec::new();
     for (name, value) in &ours {
@@ -76,12 +90,14 @@ fn is_of_kubernetes(rest: &str) -> bool {
         return false;
     }
     let words: Vec<&str> = rest.split('_').collect();
-    let is_port = |pair: &[&str]| {
-        matches!(pair, [number, "UDP" | "TCP" | "SCTP"] if number.bytes().all(|digit| digit.is_ascii_digit()))
-    };
-    words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
+    let is_port = |pair: &[&str]| matches!(pair, [number, "UDP" | "TCP" | "SCTP"] if number.bytes().all(|digit| digit.is_ascii_digit()));
+    words
+        .windows(2)
+        .any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
         || words.last() == Some(&"PORT")
-        || words.windows(3).any(|three| three.first() == Some(&"PORT") && is_port(three.get(1..).unwrap_or_default()))
+        || words.windows(3).any(|three| {
+            three.first() == Some(&"PORT") && is_port(three.get(1..).unwrap_or_default())
+        })
 }
 
 struct Variable<'v> {
@@ -93,9 +109,15 @@ impl Variable<'_> {
     fn put(&self, rest: &str, raw: &mut Raw) -> Result<(), Problem> {
         let levels: Vec<&str> = rest.split("__").collect();
         match levels.as_slice() {
-            ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => self.option(&name.join("_"), false, raw),
-            ["KAFKA", "OPTIONS_FILE", name @ ..] if !name.is_empty() => self.option(&name.join("_"), true, raw),
-            ["LISTENER", name, key] if !name.is_empty() => self.listener(name, schema::LISTENER, key, raw),
+            ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => {
+                self.option(&name.join("_"), false, raw)
+            }
+            ["KAFKA", "OPTIONS_FILE", name @ ..] if !name.is_empty() => {
+                self.option(&name.join("_"), true, raw)
+            }
+            ["LISTENER", name, key] if !name.is_empty() => {
+                self.listener(name, schema::LISTENER, key, raw)
+            }
             ["LISTENER", name, "TLS", key] if !name.is_empty() => {
                 self.listener(name, schema::LISTENER_TLS, key, raw)
             }
@@ -112,8 +134,15 @@ impl Variable<'_> {
         if self.value.is_empty() {
             return Ok(());
         }
-        let value = raw::from_text(key, shown, self.value, &self.at).inspect_err(|_| settings.is_broken = true)?;
-        settings.values.insert(key.path, Set { value, at: self.at.clone() });
+        let value = raw::from_text(key, shown, self.value, &self.at)
+            .inspect_err(|_| settings.is_broken = true)?;
+        settings.values.insert(
+            key.path,
+            Set {
+                value,
+                at: self.at.clone(),
+            },
+        );
         Ok(())
     }
 
@@ -121,11 +150,22 @@ impl Variable<'_> {
         let path = format!("{table}.{}", key.to_ascii_lowercase());
         if key == "NAME" {
             let advice = "the listener's name is the second part of the variable's name";
-            return Err(Problem::new(&self.at, &path, "a name cannot be set by a variable", advice));
+            return Err(Problem::new(
+                &self.at,
+                &path,
+                "a name cannot be set by a variable",
+                advice,
+            ));
         }
         let name = folded.to_ascii_lowercase();
-        let position = raw.listeners.iter().position(|listener| listener.name().is_some_and(|known| fold(known) == name));
-        let shown_name = match position.and_then(|at| raw.listeners.get(at)).and_then(RawListener::name) {
+        let position = raw
+            .listeners
+            .iter()
+            .position(|listener| listener.name().is_some_and(|known| fold(known) == name));
+        let shown_name = match position
+            .and_then(|at| raw.listeners.get(at))
+            .and_then(RawListener::name)
+        {
             Some(known) => known.to_owned(),
             None => name.replace('_', "-"),
         };
@@ -139,8 +179,17 @@ impl Variable<'_> {
             return Ok(());
         }
         let value = Value::Text(shown_name);
-        settings.values.insert("listener.name", Set { value, at: self.at.clone() });
-        raw.listeners.push(RawListener { at: self.at.clone(), settings });
+        settings.values.insert(
+            "listener.name",
+            Set {
+                value,
+                at: self.at.clone(),
+            },
+        );
+        raw.listeners.push(RawListener {
+            at: self.at.clone(),
+            settings,
+        });
         Ok(())
     }
 
@@ -148,7 +197,9 @@ impl Variable<'_> {
         if self.value.is_empty() {
             return Ok(());
         }
-        let odd = OPTIONS_WITH_ODD_NAMES.iter().find(|(variable, _)| *variable == folded);
+        let odd = OPTIONS_WITH_ODD_NAMES
+            .iter()
+            .find(|(variable, _)| *variable == folded);
         let (name, from_file) = match (odd, folded.strip_suffix("_FILE")) {
             (Some((_, name)), _) => ((*name).to_owned(), from_file),
             (None, Some(stem)) if !from_file => (option_name(stem), true),
@@ -159,11 +210,26 @@ impl Variable<'_> {
         } else {
             OptionValue::Here(Secret::new(self.value))
         };
-        if let Some(KafkaOption { at: other @ Place::Variable(_), .. }) = raw.options.get(&name) {
+        if let Some(KafkaOption {
+            at: other @ Place::Variable(_),
+            ..
+        }) = raw.options.get(&name)
+        {
             let text = format!("the option is set a second time, first by {other}");
-            return Err(Problem::new(&self.at, &format!("{}.{name}", schema::OPTIONS), text, "unset one of the two"));
+            return Err(Problem::new(
+                &self.at,
+                &format!("{}.{name}", schema::OPTIONS),
+                text,
+                "unset one of the two",
+            ));
         }
-        raw.options.insert(name, KafkaOption { value, at: self.at.clone() });
+        raw.options.insert(
+            name,
+            KafkaOption {
+                value,
+                at: self.at.clone(),
+            },
+        );
         Ok(())
     }
 
@@ -171,7 +237,10 @@ impl Variable<'_> {
         match path.rsplit_once('.') {
             Some((section, _)) if schema::names_in(section).next().is_some() => {
                 let problem = raw::unknown_key(&Place::Absent, section, shown);
-                Problem { at: self.at.clone(), ..problem }
+                Problem {
+                    at: self.at.clone(),
+                    ..problem
+                }
             }
             _ => self.unknown(&path.to_ascii_uppercase().replace('.', "__")),
         }
@@ -209,7 +278,9 @@ mod tests {
 
     fn put(variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
         let mut raw = Raw::default();
-        let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let pairs = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let problems = overlay(&mut raw, pairs);
         (raw, problems.iter().map(ToString::to_string).collect())
     }
@@ -217,12 +288,26 @@ mod tests {
     #[test]
     fn a_secrets_file_is_told_from_an_option_that_ends_in_file() {
         let (raw, problems) = put(&[
-            ("TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE", "/run/secrets/kafka"),
-            ("TRAPLINE_KAFKA__OPTIONS__SASL_OAUTHBEARER_ASSERTION_FILE", "/run/secrets/jwt"),
-            ("TRAPLINE_KAFKA__OPTIONS_FILE__SSL_KEY_PEM", "/run/secrets/key"),
+            (
+                "TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE",
+                "/run/secrets/kafka",
+            ),
+            (
+                "TRAPLINE_KAFKA__OPTIONS__SASL_OAUTHBEARER_ASSERTION_FILE",
+                "/run/secrets/jwt",
+            ),
+            (
+                "TRAPLINE_KAFKA__OPTIONS_FILE__SSL_KEY_PEM",
+                "/run/secrets/key",
+            ),
         ]);
         assert_eq!(problems, Vec::<String>::new());
-        let is_file = |name: &str| matches!(raw.options.get(name).map(|option| &option.value), Some(OptionValue::File(_)));
+        let is_file = |name: &str| {
+            matches!(
+                raw.options.get(name).map(|option| &option.value),
+                Some(OptionValue::File(_))
+            )
+        };
         assert!(is_file("sasl.password"));
         assert!(is_file("ssl.key.pem"));
         assert!(raw.options.contains_key("sasl.oauthbearer.assertion.file"));
@@ -234,7 +319,9 @@ mod tests {
         let (_, problems) = put(&[("TRAPLINE_KAFKA_BOOTSTRAP_SERVERS", "k1")]);
         assert_eq!(
             problems,
-            ["environment TRAPLINE_KAFKA_BOOTSTRAP_SERVERS: unknown variable; did you mean TRAPLINE_KAFKA__BOOTSTRAP_SERVERS?"]
+            [
+                "environment TRAPLINE_KAFKA_BOOTSTRAP_SERVERS: unknown variable; did you mean TRAPLINE_KAFKA__BOOTSTRAP_SERVERS?"
+            ]
         );
     }
 
@@ -257,11 +344,16 @@ mod tests {
 
     #[test]
     fn an_empty_value_is_not_set_and_an_unknown_name_stays_an_error() {
-        let (raw, problems) = put(&[("TRAPLINE_KAFKA__LINGER_MS", ""), ("TRAPLINE_KAFKA__LINGER", "")]);
+        let (raw, problems) = put(&[
+            ("TRAPLINE_KAFKA__LINGER_MS", ""),
+            ("TRAPLINE_KAFKA__LINGER", ""),
+        ]);
         assert!(raw.settings.values.is_empty());
         assert_eq!(
             problems,
-            ["environment TRAPLINE_KAFKA__LINGER: kafka.linger: unknown key; did you mean `linger_ms`?"]
+            [
+                "environment TRAPLINE_KAFKA__LINGER: kafka.linger: unknown key; did you mean `linger_ms`?"
+            ]
         );
     }
 
@@ -269,14 +361,22 @@ mod tests {
     fn a_listener_is_found_by_its_folded_name_or_made() {
         let (mut raw, _) = put(&[("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514")]);
         assert_eq!(raw.listeners.len(), 1);
-        assert_eq!(raw.listeners.first().and_then(RawListener::name), Some("syslog-udp"));
-        let more = [("TRAPLINE_LISTENER__SYSLOG_UDP__TLS__KEY_FILE", "/k"), ("TRAPLINE_LISTENER__B__SHARD", "2")];
+        assert_eq!(
+            raw.listeners.first().and_then(RawListener::name),
+            Some("syslog-udp")
+        );
+        let more = [
+            ("TRAPLINE_LISTENER__SYSLOG_UDP__TLS__KEY_FILE", "/k"),
+            ("TRAPLINE_LISTENER__B__SHARD", "2"),
+        ];
         let pairs = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let problems = overlay(&mut raw, pairs.into_iter());
         assert_eq!(raw.listeners.len(), 1);
         assert_eq!(
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["environment TRAPLINE_LISTENER__B__SHARD: listener.b.shard: unknown key; did you mean `shards`?"]
+            [
+                "environment TRAPLINE_LISTENER__B__SHARD: listener.b.shard: unknown key; did you mean `shards`?"
+            ]
         );
     }
 }

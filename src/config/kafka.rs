@@ -73,11 +73,21 @@ fn bootstrap_servers(reader: &mut Reader<'_>) -> Option<String> {
     for (server, at) in servers {
         if let Some(odd) = odd_server(server) {
             let advice = "write host:port, for example \"kafka1.example.net:9092\"; several are separated by commas";
-            let problem = Problem::expected(at, KEY, "Kafka brokers as host:port", &format!("{server:?} ({odd})"), advice);
+            let problem = Problem::expected(
+                at,
+                KEY,
+                "Kafka brokers as host:port",
+                &format!("{server:?} ({odd})"),
+                advice,
+            );
             reader.findings.problems.push(problem);
         }
     }
-    let joined = servers.iter().map(|(server, _)| server.as_str()).collect::<Vec<_>>().join(",");
+    let joined = servers
+        .iter()
+        .map(|(server, _)| server.as_str())
+        .collect::<Vec<_>>()
+        .join(",");
     reader.note(KEY, &joined);
     if joined.is_empty() {
         let at = reader.place(KEY);
@@ -101,11 +111,15 @@ fn odd_server(server: &str) -> Option<&'static str> {
         Some(_) => return Some("an IPv6 address needs brackets"),
         None => (rest, None),
     };
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | ':' | '[' | ']' | '%');
+    let is_plain = |letter: char| {
+        letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | ':' | '[' | ']' | '%')
+    };
     match port.map(str::parse::<u16>) {
         Some(Err(_) | Ok(0)) => Some("the port is not a number from 1 to 65535"),
         _ if host.is_empty() => Some("there is no host name"),
-        _ if !host.chars().all(is_plain) => Some("the host name has a letter that no host name has"),
+        _ if !host.chars().all(is_plain) => {
+            Some("the host name has a letter that no host name has")
+        }
         _ => None,
     }
 }
@@ -124,7 +138,9 @@ fn options(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Vec<(S
                 if let Some(problem) = not_taken(name, &key, &value, &option.at) {
                     findings.problems.push(problem);
                 }
-                findings.effective.note_masked(format!("{}.{name}", schema::OPTIONS), value.clone());
+                findings
+                    .effective
+                    .note_masked(format!("{}.{name}", schema::OPTIONS), value.clone());
                 taken.push((name.clone(), value));
             }
             Err(problem) => findings.problems.push(problem),
@@ -142,7 +158,12 @@ fn section(option: &KafkaOption) -> &'static str {
 
 fn refused(name: &str, key: &str, at: &Place) -> Option<Problem> {
     if let Some((_, own)) = OWN_KEYS.iter().find(|(option, _)| *option == name) {
-        return Some(Problem::new(at, key, "the option has a key of its own", format!("set {own} instead")));
+        return Some(Problem::new(
+            at,
+            key,
+            "the option has a key of its own",
+            format!("set {own} instead"),
+        ));
     }
     None
 }
@@ -163,36 +184,74 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
             key,
             "the path of a file, starting with /",
             "text that does not start with / (not shown, it may be the secret itself)",
-            format!("write the path of the file that holds the value, or move the value to [{}]", schema::OPTIONS),
+            format!(
+                "write the path of the file that holds the value, or move the value to [{}]",
+                schema::OPTIONS
+            ),
         ));
     }
     let kept = files::read(Path::new(path)).map_err(|error| {
-        Problem::new(&option.at, key, format!("cannot read {path}: {error}"), files::advice(&error))
+        Problem::new(
+            &option.at,
+            key,
+            format!("cannot read {path}: {error}"),
+            files::advice(&error),
+        )
     })?;
     if kept.is_world_readable() {
-        findings.warn(&option.at, key, format!("every user of this host can read {path}; run chmod o= {path}"));
+        findings.warn(
+            &option.at,
+            key,
+            format!("every user of this host can read {path}; run chmod o= {path}"),
+        );
     }
     let advice = "write the value alone into the file, as one line of text";
-    let text = String::from_utf8(kept.bytes)
-        .map_err(|_| Problem::new(&option.at, key, format!("{path} does not hold text (UTF-8)"), advice))?;
+    let text = String::from_utf8(kept.bytes).map_err(|_| {
+        Problem::new(
+            &option.at,
+            key,
+            format!("{path} does not hold text (UTF-8)"),
+            advice,
+        )
+    })?;
     // Editors and `echo` end a file with a line feed that is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Problem::new(&option.at, key, format!("{path} is empty"), advice));
+        return Err(Problem::new(
+            &option.at,
+            key,
+            format!("{path} is empty"),
+            advice,
+        ));
     }
     Ok(Secret::new(text))
 }
 
 /// Whether an option of this name holds something that must not be known to others.
 fn is_secret(name: &str) -> bool {
-    ["password", "passphrase", "secret", "ssl.key.pem", "private.key.pem", "sasl.oauthbearer.config"]
-        .iter()
-        .any(|part| name.contains(part))
+    [
+        "password",
+        "passphrase",
+        "secret",
+        "ssl.key.pem",
+        "private.key.pem",
+        "sasl.oauthbearer.config",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
 }
 
-fn warn_if_readable(name: &str, key: &str, option: &KafkaOption, file_mode: Option<u32>, findings: &mut Findings) {
-    let Place::File { file, .. } = &option.at else { return };
+fn warn_if_readable(
+    name: &str,
+    key: &str,
+    option: &KafkaOption,
+    file_mode: Option<u32>,
+    findings: &mut Findings,
+) {
+    let Place::File { file, .. } = &option.at else {
+        return;
+    };
     let stands_here = matches!(option.value, OptionValue::Here(_));
     if stands_here && is_secret(name) && file_mode.is_some_and(|mode| mode & 0o004 != 0) {
         let text = format!(
@@ -210,17 +269,37 @@ mod tests {
 
     #[test]
     fn addresses_of_brokers_are_told_from_what_cannot_be_one() {
-        for good in ["k1", "k1:9092", "10.0.0.1:9092", "[2001:db8::1]:9092", "SASL_SSL://k1.example.net:9093"] {
+        for good in [
+            "k1",
+            "k1:9092",
+            "10.0.0.1:9092",
+            "[2001:db8::1]:9092",
+            "SASL_SSL://k1.example.net:9093",
+        ] {
             assert_eq!(odd_server(good), None, "{good}");
         }
-        for bad in ["http://k1:9092", "k1:", "k1:kafka", ":9092", "k1:0", "k 1:9092", "2001:db8::1:9092", "k1:99999"] {
+        for bad in [
+            "http://k1:9092",
+            "k1:",
+            "k1:kafka",
+            ":9092",
+            "k1:0",
+            "k 1:9092",
+            "2001:db8::1:9092",
+            "k1:99999",
+        ] {
             assert!(odd_server(bad).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn secrets_are_known_by_the_option_s_name() {
-        for name in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
+        for name in [
+            "sasl.password",
+            "ssl.key.password",
+            "ssl.key.pem",
+            "sasl.oauthbearer.client.secret",
+        ] {
             assert!(is_secret(name), "{name}");
         }
         for name in ["sasl.username", "ssl.ca.pem", "ssl.key.location"] {

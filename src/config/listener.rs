@@ -63,7 +63,10 @@ pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<recei
         let resolved = one(index, listener, findings);
         let is_sound = findings.problems.len() == problems_before && !listener.settings.is_broken;
         let name = resolved.listener.name.as_str();
-        if let Some((_, other)) = done.iter().find(|(known, _)| fold(&known.listener.name) == fold(name)) {
+        if let Some((_, other)) = done
+            .iter()
+            .find(|(known, _)| fold(&known.listener.name) == fold(name))
+        {
             findings.problems.push(Problem::new(
                 &name_place(listener),
                 &format!("listener.{name}.name"),
@@ -184,22 +187,33 @@ fn bind(reader: &mut Reader<'_>, protocol: Protocol, transport: Transport) -> So
         (Protocol::Syslog, _) => 514,
     };
     let default = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    reader.parsed("listener.bind", default, |text| text.parse().ok(), "an address and a port", |text| {
-        bind_advice(text, port)
-    })
+    reader.parsed(
+        "listener.bind",
+        default,
+        |text| text.parse().ok(),
+        "an address and a port",
+        |text| bind_advice(text, port),
+    )
 }
 
 /// What to write instead of an address that could not be read.
 pub(super) fn bind_advice(text: &str, port: u16) -> String {
     let after_colon = text.rsplit(':').next().unwrap_or(text);
     let port = after_colon.parse().unwrap_or(port);
-    if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
-        return format!("write IPv6 addresses in brackets with the port behind them, for example \"[{text}]:{port}\"");
+    if text
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_ipv6())
+    {
+        return format!(
+            "write IPv6 addresses in brackets with the port behind them, for example \"[{text}]:{port}\""
+        );
     }
     if text.parse::<IpAddr>().is_ok() {
         return format!("add the port: \"{text}:{port}\"");
     }
-    format!("write \"[::]:{port}\" for all addresses, or one address of this host as digits, for example \"192.0.2.1:{port}\"")
+    format!(
+        "write \"[::]:{port}\" for all addresses, or one address of this host as digits, for example \"192.0.2.1:{port}\""
+    )
 }
 
 fn allow(reader: &mut Reader<'_>) -> Allow {
@@ -210,14 +224,24 @@ fn allow(reader: &mut Reader<'_>) -> Allow {
     };
     if parts.is_empty() {
         let advice = "name at least one prefix, or leave the key out to hear everybody";
-        reader.problem(KEY, "at least one prefix", "an empty list, which would turn every device away", advice);
+        reader.problem(
+            KEY,
+            "at least one prefix",
+            "an empty list, which would turn every device away",
+            advice,
+        );
     }
     let mut prefixes = Vec::new();
     for (text, at) in parts {
         match prefix(text) {
             Some(net) => {
                 if net != net.trunc() {
-                    let meant = format!("{text} means {}; write that, or {}/{} for this one address", net.trunc(), net.addr(), net.max_prefix_len());
+                    let meant = format!(
+                        "{text} means {}; write that, or {}/{} for this one address",
+                        net.trunc(),
+                        net.addr(),
+                        net.max_prefix_len()
+                    );
                     let key = reader.shown(KEY);
                     reader.findings.warn(at, &key, meant);
                 }
@@ -225,7 +249,13 @@ fn allow(reader: &mut Reader<'_>) -> Allow {
             }
             None => {
                 let advice = "write an address and how many of its bits count: \"10.20.0.0/16\", \"2001:db8::/32\", or a single address";
-                let problem = Problem::expected(at, &reader.shown(KEY), "an address or a prefix", &format!("{text:?}"), advice);
+                let problem = Problem::expected(
+                    at,
+                    &reader.shown(KEY),
+                    "an address or a prefix",
+                    &format!("{text:?}"),
+                    advice,
+                );
                 reader.findings.problems.push(problem);
             }
         }
@@ -242,12 +272,15 @@ const ANY_IPV4: &str = "0.0.0.0/0";
 const ANY_IPV6: &str = "::/0";
 
 fn prefix(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     warn_of_idle_limits(reader, config.listener.transport);
-    config.receive_buffer_bytes = reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
+    config.receive_buffer_bytes =
+        reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
     config.shards = reader.size("listener.shards", config.shards);
     config.frame_bytes_max = reader.size("listener.frame_bytes_max", config.frame_bytes_max);
     config.connections_max = reader.size("listener.connections_max", config.connections_max);
@@ -255,7 +288,10 @@ fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     config.idle_seconds_max = reader.number("listener.idle_seconds_max", config.idle_seconds_max);
     if config.connections_per_peer_max > config.connections_max && reader.is_set(PER_PEER) {
         let (at, shown) = (reader.place(PER_PEER), reader.shown(PER_PEER));
-        let text = format!("is never reached: connections_max is {}", config.connections_max);
+        let text = format!(
+            "is never reached: connections_max is {}",
+            config.connections_max
+        );
         reader.findings.warn(&at, &shown, text);
     }
 }
@@ -277,9 +313,11 @@ fn warn_of_idle_limits(reader: &mut Reader<'_>, transport: Transport) {
     for key in idle.iter().copied() {
         if reader.is_set(key) {
             let (at, shown) = (reader.place(key), reader.shown(key));
-            let text = format!("has no effect with transport {}, it is for {meant}", transport.as_str());
+            let text = format!(
+                "has no effect with transport {}, it is for {meant}",
+                transport.as_str()
+            );
             reader.findings.warn(&at, &shown, text);
         }
     }
 }
-

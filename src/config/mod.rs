@@ -69,14 +69,29 @@ pub fn load(
     let name = path.display().to_string();
     let place = || Place::Unplaced(name.clone());
     let Kept { bytes, mode } = files::read(path).map_err(|error| {
-        vec![Problem::new(&place(), "", format!("cannot read the configuration: {error}"), files::advice(&error))]
+        vec![Problem::new(
+            &place(),
+            "",
+            format!("cannot read the configuration: {error}"),
+            files::advice(&error),
+        )]
     })?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => assemble(&name, text, Some(mode), variables, host_name),
         Err(error) => {
-            let before = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
-            let at = Source { file: &name, text: &before }.place(before.len());
-            Err(vec![Problem::new(&at, "", "the file is not UTF-8 here", "save it as UTF-8, or retype the character")])
+            let before =
+                String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
+            let at = Source {
+                file: &name,
+                text: &before,
+            }
+            .place(before.len());
+            Err(vec![Problem::new(
+                &at,
+                "",
+                "the file is not UTF-8 here",
+                "save it as UTF-8, or retype the character",
+            )])
         }
     }
 }
@@ -102,12 +117,18 @@ fn assemble(
     }
     problems.extend(environment::overlay(&mut raw, variables));
     let mut findings = Findings::default();
-    let surroundings = Surroundings { host_name, file_mode };
+    let surroundings = Surroundings {
+        host_name,
+        file_mode,
+    };
     let config = resolve::resolve(&raw, &surroundings, &mut findings);
     problems.append(&mut findings.problems);
     if problems.is_empty() {
         findings.warnings.sort();
-        return Ok(Loaded { config, warnings: findings.warnings });
+        return Ok(Loaded {
+            config,
+            warnings: findings.warnings,
+        });
     }
     problems.sort();
     problems.dedup();

@@ -127,9 +127,11 @@ struct Walk<'t> {
 impl Walk<'_> {
     fn syntax(&mut self, errors: &[toml::de::Error]) {
         for error in errors {
-            let at = self
-                .source
-                .place(error.span().map_or(self.source.text.len(), |span| span.start));
+            let at = self.source.place(
+                error
+                    .span()
+                    .map_or(self.source.text.len(), |span| span.start),
+            );
             // Only the message: the error's own display repeats the line, which may hold a secret.
             let text = format!("this is not TOML: {}", error.message().replace('\n', ", "));
             self.problems.push(Problem::new(
@@ -218,17 +220,33 @@ impl Walk<'_> {
                 self.options(&format!("{name}."), inner, from_file);
                 continue;
             }
-            let section = if from_file { schema::OPTIONS_FILE } else { schema::OPTIONS };
+            let section = if from_file {
+                schema::OPTIONS_FILE
+            } else {
+                schema::OPTIONS
+            };
             let at = self.source.place(value.span().start);
             let key = format!("{section}.{name}");
             let value = match (from_file, value.get_ref()) {
                 (true, DeValue::String(path)) => OptionValue::File(path.clone().into_owned()),
                 (false, DeValue::String(text)) => OptionValue::Here(Secret::new(text.clone())),
-                (false, DeValue::Integer(number)) => OptionValue::Here(Secret::new(number.to_string())),
+                (false, DeValue::Integer(number)) => {
+                    OptionValue::Here(Secret::new(number.to_string()))
+                }
                 (false, DeValue::Boolean(flag)) => OptionValue::Here(Secret::new(flag.to_string())),
                 (_, other) => {
-                    let expected = if from_file { "the path of a file, in quotes" } else { "text, a number, true or false" };
-                    self.problems.push(Problem::expected(&at, &key, expected, kind(other), "write the value in double quotes"));
+                    let expected = if from_file {
+                        "the path of a file, in quotes"
+                    } else {
+                        "text, a number, true or false"
+                    };
+                    self.problems.push(Problem::expected(
+                        &at,
+                        &key,
+                        expected,
+                        kind(other),
+                        "write the value in double quotes",
+                    ));
                     continue;
                 }
             };
@@ -249,7 +267,13 @@ impl Walk<'_> {
         self.raw.options.insert(name, option);
     }
 
-    fn key(&mut self, key: &'static Key, shown: &str, value: &Spanned<DeValue<'_>>, settings: &mut Settings) {
+    fn key(
+        &mut self,
+        key: &'static Key,
+        shown: &str,
+        value: &Spanned<DeValue<'_>>,
+        settings: &mut Settings,
+    ) {
         let at = self.source.place(value.span().start);
         let read = match value.get_ref() {
             DeValue::String(text) => from_text(key, shown, text, &at),
@@ -275,7 +299,11 @@ impl Walk<'_> {
         }
     }
 
-    fn list<'v, 'i: 'v>(&self, shown: &str, items: impl Iterator<Item = &'v Spanned<DeValue<'i>>>) -> Result<Value, Problem> {
+    fn list<'v, 'i: 'v>(
+        &self,
+        shown: &str,
+        items: impl Iterator<Item = &'v Spanned<DeValue<'i>>>,
+    ) -> Result<Value, Problem> {
         let mut parts = Vec::new();
         for item in items {
             let at = self.source.place(item.span().start);
@@ -296,22 +324,37 @@ impl Walk<'_> {
     }
 
     fn wrong_table(&mut self, at: &Place, key: &str, found: &DeValue<'_>, header: &str) {
-        let advice = format!("write the header {header} on a line of its own, and the keys below it");
-        self.problems.push(Problem::expected(at, key, &format!("a table {header}"), kind(found), advice));
+        let advice =
+            format!("write the header {header} on a line of its own, and the keys below it");
+        self.problems.push(Problem::expected(
+            at,
+            key,
+            &format!("a table {header}"),
+            kind(found),
+            advice,
+        ));
     }
 
     fn unknown_section(&mut self, at: &Place, section: &str) {
-        let advice = match (schema::section_of(section), nearest(section, schema::SECTIONS.iter().copied())) {
+        let advice = match (
+            schema::section_of(section),
+            nearest(section, schema::SECTIONS.iter().copied()),
+        ) {
             (Some(table), _) => format!("`{section}` belongs below the header {}", header(table)),
             (None, Some(near)) => format!("did you mean {}?", header(near)),
             (None, None) => format!("the sections are {}", schema::SECTIONS.join(", ")),
         };
-        self.problems.push(Problem::new(at, section, "unknown section", advice));
+        self.problems
+            .push(Problem::new(at, section, "unknown section", advice));
     }
 }
 
 fn header(section: &str) -> String {
-    if section == schema::LISTENER { "[[listener]]".to_owned() } else { format!("[{section}]") }
+    if section == schema::LISTENER {
+        "[[listener]]".to_owned()
+    } else {
+        format!("[{section}]")
+    }
 }
 
 /// The problem of a name that the table `section` does not have.
@@ -340,14 +383,32 @@ pub(super) fn from_text(key: &Key, shown: &str, text: &str, at: &Place) -> Resul
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "write one of these words".to_owned(),
             };
-            Err(Problem::expected(at, shown, &key.shape.expected(), &quoted, advice))
+            Err(Problem::expected(
+                at,
+                shown,
+                &key.shape.expected(),
+                &quoted,
+                advice,
+            ))
         }
         // Quotes around a number are meant as the number: the environment has nothing else.
         Shape::Number(range) => in_range(key, shown, text.parse().ok(), range, &quoted, at),
-        Shape::Bytes(range) => in_range(key, shown, size::bytes(text).map(i128::from), range, &quoted, at),
+        Shape::Bytes(range) => in_range(
+            key,
+            shown,
+            size::bytes(text).map(i128::from),
+            range,
+            &quoted,
+            at,
+        ),
         Shape::List => {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Ok(Value::List(parts.map(|part| (part.to_owned(), at.clone())).collect()))
+            let parts = text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            Ok(Value::List(
+                parts.map(|part| (part.to_owned(), at.clone())).collect(),
+            ))
         }
     }
 }
@@ -365,13 +426,25 @@ fn in_range(
             Shape::Bytes(_) => "write a number, or a number with a unit, for example \"24 MiB\"",
             _ => "write the number alone, without a unit",
         };
-        return Err(Problem::expected(at, shown, &key.shape.expected(), found, advice));
+        return Err(Problem::expected(
+            at,
+            shown,
+            &key.shape.expected(),
+            found,
+            advice,
+        ));
     };
     match u64::try_from(number) {
         Ok(number) if (range.min..=range.max).contains(&number) => Ok(Value::Number(number)),
         _ => {
             let advice = format!("choose a value in between: {}", range.reason);
-            Err(Problem::expected(at, shown, &key.shape.expected(), found, advice))
+            Err(Problem::expected(
+                at,
+                shown,
+                &key.shape.expected(),
+                found,
+                advice,
+            ))
         }
     }
 }
@@ -381,7 +454,9 @@ fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Problem {
     let advice = match key.shape {
         Shape::Text => format!("write {name} = \"...\""),
         Shape::Choice(words) => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
-        Shape::Number(range) | Shape::Bytes(range) => format!("write a number, for example {name} = {}", range.min),
+        Shape::Number(range) | Shape::Bytes(range) => {
+            format!("write a number, for example {name} = {}", range.min)
+        }
         Shape::List => format!("write {name} = [\"...\", \"...\"]"),
     };
     Problem::expected(at, shown, &key.shape.expected(), found, advice)

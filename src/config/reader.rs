@@ -94,7 +94,12 @@ impl<'r> Reader<'r> {
     }
 
     /// Reads the keys of one listener.
-    pub fn of_listener(settings: &'r Settings, name: &str, at: &Place, findings: &'r mut Findings) -> Reader<'r> {
+    pub fn of_listener(
+        settings: &'r Settings,
+        name: &str,
+        at: &Place,
+        findings: &'r mut Findings,
+    ) -> Reader<'r> {
         Reader {
             settings,
             listener: Some(format!("{}.{name}", schema::LISTENER)),
@@ -113,7 +118,8 @@ impl<'r> Reader<'r> {
 
     /// Where the key's value stands; the table's own place if it was not set.
     pub fn place(&self, path: &str) -> Place {
-        self.set(path).map_or_else(|| self.at.clone(), |set| set.at.clone())
+        self.set(path)
+            .map_or_else(|| self.at.clone(), |set| set.at.clone())
     }
 
     /// Whether the key was set.
@@ -127,7 +133,10 @@ impl<'r> Reader<'r> {
     }
 
     fn set(&self, path: &str) -> Option<&'r Set> {
-        debug_assert!(schema::find(path).is_some(), "{path} is not in schema::KEYS");
+        debug_assert!(
+            schema::find(path).is_some(),
+            "{path} is not in schema::KEYS"
+        );
         self.settings.values.get(path)
     }
 
@@ -139,7 +148,13 @@ impl<'r> Reader<'r> {
 
     /// Reports that something else came than was expected, at the place of the value.
     pub fn problem(&mut self, path: &str, expected: &str, found: &str, advice: impl Into<String>) {
-        let problem = Problem::expected(&self.place(path), &self.shown(path), expected, found, advice);
+        let problem = Problem::expected(
+            &self.place(path),
+            &self.shown(path),
+            expected,
+            found,
+            advice,
+        );
         self.findings.problems.push(problem);
     }
 

@@ -36,7 +36,10 @@ pub fn difference(old: &Resolved, new: &Resolved) -> Reload {
     let (old, new) = (&old.effective.0, &new.effective.0);
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let mut reload = Reload::default();
-    for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key)) {
+    for key in keys
+        .into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+    {
         if let Some(listener) = listener_of(key) {
             let name_key = format!("{listener}.name");
             if old.contains_key(&name_key) != new.contains_key(&name_key) {

@@ -66,7 +66,11 @@ pub(super) struct Surroundings<'s> {
 }
 
 /// Resolves everything. Where a value is wrong, the default stands in and the findings say so.
-pub(super) fn resolve(raw: &Raw, surroundings: &Surroundings<'_>, findings: &mut Findings) -> Resolved {
+pub(super) fn resolve(
+    raw: &Raw,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Resolved {
     let kafka = kafka::resolve(raw, surroundings.file_mode, findings);
     let listeners = listener::resolve(&raw.listeners, findings);
     let mut reader = Reader::new(&raw.settings, findings);
@@ -114,8 +118,17 @@ fn agent_id_of_host(host_name: &str) -> String {
         letter if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_') => letter,
         _ => '-',
     };
-    let id: String = host_name.trim().chars().map(plain).take(AGENT_ID_BYTES_MAX).collect();
-    if id.is_empty() { "trapline".to_owned() } else { id }
+    let id: String = host_name
+        .trim()
+        .chars()
+        .map(plain)
+        .take(AGENT_ID_BYTES_MAX)
+        .collect();
+    if id.is_empty() {
+        "trapline".to_owned()
+    } else {
+        id
+    }
 }
 
 fn utc_offset(reader: &mut Reader<'_>) -> i16 {
@@ -132,14 +145,24 @@ fn utc_offset(reader: &mut Reader<'_>) -> i16 {
     }
     let minutes = minutes.unwrap_or(0);
     let sign = if minutes < 0 { '-' } else { '+' };
-    reader.note(KEY, &format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60));
+    reader.note(
+        KEY,
+        &format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60),
+    );
     minutes
 }
 
 /// The topic of each kind, in the order of [`Kind::ALL`].
 fn topics(reader: &mut Reader<'_>) -> [String; Kind::ALL.len()] {
     let defaults = route::Config::TOPICS_DEFAULT;
-    let keys = ["topics.syslog", "topics.snmp_trap", "topics.device", "topics.gap", "topics.storm", "topics.agent"];
+    let keys = [
+        "topics.syslog",
+        "topics.snmp_trap",
+        "topics.device",
+        "topics.gap",
+        "topics.storm",
+        "topics.agent",
+    ];
     std::array::from_fn(|kind| {
         let (Some(key), Some(default)) = (keys.get(kind), defaults.get(kind)) else {
             return String::new();
@@ -190,7 +213,12 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
         Some(OFF) => None,
         Some(text) => text.parse().ok().or_else(|| {
             let advice = listener::bind_advice(text, 9514);
-            reader.problem(KEY, "an address and a port, or \"off\"", &format!("{text:?}"), advice);
+            reader.problem(
+                KEY,
+                "an address and a port, or \"off\"",
+                &format!("{text:?}"),
+                advice,
+            );
             default
         }),
     };
@@ -224,7 +252,14 @@ mod tests {
 
     #[test]
     fn a_host_may_be_called_anything_and_the_id_is_still_one() {
-        for host in ["br17", "br17.example.net", "", "  ", "büro 7", &"x".repeat(300)] {
+        for host in [
+            "br17",
+            "br17.example.net",
+            "",
+            "  ",
+            "büro 7",
+            &"x".repeat(300),
+        ] {
             assert!(is_agent_id(&agent_id_of_host(host)), "{host}");
         }
         assert_eq!(agent_id_of_host("br17.example.net\n"), "br17.example.net");

@@ -286,10 +286,7 @@ impl Shape {
                 "a whole number of {} from {} to {}",
                 range.unit, range.min, range.max
             ),
-            Shape::Bytes(range) => format!(
-                "a number of bytes from {} to {}",
-                range.min, range.max
-            ),
+            Shape::Bytes(range) => format!("a number of bytes from {} to {}", range.min, range.max),
             Shape::List => "a list of texts".to_owned(),
         }
     }

@@ -54,7 +54,15 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_none() {
-        for text in ["", "MiB", "1.5 GiB", "-1", "10 MBit", "18446744073709551615 GiB", "3 M"] {
+        for text in [
+            "",
+            "MiB",
+            "1.5 GiB",
+            "-1",
+            "10 MBit",
+            "18446744073709551615 GiB",
+            "3 M",
+        ] {
             assert_eq!(bytes(text), None, "{text}");
         }
     }
@@ -65,7 +73,9 @@ mod tests {
         assert_eq!(utc_offset_minutes("-0330"), Some(-210));
         assert_eq!(utc_offset_minutes("+14:00"), Some(840));
         assert_eq!(utc_offset_minutes("UTC"), Some(0));
-        for text in ["+14:01", "-12:30", "+01:60", "01:00", "+1", "CET", "+1:000", "++100"] {
+        for text in [
+            "+14:01", "-12:30", "+01:60", "01:00", "+1", "CET", "+1:000", "++100",
+        ] {
             assert_eq!(utc_offset_minutes(text), None, "{text}");
         }
     }

@@ -231,7 +231,11 @@ impl Lane {
         LaneView {
             topic: self.topic.clone(),
             pending: self.pending(),
-            bytes: self.segments.iter().map(|segment| segment.bytes.len()).sum(),
+            bytes: self
+                .segments
+                .iter()
+                .map(|segment| segment.bytes.len())
+                .sum(),
             oldest_received: self.oldest_received(),
             next: Number(self.next),
         }
