@@ -10,8 +10,8 @@
 mod picture;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -56,10 +56,11 @@ pub struct Agent {
     settings: Arc<Settings>,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
+    producer_heartbeat: Arc<Heartbeat>,
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
-    producer: Arc<produce::Handle>,
+    producer: Option<produce::Handle>,
     observer: Arc<Observer>,
     status: Option<status::Running>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -113,7 +114,7 @@ impl Agent {
             spool_bytes_max: config.spool.bytes_max,
             ledgers: hearing.ledgers,
             listeners: hearing.states,
-            producer: producer.clone(),
+            producer: producer.watch(),
             reloads: ReloadCounts::default(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
@@ -126,7 +127,8 @@ impl Agent {
             stop,
             receivers,
             ears: hearing.ears,
-            producer,
+            producer: Some(producer),
+            producer_heartbeat,
             observer,
             status: None,
             status_stop,
@@ -412,4 +414,28 @@ fn local(
         what: "getsockname",
         source,
     })
+}
+
+fn producing(config: &Resolved) -> produce::Config {
+    let kafka = &config.kafka;
+    let mut producing = produce::Config::new(config.spool.topics.clone());
+    producing.bootstrap_servers = kafka.bootstrap_servers.clone();
+    producing.linger_ms = kafka.linger_ms as u32;
+    producing.batch_bytes = kafka.batch_bytes as u32;
+    producing.batch_records = kafka.batch_records as u32;
+    producing.compression = match kafka.compression.as_str() {
+        "none" => produce::Compression::None,
+        "gzip" => produce::Compression::Gzip,
+        "snappy" => produce::Compression::Snappy,
+        "zstd" => produce::Compression::Zstd,
+        _ => produce::Compression::Lz4,
+    };
+    producing.options = produce::Options(
+        kafka
+            .options
+            .iter()
+            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
+            .collect(),
+    );
+    producing
 }

@@ -25,7 +25,7 @@ pub(super) struct Observer {
     pub spool_bytes_max: usize,
     pub ledgers: Vec<Arc<ListenerLedger>>,
     pub listeners: Vec<ListenerState>,
-    pub producer: Arc<produce::Handle>,
+    pub producer: produce::Watch,
     pub reloads: ReloadCounts,
 }
 

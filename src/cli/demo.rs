@@ -32,10 +32,10 @@ const DATAGRAMS: [&str; 5] = [
     "hello, this is no syslog at all",
 ];
 
-/// Sent over one TCP connection: an octet-counted frame, then one that ends with a line feed (RFC 6587).
+/// Sent over one TCP connection: the first octet-counted, the second ended by a line feed (RFC 6587).
 const FRAMES: [&str; 2] = [
-    "58 <13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts)",
-    "<11>Nov 21 02:14:10 app-7 kernel: eth0: link is down\n",
+    "<13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts)",
+    "<11>Nov 21 02:14:10 app-7 kernel: eth0: link is down",
 ];
 
 /// A v2c linkDown trap as net-snmp's snmptrap sends it, community `demo-community`.
@@ -136,7 +136,8 @@ fn send(agent: &Agent) -> Result<bool, DemoError> {
         socket.send_to(datagram.as_bytes(), udp)?;
     }
     let mut stream = TcpStream::connect(tcp)?;
-    for frame in FRAMES {
+    let [counted, line] = FRAMES;
+    for frame in [format!("{} {counted}", counted.len()), format!("{line}\n")] {
         println!("tcp    ▶  {}", frame.trim_end());
         stream.write_all(frame.as_bytes())?;
     }

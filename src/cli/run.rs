@@ -170,7 +170,7 @@ impl Running {
 
     /// Stops the agent and prints the ledger: a table in the log's place for people, JSON as the last line of stdout.
     fn stop(self) {
-        self.notifier.notify(&[State::Stopping]);
+        self.notify(&[State::Stopping]);
         let ledger = self.agent.stop();
         self.logs.flush();
         eprintln!("{}", statement::ledger_text(&ledger));

@@ -111,6 +111,11 @@ impl Notifier {
         })
     }
 
+    /// Tells nobody.
+    pub fn silent() -> Self {
+        Notifier { manager: None }
+    }
+
     /// Whether a service manager listens at all.
     pub fn is_connected(&self) -> bool {
         self.manager.is_some()

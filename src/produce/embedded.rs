@@ -43,7 +43,10 @@ impl EmbeddedCluster {
         for topic in topics {
             cluster.create_topic(topic, partitions, 1)?;
         }
-        Ok(EmbeddedCluster { cluster, partitions })
+        Ok(EmbeddedCluster {
+            cluster,
+            partitions,
+        })
     }
 
     /// What clients connect to.
@@ -52,7 +55,12 @@ impl EmbeddedCluster {
     }
 
     /// Reads `topics` from their beginning until `count` records have come or `deadline` is over.
-    pub fn read_back(&self, topics: &[String], count: usize, deadline: Duration) -> Result<Vec<Consumed>, EmbeddedError> {
+    pub fn read_back(
+        &self,
+        topics: &[String],
+        count: usize,
+        deadline: Duration,
+    ) -> Result<Vec<Consumed>, EmbeddedError> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.bootstrap_servers())
             .set("group.id", "trapline-demo")
@@ -67,7 +75,9 @@ impl EmbeddedCluster {
         let until = Instant::now() + deadline;
         let mut records = Vec::new();
         while records.len() < count && Instant::now() < until {
-            let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+            let Some(message) = consumer.poll(Duration::from_millis(100)) else {
+                continue;
+            };
             let message = message?;
             records.push(Consumed {
                 topic: message.topic().to_owned(),

@@ -19,6 +19,7 @@
 //! lowest unacknowledged record, send the failed range one by one, set the culprit aside, go on.
 
 mod client;
+pub mod embedded;
 mod errors;
 mod lane;
 mod options;
@@ -29,7 +30,7 @@ use std::collections::BTreeMap;
 pub use errors::{Row, TABLE, Treatment};
 pub use lane::Backoff;
 pub use options::{Options, ProduceConfigError, check, is_secret, reserved};
-pub use producer::{Handle, Stopped, spawn};
+pub use producer::{Handle, Stopped, Watch, spawn};
 
 /// Where to produce to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]

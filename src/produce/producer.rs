@@ -101,18 +101,44 @@ pub fn spawn(
     })
 }
 
+/// The producer's state, for whoever shows it.
+#[derive(Debug, Clone)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// What the producer does at present; at most some 250 ms old.
+    pub fn state(&self) -> State {
+        lock(&self.0.state).clone()
+    }
+}
+
 impl Handle {
     /// What the producer does at present; at most some 250 ms old.
     pub fn state(&self) -> State {
         lock(&self.shared.state).clone()
     }
 
-    /// Ends the producer: it goes on until the spool is empty or `deadline` has passed, takes back what is in flight,
-    /// applies the last reports and returns. Closes the spool's wait; what is taken back stays pending.
-    pub fn stop(self, deadline: Instant) -> Stopped {
+    /// A view of the state that outlives the handle.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
+    }
+
+    /// Says when to end, and does not wait for it. [`Handle::stop`] does.
+    pub fn begin_stop(&self, deadline: Instant) {
         *lock(&self.shared.deadline) = Some(deadline);
         self.shared.stopping.notify_all();
         self.spool.close();
+    }
+
+    /// Whether the thread has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Ends the producer: it goes on until the spool is empty or `deadline` has passed, takes back what is in flight,
+    /// applies the last reports and returns. Closes the spool's wait; what is taken back stays pending.
+    pub fn stop(self, deadline: Instant) -> Stopped {
+        self.begin_stop(deadline);
         let panicked = self.thread.join().is_err();
         Stopped {
             pending: self.spool.counts().pending,
