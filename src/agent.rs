@@ -95,12 +95,8 @@ impl Agent {
         let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
-        let producer = produce::spawn(
-            config.kafka.producer.clone(),
-            spool.clone(),
-            producer_heartbeat,
-        )?;
-        let producer = Arc::new(producer);
+        let beat = producer_heartbeat.clone();
+        let producer = produce::spawn(config.produce.clone(), spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
         let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
@@ -180,7 +176,7 @@ impl Agent {
         format!(
             "{} listeners, kafka {}, {} delivered, {} pending",
             self.ears.len(),
-            picture::kafka(&self.producer.state(), &self.spool)
+            picture::kafka(&self.observer.producer.state(), &self.spool)
                 .state
                 .as_str(),
             counts.delivered,
@@ -263,9 +259,16 @@ impl Agent {
             seconds = self.config.drain.as_secs(),
             "delivering what is left"
         );
-        self.producer.stop(self.config.drain);
-        self.while_alive(|agent| agent.producer.is_finished());
-        self.producer.join();
+        let Some(producer) = self.producer.take() else {
+            return;
+        };
+        let deadline = Instant::now() + self.config.drain;
+        producer.begin_stop(deadline);
+        self.while_alive(|_| producer.is_finished());
+        if producer.stop(deadline).panicked {
+            tracing::error!("the producer had ended by a panic");
+        }
+        self.producer_heartbeat.finish();
     }
 
     /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.
@@ -414,28 +417,4 @@ fn local(
         what: "getsockname",
         source,
     })
-}
-
-fn producing(config: &Resolved) -> produce::Config {
-    let kafka = &config.kafka;
-    let mut producing = produce::Config::new(config.spool.topics.clone());
-    producing.bootstrap_servers = kafka.bootstrap_servers.clone();
-    producing.linger_ms = kafka.linger_ms as u32;
-    producing.batch_bytes = kafka.batch_bytes as u32;
-    producing.batch_records = kafka.batch_records as u32;
-    producing.compression = match kafka.compression.as_str() {
-        "none" => produce::Compression::None,
-        "gzip" => produce::Compression::Gzip,
-        "snappy" => produce::Compression::Snappy,
-        "zstd" => produce::Compression::Zstd,
-        _ => produce::Compression::Lz4,
-    };
-    producing.options = produce::Options(
-        kafka
-            .options
-            .iter()
-            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
-            .collect(),
-    );
-    producing
 }

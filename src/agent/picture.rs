@@ -124,3 +124,12 @@ fn errors(state: &produce::State) -> Vec<ErrorCount> {
         })
         .collect()
 }
+
+fn topic_condition(topic: &produce::TopicState) -> TopicCondition {
+    match topic.mode.as_str() {
+        "sending" => TopicCondition::Flowing,
+        mode => TopicCondition::Stalled {
+            why: mode.to_owned(),
+        },
+    }
+}

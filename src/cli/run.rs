@@ -82,7 +82,10 @@ fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let notifier = Notifier::from_env();
+    let notifier = Notifier::from_env().unwrap_or_else(|error| {
+        tracing::error!(%error, "the service manager will not be told");
+        Notifier::silent()
+    });
     let mut running = Running {
         agent: Agent::start(loaded.config)?,
         file,
@@ -108,8 +111,7 @@ impl Running {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut second = tokio::time::interval(Duration::from_secs(1));
-        self.notifier
-            .notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
         loop {
             tokio::select! {
                 _ = second.tick() => self.tick(),
@@ -125,13 +127,12 @@ impl Running {
     fn tick(&mut self) {
         self.agent.tick();
         if self.agent.is_alive() {
-            self.notifier
-                .notify(&[State::Watchdog, State::Status(self.agent.status_line())]);
+            self.notify(&[State::Watchdog, State::Status(self.agent.status_line())]);
         }
     }
 
     fn reload(&mut self) {
-        self.notifier.notify(&[State::Reloading {
+        self.notify(&[State::Reloading {
             monotonic_usec: systemd::monotonic_usec(),
         }]);
         match load(self.file.as_deref()) {
@@ -143,8 +144,7 @@ impl Running {
                 }
             }
         }
-        self.notifier
-            .notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
     }
 
     fn apply(&mut self, loaded: Loaded) {
@@ -165,6 +165,13 @@ impl Running {
                 keys = reload.needs_restart.join(", "),
                 "changed, and in force only after a restart"
             );
+        }
+    }
+
+    /// Tells the service manager; a manager that does not listen is no reason to stop.
+    fn notify(&self, states: &[State]) {
+        if let Err(error) = self.notifier.notify(states) {
+            tracing::debug!(%error, "the service manager was not told");
         }
     }
 
