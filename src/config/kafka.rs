@@ -97,19 +97,34 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                 )
             }
             ProduceConfigError::Together(_) if !is_sound => continue,
-            other => {
-                let places = raw.options.values().map(|option| option.at.clone());
-                let at = places.min().unwrap_or(Place::Absent);
+            ProduceConfigError::Together(why) => {
+                let text = format!(
+                    "librdkafka cannot work with these options: {}",
+                    why.trim_end_matches('.')
+                );
                 Problem::new(
-                    &at,
+                    &first_option(raw),
                     schema::OPTIONS,
-                    other.to_string(),
-                    "correct the options that it names",
+                    text,
+                    "set or correct the options that it names",
                 )
             }
+            // Reserved options were taken out before, and the schema keeps the limits.
+            other => Problem::new(
+                &first_option(raw),
+                "kafka",
+                other.to_string(),
+                "correct the keys that it names",
+            ),
         };
         findings.problems.push(problem);
     }
+}
+
+/// Where the options begin.
+fn first_option(raw: &Raw) -> Place {
+    let places = raw.options.values().map(|option| option.at.clone());
+    places.min().unwrap_or(Place::Absent)
 }
 
 fn bootstrap_servers(reader: &mut Reader<'_>) -> Option<String> {

@@ -14,9 +14,10 @@ use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Place, Problem, Warning};
-use super::raw::{Set, Settings, Value};
+use super::raw::{Set, Settings};
 use super::schema;
 use super::secret::Secret;
+use super::value::Value;
 
 /// What each key says after files, variables and defaults were put together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -224,7 +224,7 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
         None => default,
         Some(OFF) => None,
         Some(text) => text.parse().ok().or_else(|| {
-            let advice = listener::bind_advice(text, 9514);
+            let advice = listener::bind_advice(text, "127.0.0.1", 9514);
             reader.problem(
                 KEY,
                 "an address and a port, or \"off\"",
