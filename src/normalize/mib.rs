@@ -8,6 +8,7 @@
 //! A look-up compares the OID's first octets, as they stand in the packet, with a sorted table: 16 octets are one
 //! number, so that a comparison is one instruction or two. No allocation, no text.
 
+mod labels;
 mod table;
 
 use crate::event::Severity;

@@ -170,14 +170,14 @@ fn net_snmp_traps_arrive_and_informs_are_answered() {
     let agent = Agent::start(&settings.topic("snmp_trap", &topic));
     let address = agent.listener("snmp-udp");
     let enterprise = ["1.3.6.1.4.1.9", "10.20.0.1", "2", "0", "12345"];
-    run(snmp(address, "snmptrap", "1")
+    run(snmp(address, "snmptrap", "1", &[])
         .args(enterprise)
         .args(IF_INDEX));
-    run(snmp(address, "snmptrap", "2c")
+    run(snmp(address, "snmptrap", "2c", &[])
         .args(["12345", LINK_DOWN])
         .args(IF_INDEX));
     // net-snmp ends with 0 only when it got the Response.
-    run(snmp(address, "snmpinform", "2c")
+    run(snmp(address, "snmpinform", "2c", &[])
         .args(["12345", LINK_DOWN])
         .args(IF_INDEX));
 
@@ -212,8 +212,8 @@ fn an_inform_is_not_answered_when_there_is_no_room_to_keep_it() {
     let address = agent.listener("snmp-udp");
     let inform = || {
         output(
-            snmp(address, "snmpinform", "2c")
-                .args(["-r", "0", "-t", "2", "12345", LINK_DOWN])
+            snmp(address, "snmpinform", "2c", &["-r", "0", "-t", "2"])
+                .args(["12345", LINK_DOWN])
                 .args(IF_INDEX),
         )
     };
@@ -269,11 +269,13 @@ const LINK_DOWN: &str = "1.3.6.1.6.3.1.1.5.3";
 const IF_INDEX: [&str; 3] = ["1.3.6.1.2.1.2.2.1.1.2", "i", "2"];
 
 /// A net-snmp command up to the address; MIBs are left out, so that nothing depends on which are installed.
-fn snmp(address: SocketAddr, program: &str, version: &str) -> Command {
+/// Options must stand before the address: behind it, net-snmp takes them for variable bindings.
+fn snmp(address: SocketAddr, program: &str, version: &str, options: &[&str]) -> Command {
     let mut command = tool(program, "snmp");
     command
         .env("MIBS", "")
         .args(["-v", version, "-c", "plant3d", "-Ln"])
+        .args(options)
         .arg(address.to_string());
     command
 }
