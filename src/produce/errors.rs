@@ -62,6 +62,23 @@ pub fn row(code: Code) -> &'static Row {
     TABLE.iter().find(|row| row.code == code).unwrap_or(&OTHER)
 }
 
+/// An error code and its row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    pub code: Code,
+    pub row: &'static Row,
+}
+
+impl Failure {
+    /// With the row of `code`.
+    pub fn new(code: Code) -> Failure {
+        Failure {
+            code,
+            row: row(code),
+        }
+    }
+}
+
 const fn new(code: Code, name: &'static str, treatment: Treatment, words: &'static str) -> Row {
     Row {
         code,

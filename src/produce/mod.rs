@@ -11,7 +11,8 @@
 //! In: records of the [`crate::spool::Spool`], lane by lane. Out: each of them in its topic, keyed, stamped with its
 //! time of arrival; acknowledged in the spool when the broker has confirmed it, and never before.
 //!
-//! - `client` is the only file that touches the Kafka client; `errors` is the table of its error codes.
+//! - `client` owns the Kafka client and the records that are with it: `handing` is one record's way into it, `inbox`
+//!   what it reports, `settings` the properties that it is made with. `errors` is the table of its error codes.
 //! - `lane` is the pure state machine of one topic, `producer` the thread around it.
 //! - `options` says which settings pass through.
 //!
@@ -21,9 +22,12 @@
 mod client;
 pub mod embedded;
 mod errors;
+mod handing;
+mod inbox;
 mod lane;
 mod options;
 mod producer;
+mod settings;
 
 use std::collections::BTreeMap;
 

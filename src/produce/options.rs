@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  options ──reserved(key)?──▶ refused, with the promise that would fall or the key to use
-//!          ──client::refusal──▶ refused by librdkafka: no such property, or not such a value
+//!          ──settings::refusal──▶ refused by librdkafka: no such property, or not such a value
 //!          ──is_secret(key)───▶ never printed
 //! ```
 //!
@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Config, client};
+use super::{Config, client, settings};
 
 /// librdkafka properties that pass through to the client (its `CONFIGURATION.md`). Values of keys that hold secrets
 /// are masked in the debug output.
@@ -128,7 +128,7 @@ pub fn check(config: &Config) -> Result<(), Vec<ProduceConfigError>> {
         if let Some(why) = reserved(key) {
             let key = key.clone();
             wrong.push(ProduceConfigError::Reserved { key, why });
-        } else if let Some(why) = client::refusal(key, value) {
+        } else if let Some(why) = settings::refusal(key, value) {
             let why = if is_secret(key) {
                 "the value is not possible for this property (it is not shown)".to_owned()
             } else {
@@ -200,7 +200,7 @@ mod tests {
             "socket.keepalive.enable",
             "log.connection.close",
         ];
-        for (key, _) in client::fixed(&with(&[])) {
+        for (key, _) in settings::fixed(&with(&[])) {
             assert!(reserved(key).is_some() || free.contains(&key), "{key}");
         }
     }

@@ -16,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Failure, Sent, Settled, SlotId, slots_max};
-use super::errors::Treatment;
+use super::client::{Client, Sent, Settled, SlotId, slots_max};
+use super::errors::{Failure, Treatment};
 use super::lane::{Feed, Lane, Mode, Share, Verdict, room};
 use super::{Config, Connection, ProduceError, State, TopicState, options};
 use crate::record::{LaneId, Number};
