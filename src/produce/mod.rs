@@ -13,7 +13,8 @@
 //!
 //! - `client` owns the Kafka client and the records that are with it: `handing` is one record's way into it, `inbox`
 //!   what it reports, `settings` the properties that it is made with. `errors` is the table of its error codes.
-//! - `lane` is the pure state machine of one topic, `producer` the thread around it.
+//! - `lane` is the pure state machine of one topic, `producer` the thread around it, `handle` how others start, watch
+//!   and stop that thread.
 //! - `options` says which settings pass through.
 //!
 //! There is one way out of a permanent failure: purge, close the producer, open a new one, go back to every topic's
@@ -23,6 +24,7 @@ mod client;
 pub mod embedded;
 mod errors;
 mod handing;
+mod handle;
 mod inbox;
 mod lane;
 mod options;
@@ -32,9 +34,9 @@ mod settings;
 use std::collections::BTreeMap;
 
 pub use errors::{Row, TABLE, Treatment};
+pub use handle::{Handle, Stopped, Watch, spawn};
 pub use lane::Backoff;
 pub use options::{Options, ProduceConfigError, check, is_secret, reserved};
-pub use producer::{Handle, Stopped, Watch, spawn};
 
 /// Where to produce to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]

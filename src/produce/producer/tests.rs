@@ -13,7 +13,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Error};
 
 use super::*;
 use crate::observe::ledger::LossReason;
-use crate::produce::{Backoff, Headers};
+use crate::produce::{Backoff, Handle, Headers, State, Stopped, spawn};
 use crate::record::{Origin, Record};
 use crate::spool;
 use crate::time::UnixMicros;
