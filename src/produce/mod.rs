@@ -27,6 +27,8 @@ mod handing;
 mod handle;
 mod inbox;
 mod lane;
+#[cfg(test)]
+mod logged;
 mod options;
 mod producer;
 mod settings;

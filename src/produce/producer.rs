@@ -11,12 +11,14 @@
 //! that has the clock.
 //!
 //! This file is the loop. Its steps are `feeding` (spool to client), `settlement` (reports to spool), `connection`
-//! (up or not), `replacement` (a new client) and `picture` (the state for others).
+//! (up or not; `outage` is what the log is told of it), `replacement` (a new client) and `picture` (the state for
+//! others).
 //!
 //! [`State`]: super::State
 
 mod connection;
 mod feeding;
+mod outage;
 mod picture;
 mod replacement;
 mod settlement;
@@ -33,6 +35,7 @@ use super::lane::{Lane, Mode, Share};
 use super::{Config, Connection};
 use crate::record::LaneId;
 use crate::spool::Spool;
+use outage::Outage;
 use picture::connection_at_start;
 pub(super) use picture::state_at_start;
 use settlement::GiveUpLog;
@@ -62,8 +65,8 @@ pub(super) struct Producer {
     client: Option<Client>,
     topics: Vec<Topic>,
     connection: Connection,
-    /// Whether the log knows that there is no connection.
-    outage_told: bool,
+    /// While there is no connection to a cluster that is configured.
+    outage: Option<Outage>,
     reopen_at_ms: u64,
     /// Producers that failed in a row, none of them with an acknowledged record.
     reopen_failures: u32,
@@ -110,8 +113,8 @@ impl Producer {
             spool,
             shared,
             client: None,
+            outage: (connection != Connection::NotConfigured).then(|| Outage::new(0)),
             connection,
-            outage_told: false,
             reopen_at_ms: 0,
             reopen_failures: 0,
             must_replace: None,
@@ -161,6 +164,7 @@ impl Producer {
         let now_ms = self.now_ms();
         self.replace_if_failed(now_ms, heartbeat);
         self.rewind(now_ms);
+        self.remind_of_outage(now_ms);
         if now_ms >= self.publish_at_ms {
             self.publish_at_ms = now_ms + PUBLISH_MS;
             self.publish(now_ms);

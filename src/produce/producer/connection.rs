@@ -5,11 +5,13 @@
 //!  error events ─────────────────────────────────▶ Connecting { why }, and counts by name
 //! ```
 //!
-//! In: the client's error events, acknowledgements, answers. Out: the [`Connection`] of the state, and log lines.
+//! In: the client's error events, acknowledgements, answers. Out: the [`Connection`] of the state, and log lines: one
+//! for each cause of an outage, one a minute while it lasts ([`Outage`] decides), one at its end.
 
 use std::time::Duration;
 
 use super::Producer;
+use super::outage::Outage;
 use crate::produce::Connection;
 
 /// How often an idle agent without a connection asks whether a broker answers, and how long it waits.
@@ -17,25 +19,55 @@ const ASK_MS: u64 = 1_000;
 const ASK_WAIT: Duration = Duration::from_millis(100);
 
 impl Producer {
+    /// Something has answered.
     pub(super) fn connected(&mut self) {
-        if self.connection != Connection::Up {
-            self.connection = Connection::Up;
-            self.outage_told = false;
-            tracing::info!("kafka is connected");
+        if self.connection == Connection::Up {
+            return;
+        }
+        self.connection = Connection::Up;
+        let now_ms = self.now_ms();
+        let away_ms = self
+            .outage
+            .take()
+            .map_or(0, |outage| outage.away_ms(now_ms));
+        tracing::info!(away_ms, "kafka is connected");
+    }
+
+    /// Nothing answers. `cause` stays the same while the words of `why` change with each try.
+    pub(super) fn connection_lost(&mut self, cause: &'static str, why: String) {
+        let now_ms = self.now_ms();
+        self.connection = Connection::Connecting { why };
+        let outage = self.outage.get_or_insert_with(|| Outage::new(now_ms));
+        if outage.is_news(cause, now_ms) {
+            self.tell_outage(now_ms);
         }
     }
 
-    pub(super) fn connection_lost(&mut self, why: String) {
-        let known =
-            matches!(&self.connection, Connection::Connecting { why: known } if *known == why);
-        if known {
-            return;
-        }
-        // One line for an outage; what changes during it is on the status page.
-        if !std::mem::replace(&mut self.outage_told, true) {
-            tracing::warn!(why, "kafka is not connected, records wait in the spool");
-        }
+    /// As [`Producer::connection_lost`], for a cause that has a line of its own in the log.
+    pub(super) fn connection_given_up(&mut self, cause: &'static str, why: String) {
+        let now_ms = self.now_ms();
         self.connection = Connection::Connecting { why };
+        let outage = self.outage.get_or_insert_with(|| Outage::new(now_ms));
+        // What is said of it is said already.
+        let _ = outage.is_news(cause, now_ms);
+    }
+
+    /// Says once a minute that an outage still lasts.
+    pub(super) fn remind_of_outage(&mut self, now_ms: u64) {
+        let outage = self.outage.as_mut();
+        if outage.is_some_and(|outage| outage.wants_reminder(now_ms)) {
+            self.tell_outage(now_ms);
+        }
+    }
+
+    fn tell_outage(&self, now_ms: u64) {
+        if let (Connection::Connecting { why }, Some(outage)) = (&self.connection, &self.outage) {
+            tracing::warn!(
+                why,
+                away_ms = outage.away_ms(now_ms),
+                "kafka is not connected, records wait in the spool"
+            );
+        }
     }
 
     /// Error events are about brokers and the client, never about a record.
@@ -51,7 +83,8 @@ impl Producer {
             // "all brokers are down".
             let silent = self.connection != Connection::Up;
             if all_down && !silent || silent && !all_down {
-                self.connection_lost(format!("{} ({})", failure.row.words, event.reason));
+                let why = format!("{} ({})", failure.row.words, event.reason);
+                self.connection_lost(failure.row.name, why);
             }
         }
         self.ask_whether_connected();
@@ -70,5 +103,79 @@ impl Producer {
         {
             self.connected();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::produce::Config;
+    use crate::produce::handle::Shared;
+    use crate::produce::logged::logged;
+    use crate::spool::{self, Spool, WhenFull};
+
+    fn producer() -> Producer {
+        let mut config = Config::new(vec!["net.syslog".to_owned()]);
+        config.bootstrap_servers = Some("127.0.0.1:1".to_owned());
+        let spool = Spool::new(&spool::Config {
+            bytes_max: 1 << 20,
+            when_full: WhenFull::DropNewest,
+            topics: config.topics.clone(),
+        });
+        Producer::new(config, Arc::new(spool), Arc::new(Shared::default()))
+    }
+
+    #[test]
+    fn an_outage_is_one_line_whatever_its_details_and_its_end_is_another() {
+        let mut producer = producer();
+        let lines = logged(|| {
+            for tries in 1..100 {
+                let why = format!("refused (after {tries} ms, {tries} identical error(s))");
+                producer.connection_lost("_TRANSPORT", why);
+                producer.remind_of_outage(tries);
+            }
+            producer.connected();
+            producer.connected();
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("kafka is not connected"), "{lines:?}");
+        assert!(lines[0].contains("after 1 ms"), "{lines:?}");
+        assert!(lines[1].contains("kafka is connected"), "{lines:?}");
+        assert!(lines[1].contains("\"away_ms\":"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_long_outage_is_told_again_with_its_latest_details() {
+        let mut producer = producer();
+        let lines = logged(|| {
+            producer.connection_lost("_TRANSPORT", "refused (1)".to_owned());
+            producer.connection_lost("_TRANSPORT", "refused (2)".to_owned());
+            producer.remind_of_outage(3_600_000);
+            producer.remind_of_outage(3_600_001);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("refused (2)"), "{lines:?}");
+        assert!(lines[1].contains("\"away_ms\":3600000"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_state_has_the_details_that_the_log_spares() {
+        let mut producer = producer();
+        producer.connection_lost("_TRANSPORT", "refused (1)".to_owned());
+        producer.connection_lost("_TRANSPORT", "refused (2)".to_owned());
+        let why = "refused (2)".to_owned();
+        assert_eq!(producer.connection, Connection::Connecting { why });
+    }
+
+    #[test]
+    fn a_producer_that_is_replaced_has_a_line_of_its_own_and_gets_no_second_one() {
+        let mut producer = producer();
+        let lines = logged(|| {
+            producer.connection_given_up("_FENCED", "the producer is replaced".to_owned());
+            producer.connection_lost("_FENCED", "fenced".to_owned());
+        });
+        assert!(lines.is_empty(), "{lines:?}");
     }
 }

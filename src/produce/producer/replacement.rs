@@ -12,7 +12,6 @@
 use std::time::{Duration, Instant};
 
 use super::{POLL_MS, Producer, Topic};
-use crate::produce::Connection;
 use crate::produce::client::Client;
 
 /// How long a client with a fatal error may still hand in reports. librdkafka takes back what is queued and leaves
@@ -32,7 +31,10 @@ impl Producer {
             }
             Err(why) => {
                 self.reopen_later(now_ms);
-                self.connection_lost(format!("the Kafka client cannot be set up: {why}"));
+                self.connection_lost(
+                    "set-up",
+                    format!("the Kafka client cannot be set up: {why}"),
+                );
             }
         }
     }
@@ -76,9 +78,7 @@ impl Producer {
             topic.feeding = None;
         }
         self.reopen_later(now_ms);
-        // It was told above.
-        self.outage_told = true;
-        self.connection = Connection::Connecting { why };
+        self.connection_given_up(row.name, why);
     }
 
     fn await_reports(&mut self, heartbeat: &impl Fn()) {
