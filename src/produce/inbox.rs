@@ -3,7 +3,7 @@
 //! ```text
 //!  librdkafka ──poll──▶ Context ─┬ delivery ──▶ reports ──swap_reports──▶ Client
 //!                                ├ error ─────▶ errors, each once ──take_errors──▶ Client
-//!                                └ log ───────▶ the same kind of line once in 30 s ──▶ trapline's log
+//!                                └ log ───────▶ no noise, each kind of line once in 30 s ──▶ trapline's log
 //! ```
 //!
 //! In: librdkafka's callbacks. Out: lists that the client takes, and log lines. Nothing is decided here.
@@ -63,7 +63,7 @@ struct Errors {
 }
 
 struct LogKind {
-    facility: String,
+    name: String,
     last: Instant,
     suppressed: u64,
 }
@@ -99,21 +99,21 @@ impl Inbox {
     }
 
     /// Whether a line of this kind may be written at `now`, and how many were held back since the last one.
-    fn may_log(&self, facility: &str, now: Instant) -> Option<u64> {
+    fn may_log(&self, kind: &str, now: Instant) -> Option<u64> {
         let mut kinds = lock(&self.log);
-        if let Some(kind) = kinds.iter_mut().find(|kind| kind.facility == facility) {
-            if now.duration_since(kind.last) < LOG_MUTE {
-                kind.suppressed += 1;
+        if let Some(known) = kinds.iter_mut().find(|known| known.name == kind) {
+            if now.duration_since(known.last) < LOG_MUTE {
+                known.suppressed += 1;
                 return None;
             }
-            kind.last = now;
-            return Some(std::mem::take(&mut kind.suppressed));
+            known.last = now;
+            return Some(std::mem::take(&mut known.suppressed));
         }
         if kinds.len() >= LOG_KINDS_MAX {
             return None;
         }
         kinds.push(LogKind {
-            facility: facility.to_owned(),
+            name: kind.to_owned(),
             last: now,
             suppressed: 0,
         });
@@ -121,12 +121,31 @@ impl Inbox {
     }
 }
 
+/// The facility of librdkafka's warnings about properties.
+const CONFWARN: &str = "CONFWARN";
+
+/// Whether a line says nothing to anybody: each client begins with the warning that `enable.gapless.guarantee` is
+/// experimental. It is set on purpose and cannot be changed in the configuration.
+fn is_noise(facility: &str, text: &str) -> bool {
+    facility == CONFWARN && text.contains("enable.gapless.guarantee")
+}
+
+/// What the mute takes for the same line. A facility is one kind of event, but for the warnings about properties: they
+/// come all at once, and each is about another property.
+fn kind<'a>(facility: &'a str, text: &'a str) -> &'a str {
+    if facility == CONFWARN { text } else { facility }
+}
+
 /// The callbacks. All of them only write into the inbox, or a line of the log.
 pub(super) struct Context(pub Arc<Inbox>);
 
 impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let Some(suppressed) = self.0.may_log(facility, Instant::now()) else {
+    // The field is not called `message`: that is the name of the log line's own words.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        if is_noise(facility, text) {
+            return;
+        }
+        let Some(suppressed) = self.0.may_log(kind(facility, text), Instant::now()) else {
             return;
         };
         match level {
@@ -135,13 +154,13 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
             | RDKafkaLogLevel::Warning => {
-                tracing::warn!(facility, message, suppressed, "kafka client");
+                tracing::warn!(facility, text, suppressed, "kafka client");
             }
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-                tracing::info!(facility, message, suppressed, "kafka client");
+                tracing::info!(facility, text, suppressed, "kafka client");
             }
             RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, suppressed, "kafka client");
+                tracing::debug!(facility, text, suppressed, "kafka client");
             }
         }
     }
@@ -172,6 +191,35 @@ impl ProducerContext for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::produce::logged::logged;
+
+    #[test]
+    fn a_line_of_librdkafkas_has_each_key_once() {
+        for level in [
+            RDKafkaLogLevel::Error,
+            RDKafkaLogLevel::Warning,
+            RDKafkaLogLevel::Info,
+        ] {
+            let lines = logged(|| Context(Arc::default()).log(level, "FAIL", "refused"));
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert_eq!(lines[0].matches("\"message\":").count(), 1, "{lines:?}");
+            assert!(lines[0].contains("\"text\":\"refused\""), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn of_the_warnings_about_properties_only_that_about_the_gapless_guarantee_is_dropped() {
+        let context = Context(Arc::default());
+        let warn = |text| context.log(RDKafkaLogLevel::Warning, "CONFWARN", text);
+        let lines = logged(|| {
+            warn("Configuration property enable.gapless.guarantee is experimental: ...");
+            warn("Configuration property group.id is a consumer property and will be ignored");
+            warn("Configuration property `sasl.mechanism` set to `PLAIN` but ...");
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("group.id"), "{lines:?}");
+        assert!(lines[1].contains("sasl.mechanism"), "{lines:?}");
+    }
 
     #[test]
     fn an_error_that_is_told_twice_counts_once() {
