@@ -17,8 +17,14 @@
 //!
 //! This is the memory kind: what it holds is gone when the process ends (`check` and the start-up log say so).
 
+pub mod cursor;
+pub mod disk;
+#[cfg(test)]
+mod forgetful;
 mod frame;
 mod lane;
+pub mod log;
+pub mod segment;
 mod settled;
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,7 +37,8 @@ use crate::time::UnixMicros;
 
 use lane::Lane;
 
-pub use frame::{Batch, Entry};
+pub use frame::{Batch, Entry, KEY_BYTES_MAX};
+pub use settled::Settled;
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
 /// large enough for some hundred records, so that segments are rare beside records.
