@@ -104,7 +104,7 @@ pub struct Lane {
     suspect_end: u64,
     /// Failures in a row.
     failures: u32,
-    /// What the last failure was, until a record is acknowledged.
+    /// What the last failure was, until the lane is over it.
     why: Option<&'static Row>,
     /// One past the highest number that was ever handed over.
     handed_end: u64,
@@ -138,14 +138,14 @@ impl Lane {
         self.in_flight
     }
 
-    /// What the last failure was, until a record is acknowledged.
+    /// What the last failure was, until the lane is over it.
     pub fn why(&self) -> Option<&'static Row> {
         self.why
     }
 
     /// Whether it goes through a range one by one in search of a record that the broker refuses.
     pub fn is_searching(&self) -> bool {
-        self.suspect_end > 0
+        self.suspect_end > 0 && self.mode == Mode::Probing
     }
 
     /// How much may be sent at `now_ms`. A wait that is over turns into probing.
@@ -234,9 +234,9 @@ impl Lane {
 
     fn acknowledged(&mut self, number: u64) -> Verdict {
         self.failures = 0;
-        self.why = None;
         if number + 1 >= self.suspect_end && self.failure.is_none() {
             self.suspect_end = 0;
+            self.why = None;
             if self.mode == Mode::Probing {
                 self.mode = Mode::Open;
             }

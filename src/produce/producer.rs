@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Failure, Sent, Settled, SlotId, slots_max};
-use super::errors::{Row, Treatment};
+use super::errors::Treatment;
 use super::lane::{Feed, Lane, Mode, Share, Verdict, room};
 use super::{Config, Connection, ProduceError, State, TopicState, options};
 use crate::record::{LaneId, Number};
@@ -43,11 +43,14 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often the state is written down for others.
 const PUBLISH_MS: u64 = 250;
 
+/// After so long without an acknowledgement the state of a topic says so.
+const SILENT_MS: u64 = 10_000;
+
 /// How often an idle agent without a connection asks whether a broker answers, and how long it waits.
 const ASK_MS: u64 = 1_000;
 const ASK_WAIT: Duration = Duration::from_millis(100);
 
-/// The running producer.
+/// The running producer. Dropping it without [`Handle::stop`] leaves the thread running.
 #[derive(Debug)]
 pub struct Handle {
     thread: JoinHandle<()>,
@@ -89,7 +92,7 @@ pub fn spawn(
 ) -> Result<Handle, ProduceError> {
     options::check(&config).map_err(ProduceError::Config)?;
     let shared = Arc::new(Shared::default());
-    lock(&shared.state).connection = connection_at_start(&config);
+    *lock(&shared.state) = state_at_start(&config);
     let (queue, told) = (Arc::clone(&spool), Arc::clone(&shared));
     let thread = std::thread::Builder::new()
         .name("produce".to_owned())
@@ -156,6 +159,20 @@ fn connection_at_start(config: &Config) -> Connection {
     }
 }
 
+fn state_at_start(config: &Config) -> State {
+    let connection = connection_at_start(config);
+    let topics = config.topics.iter().map(|name| TopicState {
+        topic: name.clone(),
+        mode: words(&Lane::default(), &connection, 0, 0),
+        in_flight: 0,
+    });
+    State {
+        topics: topics.collect(),
+        connection: connection.clone(),
+        ..State::default()
+    }
+}
+
 struct Producer {
     config: Config,
     window: Share,
@@ -164,21 +181,52 @@ struct Producer {
     client: Option<Client>,
     topics: Vec<Topic>,
     connection: Connection,
+    /// Whether the log knows that there is no connection.
+    outage_told: bool,
     reopen_at_ms: u64,
     /// Producers that failed in a row, none of them with an acknowledged record.
     reopen_failures: u32,
     /// Why the producer has to be replaced though librdkafka did not raise a fatal error.
-    must_replace: Option<&'static Row>,
+    must_replace: Option<Failure>,
     errors: BTreeMap<&'static str, u64>,
     producers_created: u64,
     repeats: u64,
     given_up: u64,
+    give_up_log: GiveUpLog,
     pause_ms: u64,
     publish_at_ms: u64,
     ask_at_ms: u64,
     settled: Vec<Settled>,
     start: Instant,
     random: u64,
+}
+
+/// How many given-up records are told in full in one [`GIVE_UP_LOG_MS`]. Each is a loss, so each should be told; but a
+/// device that makes them must not fill the log. All are counted.
+const GIVE_UP_LINES_MAX: u64 = 20;
+const GIVE_UP_LOG_MS: u64 = 60_000;
+
+#[derive(Default)]
+struct GiveUpLog {
+    window_end_ms: u64,
+    lines: u64,
+    suppressed: u64,
+}
+
+impl GiveUpLog {
+    /// Whether a line may be written, and how many were not since the last one.
+    fn may_log(&mut self, now_ms: u64) -> Option<u64> {
+        if now_ms >= self.window_end_ms {
+            self.window_end_ms = now_ms + GIVE_UP_LOG_MS;
+            self.lines = 0;
+        }
+        if self.lines >= GIVE_UP_LINES_MAX {
+            self.suppressed += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
 }
 
 /// What the thread keeps for a lane.
@@ -188,6 +236,8 @@ struct Topic {
     /// A slot that could not be handed over to its end because the client's queue was full.
     feeding: Option<SlotId>,
     acknowledged: Vec<u64>,
+    /// When it last had nothing in flight or something acknowledged.
+    progress_ms: u64,
     /// The trouble that the log was told of.
     logged: Option<&'static str>,
 }
@@ -207,6 +257,7 @@ impl Producer {
             shared,
             client: None,
             connection,
+            outage_told: false,
             reopen_at_ms: 0,
             reopen_failures: 0,
             must_replace: None,
@@ -214,6 +265,7 @@ impl Producer {
             producers_created: 0,
             repeats: 0,
             given_up: 0,
+            give_up_log: GiveUpLog::default(),
             pause_ms: POLL_MS,
             publish_at_ms: 0,
             ask_at_ms: 0,
@@ -470,21 +522,24 @@ impl Producer {
     fn failed(&mut self, record: &Settled, failure: Failure, verdict: Verdict) {
         *self.errors.entry(failure.row.name).or_default() += 1;
         if failure.row.treatment == Treatment::NewProducer {
-            self.must_replace = Some(failure.row);
+            self.must_replace = Some(failure);
         }
         if verdict != Verdict::GiveUp {
             return;
         }
         self.given_up += 1;
-        // Each of these is a loss, so each is told.
-        tracing::error!(
-            topic = self.topic_name(record.lane),
-            number = record.number,
-            payload_bytes = record.bytes,
-            error = failure.row.name,
-            what = failure.row.words,
-            "record given up, the broker will never take it"
-        );
+        let now_ms = self.now_ms();
+        if let Some(suppressed) = self.give_up_log.may_log(now_ms) {
+            tracing::error!(
+                topic = self.topic_name(record.lane),
+                number = record.number,
+                payload_bytes = record.bytes,
+                error = failure.row.name,
+                what = failure.row.words,
+                suppressed,
+                "record given up, the broker will never take it"
+            );
+        }
         self.spool.give_up(record.lane, Number(record.number));
     }
 
@@ -496,11 +551,15 @@ impl Producer {
     /// Tells the spool what the broker has, in as few ranges as possible: the reports of several partitions, each of
     /// them with gaps, add up to whole ranges.
     fn acknowledge(&mut self) {
+        let now_ms = self.now_ms();
         let mut any = false;
         for (index, topic) in self.topics.iter_mut().enumerate() {
             let Ok(lane) = u16::try_from(index).map(LaneId) else {
                 return;
             };
+            if topic.lane.in_flight() == 0 || !topic.acknowledged.is_empty() {
+                topic.progress_ms = now_ms;
+            }
             any |= !topic.acknowledged.is_empty();
             topic.acknowledged.sort_unstable();
             for run in topic
@@ -522,6 +581,7 @@ impl Producer {
     fn connected(&mut self) {
         if self.connection != Connection::Up {
             self.connection = Connection::Up;
+            self.outage_told = false;
             tracing::info!("kafka is connected");
         }
     }
@@ -533,7 +593,7 @@ impl Producer {
             return;
         }
         // One line for an outage; what changes during it is on the status page.
-        if self.connection == Connection::Up || self.errors.len() <= 1 {
+        if !std::mem::replace(&mut self.outage_told, true) {
             tracing::warn!(why, "kafka is not connected, records wait in the spool");
         }
         self.connection = Connection::Connecting { why };
@@ -578,13 +638,17 @@ impl Producer {
         let Some(client) = &self.client else {
             return;
         };
-        let (row, text) = match (client.fatal(), self.must_replace.take()) {
-            (Some((failure, text)), _) => (failure.row, text),
-            (None, Some(row)) => (row, String::new()),
+        let (failure, text) = match (client.fatal(), self.must_replace.take()) {
+            (Some(fatal), _) => fatal,
+            (None, Some(failure)) => (failure, String::new()),
             (None, None) => return,
         };
+        let row = failure.row;
+        let why = if text.is_empty() { row.words } else { &text };
+        let why = format!("the producer is replaced: {why}");
         tracing::warn!(
             error = row.name,
+            code = ?failure.code,
             what = row.words,
             text,
             "kafka producer failed, it is replaced and unacknowledged records are sent again"
@@ -601,9 +665,9 @@ impl Producer {
             topic.feeding = None;
         }
         self.reopen_later(now_ms);
-        self.connection = Connection::Connecting {
-            why: format!("the producer is replaced: {}", row.words),
-        };
+        // It was told above.
+        self.outage_told = true;
+        self.connection = Connection::Connecting { why };
     }
 
     fn await_reports(&mut self, heartbeat: &impl Fn()) {
@@ -668,7 +732,7 @@ impl Producer {
         let topics = self.topics.iter().zip(&self.config.topics);
         let topics = topics.map(|(topic, name)| TopicState {
             topic: name.clone(),
-            mode: words(&topic.lane, &self.connection, now_ms),
+            mode: words(&topic.lane, &self.connection, now_ms, topic.progress_ms),
             in_flight: topic.lane.in_flight(),
         });
         *lock(&self.shared.state) = State {
@@ -683,10 +747,11 @@ impl Producer {
 }
 
 /// What a lane does, for people.
-fn words(lane: &Lane, connection: &Connection, now_ms: u64) -> String {
+fn words(lane: &Lane, connection: &Connection, now_ms: u64, progress_ms: u64) -> String {
     let why = lane
         .why()
         .map_or("the topic is in trouble", |row| row.words);
+    let silent_ms = now_ms.saturating_sub(progress_ms);
     match (lane.mode(), connection) {
         (_, Connection::NotConfigured) => "waiting: kafka.bootstrap_servers is not set".to_owned(),
         (Mode::Waiting { until_ms }, _) => {
@@ -695,6 +760,10 @@ fn words(lane: &Lane, connection: &Connection, now_ms: u64) -> String {
         }
         (_, Connection::Connecting { .. }) => "waiting for the connection".to_owned(),
         (Mode::Probing, _) if lane.is_searching() => format!("sending one by one: {why}"),
+        (_, Connection::Up) if silent_ms >= SILENT_MS => format!(
+            "waiting: no acknowledgement for {} s (a partition without leader, too few replicas in sync, or a slow broker)",
+            silent_ms / 1_000
+        ),
         (Mode::Probing | Mode::Open, Connection::Up) => "sending".to_owned(),
     }
 }
