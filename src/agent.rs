@@ -96,7 +96,7 @@ impl Agent {
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
         let beat = producer_heartbeat.clone();
-        let producer = produce::spawn(producing(&config), spool.clone(), move || beat.beat())?;
+        let producer = produce::spawn(config.produce.clone(), spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
         let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
@@ -417,28 +417,4 @@ fn local(
         what: "getsockname",
         source,
     })
-}
-
-fn producing(config: &Resolved) -> produce::Config {
-    let kafka = &config.kafka;
-    let mut producing = produce::Config::new(config.spool.topics.clone());
-    producing.bootstrap_servers = kafka.bootstrap_servers.clone();
-    producing.linger_ms = kafka.linger_ms as u32;
-    producing.batch_bytes = kafka.batch_bytes as u32;
-    producing.batch_records = kafka.batch_records as u32;
-    producing.compression = match kafka.compression.as_str() {
-        "none" => produce::Compression::None,
-        "gzip" => produce::Compression::Gzip,
-        "snappy" => produce::Compression::Snappy,
-        "zstd" => produce::Compression::Zstd,
-        _ => produce::Compression::Lz4,
-    };
-    producing.options = produce::Options(
-        kafka
-            .options
-            .iter()
-            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
-            .collect(),
-    );
-    producing
 }

@@ -49,14 +49,14 @@ pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport) -> Option<C
         private_key: key?,
         client_auth: client_ca.map_or(ClientAuth::None, |ca| ClientAuth::Required { ca }),
     };
-    if reader.findings.problems.len() == problems_before {
-        if let Err(error) = Acceptor::load(config.clone()) {
-            reader.problem_text(
-                CERTIFICATE,
-                error.to_string(),
-                "correct these files, then run `check` again",
-            );
-        }
+    if reader.findings.problems.len() == problems_before
+        && let Err(error) = Acceptor::load(config.clone())
+    {
+        reader.problem_text(
+            CERTIFICATE,
+            error.to_string(),
+            "correct these files, then run `check` again",
+        );
     }
     Some(config)
 }

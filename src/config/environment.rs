@@ -17,9 +17,10 @@
 use std::collections::BTreeMap;
 
 use super::problem::{Place, Problem, nearest};
-use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, Set, Settings, Value};
+use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, Set, Settings};
 use super::schema;
 use super::secret::Secret;
+use super::value::{self, Value};
 
 const PREFIX: &str = "TRAPLINE_";
 
@@ -125,6 +126,12 @@ impl Variable<'_> {
                 let path = format!("{section}.{key}").to_ascii_lowercase();
                 self.set(&path, &path, &mut raw.settings)
             }
+            ["LISTENER", ..] => Err(Problem::new(
+                &self.at,
+                schema::LISTENER,
+                "unknown variable",
+                "write the listener's name and its key: TRAPLINE_LISTENER__SYSLOG_UDP__BIND",
+            )),
             _ => Err(self.unknown(rest)),
         }
     }
@@ -134,7 +141,7 @@ impl Variable<'_> {
         if self.value.is_empty() {
             return Ok(());
         }
-        let value = raw::from_text(key, shown, self.value, &self.at)
+        let value = value::from_text(key, shown, self.value, &self.at)
             .inspect_err(|_| settings.is_broken = true)?;
         settings.values.insert(
             key.path,

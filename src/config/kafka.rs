@@ -1,13 +1,14 @@
-//! `[kafka]` and its options → what the produce stage needs.
+//! `[kafka]` and its options → the produce stage's `Config`.
 //!
 //! ```text
-//!  bootstrap_servers, linger_ms, ... ──▶ Kafka
-//!  [kafka.options]       name = value ─┐
-//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ has a key of its own? ─▶ does librdkafka take it? ─▶ Kafka::options
+//!  bootstrap_servers, linger_ms, ... ────────────────────────────────────────────────────┐
+//!  [kafka.options]       name = value ─┐                                                 ├─▶ produce::Config
+//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ readable? ─▶ does librdkafka take it? ─┘
 //! ```
 //!
-//! No option's value is ever shown: any of them may be a password.
+//! What an option's value is, is not shown here: any of them may be a password.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files;
@@ -16,55 +17,114 @@ use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
 use super::schema;
 use super::secret::Secret;
+use crate::event;
+use crate::produce::{self, Compression, Config, Headers, Options, ProduceConfigError};
+use crate::route;
 
-/// What the produce stage is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kafka {
-    /// Where to start: `host:port`, separated by commas. `None`: events wait in the spool.
-    pub bootstrap_servers: Option<String>,
-    /// How batches are compressed: a word that librdkafka knows.
-    pub compression: String,
-    /// How long an event waits for others to share its batch.
-    pub linger_ms: u64,
-    /// Bytes of the largest batch.
-    pub batch_bytes: usize,
-    /// Records of the largest batch.
-    pub batch_records: usize,
-    /// Bytes of the largest event.
-    pub message_bytes_max: usize,
-    /// Whether records carry Kafka headers: `none` or `standard`.
-    pub headers: String,
-    /// Further librdkafka options.
-    pub options: Vec<(String, Secret)>,
+/// Largest Kafka message by default, in bytes: librdkafka's own `message.max.bytes`, a little below what brokers take
+/// (1 048 588 with the batch around it).
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = route::Config::PAYLOAD_BYTES_MAX_DEFAULT;
+
+/// What of a message is not payload: the key (a hostname has 253 bytes at most) and headers, with room to spare.
+const MESSAGE_OVERHEAD_BYTES: usize = 1024;
+
+/// librdkafka's name of `kafka.message_bytes_max`. The stage has no setting for it, so it is passed as an option.
+const MESSAGE_BYTES_MAX_OPTION: &str = "message.max.bytes";
+
+/// Bytes of the largest payload, for the route stage.
+pub(super) fn payload_bytes_max(reader: &mut Reader<'_>) -> usize {
+    let message = reader.size("kafka.message_bytes_max", MESSAGE_BYTES_MAX_DEFAULT);
+    message.saturating_sub(MESSAGE_OVERHEAD_BYTES)
 }
 
-/// librdkafka options that `[kafka]` has a key for; two ways to say one thing would contradict each other.
-const OWN_KEYS: &[(&str, &str)] = &[
-    ("bootstrap.servers", "kafka.bootstrap_servers"),
-    ("metadata.broker.list", "kafka.bootstrap_servers"),
-    ("compression.type", "kafka.compression"),
-    ("compression.codec", "kafka.compression"),
-    ("linger.ms", "kafka.linger_ms"),
-    ("queue.buffering.max.ms", "kafka.linger_ms"),
-    ("batch.size", "kafka.batch_bytes"),
-    ("batch.num.messages", "kafka.batch_records"),
-    ("message.max.bytes", "kafka.message_bytes_max"),
-];
-
-/// Resolves the section and its options.
-pub(super) fn resolve(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Kafka {
-    let options = options(raw, file_mode, findings);
+/// Resolves the section and its options. `agent_id` and `topics` are known by then.
+pub(super) fn resolve(
+    raw: &Raw,
+    file_mode: Option<u32>,
+    agent_id: &str,
+    route: &route::Config,
+    findings: &mut Findings,
+) -> Config {
+    let problems_before = findings.problems.len();
+    let mut options = options(raw, file_mode, findings);
+    let message_bytes_max = route.payload_bytes_max + MESSAGE_OVERHEAD_BYTES;
+    options.insert(
+        MESSAGE_BYTES_MAX_OPTION.to_owned(),
+        message_bytes_max.to_string(),
+    );
     let mut reader = Reader::new(&raw.settings, findings);
-    Kafka {
+    let config = Config {
         bootstrap_servers: bootstrap_servers(&mut reader),
-        compression: reader.word("kafka.compression", "lz4".to_owned()),
-        linger_ms: reader.number("kafka.linger_ms", 50),
-        batch_bytes: reader.size("kafka.batch_bytes", 1_000_000),
-        batch_records: reader.size("kafka.batch_records", 10_000),
-        message_bytes_max: reader.size("kafka.message_bytes_max", 1_000_000),
-        headers: reader.word("kafka.headers", "none".to_owned()),
-        options,
+        compression: reader.word("kafka.compression", Compression::default()),
+        linger_ms: reader.number_u32("kafka.linger_ms", Config::LINGER_MS_DEFAULT),
+        batch_bytes: reader.number_u32("kafka.batch_bytes", Config::BATCH_BYTES_DEFAULT),
+        batch_records: reader.number_u32("kafka.batch_records", Config::BATCH_RECORDS_DEFAULT),
+        window_records: reader.size("kafka.window_records", Config::WINDOW_RECORDS_DEFAULT),
+        window_bytes: reader.size("kafka.window_bytes", Config::WINDOW_BYTES_DEFAULT),
+        options: Options(options),
+        headers: headers(&mut reader, agent_id),
+        ..Config::new(route.lanes())
+    };
+    judge(raw, &config, problems_before, findings);
+    config
+}
+
+fn headers(reader: &mut Reader<'_>, agent_id: &str) -> Headers {
+    match reader.word("kafka.headers", "none".to_owned()).as_str() {
+        "standard" => Headers::Standard {
+            schema: event::SCHEMA.to_string(),
+            agent: agent_id.to_owned(),
+        },
+        _ => Headers::None,
     }
+}
+
+/// Asks the produce stage what librdkafka says of each option, and of all together once nothing else is wrong.
+fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Findings) {
+    let is_sound = findings.problems.len() == problems_before;
+    for wrong in produce::check(config).err().unwrap_or_default() {
+        let problem = match &wrong {
+            ProduceConfigError::Refused { key, why } => {
+                let option = raw.options.get(key);
+                let at = option.map_or(Place::Absent, |option| option.at.clone());
+                let shown = format!("{}.{key}", option.map_or(schema::OPTIONS, section));
+                let why = format!("librdkafka refuses it: {}", why.trim_end_matches('.'));
+                Problem::new(
+                    &at,
+                    &shown,
+                    why,
+                    "correct its name or value; librdkafka's CONFIGURATION.md lists all of them",
+                )
+            }
+            ProduceConfigError::Together(_) if !is_sound => continue,
+            ProduceConfigError::Together(why) => {
+                let text = format!(
+                    "librdkafka cannot work with these options: {}",
+                    why.trim_end_matches('.')
+                );
+                Problem::new(
+                    &first_option(raw),
+                    schema::OPTIONS,
+                    text,
+                    "set or correct the options that it names",
+                )
+            }
+            // Reserved options were taken out before, and the schema keeps the limits.
+            other => Problem::new(
+                &first_option(raw),
+                "kafka",
+                other.to_string(),
+                "correct the keys that it names",
+            ),
+        };
+        findings.problems.push(problem);
+    }
+}
+
+/// Where the options begin.
+fn first_option(raw: &Raw) -> Place {
+    let places = raw.options.values().map(|option| option.at.clone());
+    places.min().unwrap_or(Place::Absent)
 }
 
 fn bootstrap_servers(reader: &mut Reader<'_>) -> Option<String> {
@@ -124,24 +184,21 @@ fn odd_server(server: &str) -> Option<&'static str> {
     }
 }
 
-fn options(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Vec<(String, Secret)> {
-    let mut taken = Vec::new();
+fn options(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> BTreeMap<String, String> {
+    let mut taken = BTreeMap::new();
     for (name, option) in &raw.options {
         let key = format!("{}.{name}", section(option));
-        if let Some(problem) = refused(name, &key, &option.at) {
+        if let Some(problem) = reserved(name, &key, &option.at) {
             findings.problems.push(problem);
             continue;
         }
         warn_if_readable(name, &key, option, file_mode, findings);
         match value(&key, option, findings) {
             Ok(value) => {
-                if let Some(problem) = not_taken(name, &key, &value, &option.at) {
-                    findings.problems.push(problem);
-                }
+                taken.insert(name.clone(), value.expose().to_owned());
                 findings
                     .effective
-                    .note_masked(format!("{}.{name}", schema::OPTIONS), value.clone());
-                taken.push((name.clone(), value));
+                    .note_masked(format!("{}.{name}", schema::OPTIONS), value);
             }
             Err(problem) => findings.problems.push(problem),
         }
@@ -149,27 +206,25 @@ fn options(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings) -> Vec<(S
     taken
 }
 
+fn reserved(name: &str, key: &str, at: &Place) -> Option<Problem> {
+    let why = match name {
+        MESSAGE_BYTES_MAX_OPTION => "use kafka.message_bytes_max",
+        _ => produce::reserved(name)?,
+    };
+    let text = format!("the option is reserved: {why}");
+    let advice = if why.starts_with("use ") {
+        "move the value there"
+    } else {
+        "take it out"
+    };
+    Some(Problem::new(at, key, text, advice))
+}
+
 fn section(option: &KafkaOption) -> &'static str {
     match option.value {
         OptionValue::Here(_) => schema::OPTIONS,
         OptionValue::File(_) => schema::OPTIONS_FILE,
     }
-}
-
-fn refused(name: &str, key: &str, at: &Place) -> Option<Problem> {
-    if let Some((_, own)) = OWN_KEYS.iter().find(|(option, _)| *option == name) {
-        return Some(Problem::new(
-            at,
-            key,
-            "the option has a key of its own",
-            format!("set {own} instead"),
-        ));
-    }
-    None
-}
-
-fn not_taken(_name: &str, _key: &str, _value: &Secret, _at: &Place) -> Option<Problem> {
-    None
 }
 
 fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Secret, Problem> {
@@ -228,20 +283,6 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     Ok(Secret::new(text))
 }
 
-/// Whether an option of this name holds something that must not be known to others.
-fn is_secret(name: &str) -> bool {
-    [
-        "password",
-        "passphrase",
-        "secret",
-        "ssl.key.pem",
-        "private.key.pem",
-        "sasl.oauthbearer.config",
-    ]
-    .iter()
-    .any(|part| name.contains(part))
-}
-
 fn warn_if_readable(
     name: &str,
     key: &str,
@@ -253,9 +294,9 @@ fn warn_if_readable(
         return;
     };
     let stands_here = matches!(option.value, OptionValue::Here(_));
-    if stands_here && is_secret(name) && file_mode.is_some_and(|mode| mode & 0o004 != 0) {
+    if stands_here && produce::is_secret(name) && file_mode.is_some_and(|mode| mode & 0o004 != 0) {
         let text = format!(
-            "a secret stands in {file}, which every user of this host can read; run chmod o= {file}, or put the value into a \
+            "what may be a secret stands in {file}, which every user of this host can read; run chmod o= {file}, or put the value into a \
              file of its own and name that below [{}]",
             schema::OPTIONS_FILE
         );
@@ -289,21 +330,6 @@ mod tests {
             "k1:99999",
         ] {
             assert!(odd_server(bad).is_some(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_known_by_the_option_s_name() {
-        for name in [
-            "sasl.password",
-            "ssl.key.password",
-            "ssl.key.pem",
-            "sasl.oauthbearer.client.secret",
-        ] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in ["sasl.username", "ssl.ca.pem", "ssl.key.location"] {
-            assert!(!is_secret(name), "{name}");
         }
     }
 }

@@ -15,8 +15,9 @@ use ipnet::IpNet;
 use super::certificate;
 use super::environment::fold;
 use super::problem::{Place, Problem};
-use super::raw::{RawListener, Set, Settings, Value};
+use super::raw::{RawListener, Set, Settings};
 use super::reader::{Findings, Reader};
+use super::value::Value;
 use crate::packet::{Allow, Listener, Protocol, Transport};
 use crate::receive;
 
@@ -192,27 +193,25 @@ fn bind(reader: &mut Reader<'_>, protocol: Protocol, transport: Transport) -> So
         default,
         |text| text.parse().ok(),
         "an address and a port",
-        |text| bind_advice(text, port),
+        |text| bind_advice(text, "[::]", port),
     )
 }
 
-/// What to write instead of an address that could not be read.
-pub(super) fn bind_advice(text: &str, port: u16) -> String {
-    let after_colon = text.rsplit(':').next().unwrap_or(text);
-    let port = after_colon.parse().unwrap_or(port);
+/// What to write instead of an address that could not be read. `any` is the address to suggest, in brackets if it is IPv6.
+pub(super) fn bind_advice(text: &str, any: &str, port: u16) -> String {
     if text
         .parse::<IpAddr>()
         .is_ok_and(|address| address.is_ipv6())
     {
-        return format!(
-            "write IPv6 addresses in brackets with the port behind them, for example \"[{text}]:{port}\""
-        );
+        return format!("write it in brackets with the port behind: \"[{text}]:{port}\"");
     }
     if text.parse::<IpAddr>().is_ok() {
         return format!("add the port: \"{text}:{port}\"");
     }
+    let after_colon = text.rsplit(':').next().unwrap_or(text);
+    let port = after_colon.parse().unwrap_or(port);
     format!(
-        "write \"[::]:{port}\" for all addresses, or one address of this host as digits, for example \"192.0.2.1:{port}\""
+        "write \"{any}:{port}\", or another address of this host as digits (names are not looked up)"
     )
 }
 
@@ -279,9 +278,12 @@ fn prefix(text: &str) -> Option<IpNet> {
 
 fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     warn_of_idle_limits(reader, config.listener.transport);
-    config.receive_buffer_bytes =
-        reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
-    config.shards = reader.size("listener.shards", config.shards);
+    if config.listener.transport == Transport::Udp {
+        config.receive_buffer_bytes =
+            reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
+        config.shards = reader.size("listener.shards", config.shards);
+        return;
+    }
     config.frame_bytes_max = reader.size("listener.frame_bytes_max", config.frame_bytes_max);
     config.connections_max = reader.size("listener.connections_max", config.connections_max);
     config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`schema`] is the table of keys: types, ranges, what a reload does.
-//! - `raw` is the file's shape, [`environment`] puts variables over it, `resolve` gives each stage what it needs.
+//! - `raw` is the file's shape, `value` judges one value, [`environment`] puts variables over it, `resolve` gives each stage what it needs.
 //! - Every key is optional, and so is the file: with nothing at all the agent receives, keeps what it can, and warns.
 //! - Problems name file, line, column, key, what was expected, what came and what to do ([`Problem`]).
 
@@ -28,15 +28,15 @@ mod resolve;
 pub mod schema;
 mod secret;
 mod size;
+mod value;
 
 pub use environment::of_process;
 pub use files::FILE_BYTES_MAX;
-pub use kafka::Kafka;
+pub use kafka::MESSAGE_BYTES_MAX_DEFAULT;
 pub use problem::{Place, Problem, Warning};
 pub use reader::Effective;
 pub use reload::{Reload, difference};
 pub use resolve::{AGENT_ID_BYTES_MAX, DRAIN_SECONDS_DEFAULT, Resolved};
-pub use secret::Secret;
 
 use files::Kept;
 use problem::Source;

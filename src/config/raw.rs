@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Problem, Source, nearest};
 use super::schema::{self, Key, Shape};
-use super::size;
-use crate::config::secret::Secret;
+use super::secret::Secret;
+use super::value::{self, Value};
 
 /// Everything that was set, by the file and by the environment.
 #[derive(Debug, Default)]
@@ -48,17 +48,6 @@ pub(super) struct Set {
     pub value: Value,
     /// Where it stands.
     pub at: Place,
-}
-
-/// A value of the right type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    /// Text, or one of a choice's words.
-    Text(String),
-    /// A number within its range.
-    Number(u64),
-    /// The parts of a list, each with its place.
-    List(Vec<(String, Place)>),
 }
 
 /// One librdkafka option.
@@ -138,7 +127,7 @@ impl Walk<'_> {
                 &at,
                 "",
                 text,
-                "correct the line or put # in front of it; the other keys were not checked yet",
+                "correct the line (most often a quote is missing) or put # in front of it; the other keys were not checked yet",
             ));
         }
     }
@@ -154,6 +143,13 @@ impl Walk<'_> {
                         self.listener(item);
                     }
                 }
+                (schema::LISTENER, DeValue::Table(_)) => self.problems.push(Problem::expected(
+                    &at,
+                    section,
+                    "[[listener]], a list with one table for each listener",
+                    "one table",
+                    "write the header with two brackets on each side: [[listener]]",
+                )),
                 (schema::LISTENER, other) => self.wrong_table(&at, section, other, "[[listener]]"),
                 (_, DeValue::Table(table)) if schema::SECTIONS.contains(&section) => {
                     let mut settings = std::mem::take(&mut self.raw.settings);
@@ -276,17 +272,14 @@ impl Walk<'_> {
     ) {
         let at = self.source.place(value.span().start);
         let read = match value.get_ref() {
-            DeValue::String(text) => from_text(key, shown, text, &at),
-            DeValue::Integer(number) => match key.shape {
-                Shape::Number(range) | Shape::Bytes(range) => {
-                    let parsed = number.as_str().replace('_', "");
-                    let parsed = i128::from_str_radix(&parsed, number.radix()).ok();
-                    in_range(key, shown, parsed, range, &number.to_string(), &at)
-                }
-                _ => Err(wrong_type(key, shown, &number.to_string(), &at)),
-            },
+            DeValue::String(text) => value::from_text(key, shown, text, &at),
+            DeValue::Integer(number) => {
+                let digits = number.as_str().replace('_', "");
+                let parsed = i128::from_str_radix(&digits, number.radix()).ok();
+                value::from_number(key, shown, parsed, &number.to_string(), &at)
+            }
             DeValue::Array(items) if key.shape == Shape::List => self.list(shown, items.iter()),
-            other => Err(wrong_type(key, shown, kind(other), &at)),
+            other => Err(value::wrong_type(key, shown, kind(other), &at)),
         };
         match read {
             Ok(value) => {
@@ -366,100 +359,13 @@ pub(super) fn unknown_key(at: &Place, section: &str, shown: &str) -> Problem {
         format!("`{name}` belongs below the header {}", header(other))
     } else {
         let known: Vec<&str> = schema::names_in(section).collect();
-        format!("{} has {}", header(section), known.join(", "))
+        let options = match section {
+            "kafka" => "options of librdkafka belong below the header [kafka.options]; ",
+            _ => "",
+        };
+        format!("{options}{} has {}", header(section), known.join(", "))
     };
     Problem::new(at, shown, "unknown key", advice)
-}
-
-/// Reads a value that came as text: from the file in quotes, or from the environment.
-pub(super) fn from_text(key: &Key, shown: &str, text: &str, at: &Place) -> Result<Value, Problem> {
-    let text = text.trim();
-    let quoted = format!("{text:?}");
-    match key.shape {
-        Shape::Text => Ok(Value::Text(text.to_owned())),
-        Shape::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
-        Shape::Choice(words) => {
-            let advice = match nearest(text, words.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "write one of these words".to_owned(),
-            };
-            Err(Problem::expected(
-                at,
-                shown,
-                &key.shape.expected(),
-                &quoted,
-                advice,
-            ))
-        }
-        // Quotes around a number are meant as the number: the environment has nothing else.
-        Shape::Number(range) => in_range(key, shown, text.parse().ok(), range, &quoted, at),
-        Shape::Bytes(range) => in_range(
-            key,
-            shown,
-            size::bytes(text).map(i128::from),
-            range,
-            &quoted,
-            at,
-        ),
-        Shape::List => {
-            let parts = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
-            Ok(Value::List(
-                parts.map(|part| (part.to_owned(), at.clone())).collect(),
-            ))
-        }
-    }
-}
-
-fn in_range(
-    key: &Key,
-    shown: &str,
-    number: Option<i128>,
-    range: schema::Range,
-    found: &str,
-    at: &Place,
-) -> Result<Value, Problem> {
-    let Some(number) = number else {
-        let advice = match key.shape {
-            Shape::Bytes(_) => "write a number, or a number with a unit, for example \"24 MiB\"",
-            _ => "write the number alone, without a unit",
-        };
-        return Err(Problem::expected(
-            at,
-            shown,
-            &key.shape.expected(),
-            found,
-            advice,
-        ));
-    };
-    match u64::try_from(number) {
-        Ok(number) if (range.min..=range.max).contains(&number) => Ok(Value::Number(number)),
-        _ => {
-            let advice = format!("choose a value in between: {}", range.reason);
-            Err(Problem::expected(
-                at,
-                shown,
-                &key.shape.expected(),
-                found,
-                advice,
-            ))
-        }
-    }
-}
-
-fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Problem {
-    let name = key.path.rsplit('.').next().unwrap_or(key.path);
-    let advice = match key.shape {
-        Shape::Text => format!("write {name} = \"...\""),
-        Shape::Choice(words) => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
-        Shape::Number(range) | Shape::Bytes(range) => {
-            format!("write a number, for example {name} = {}", range.min)
-        }
-        Shape::List => format!("write {name} = [\"...\", \"...\"]"),
-    };
-    Problem::expected(at, shown, &key.shape.expected(), found, advice)
 }
 
 /// A value's type in words; never its text.

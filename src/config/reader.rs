@@ -14,9 +14,10 @@ use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Place, Problem, Warning};
-use super::raw::{Set, Settings, Value};
+use super::raw::{Set, Settings};
 use super::schema;
 use super::secret::Secret;
+use super::value::Value;
 
 /// What each key says after files, variables and defaults were put together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -194,6 +195,11 @@ impl<'r> Reader<'r> {
     pub fn size(&mut self, path: &str, default: usize) -> usize {
         let default_wide = u64::try_from(default).unwrap_or(u64::MAX);
         usize::try_from(self.number(path, default_wide)).unwrap_or(default)
+    }
+
+    /// A number as librdkafka counts, or `default`. Ranges in the schema keep it within 32 bits.
+    pub fn number_u32(&mut self, path: &str, default: u32) -> u32 {
+        u32::try_from(self.number(path, default.into())).unwrap_or(default)
     }
 
     /// One of an enum's words, or `default`.

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::kafka::{self, Kafka};
+use super::kafka;
 use super::listener;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
@@ -20,6 +20,7 @@ use super::size;
 use crate::event::Kind;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
+use crate::produce;
 use crate::receive;
 use crate::route;
 use crate::spool::{self, WhenFull};
@@ -35,7 +36,7 @@ pub struct Resolved {
     /// For the spool.
     pub spool: spool::Config,
     /// For the produce stage.
-    pub kafka: Kafka,
+    pub produce: produce::Config,
     /// For the receive stage, one each.
     pub listeners: Vec<receive::Config>,
     /// For the status server.
@@ -71,23 +72,34 @@ pub(super) fn resolve(
     surroundings: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Resolved {
-    let kafka = kafka::resolve(raw, surroundings.file_mode, findings);
     let listeners = listener::resolve(&raw.listeners, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     let route = route::Config {
         topics: topics(&mut reader),
-        payload_bytes_max: kafka.message_bytes_max,
+        payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
+    let normalize = normalize(&mut reader, surroundings.host_name);
+    let spool = spool(&mut reader, &route);
+    let status = status(&mut reader);
+    let log = log(&mut reader);
+    let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
+    let produce = kafka::resolve(
+        raw,
+        surroundings.file_mode,
+        &normalize.agent_id,
+        &route,
+        findings,
+    );
     Resolved {
-        normalize: normalize(&mut reader, surroundings.host_name),
-        spool: spool(&mut reader, &route),
-        status: status(&mut reader),
-        log: log(&mut reader),
-        drain: Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT)),
-        effective: std::mem::take(&mut reader.findings.effective),
+        normalize,
         route,
-        kafka,
+        spool,
+        produce,
         listeners,
+        status,
+        log,
+        drain,
+        effective: std::mem::take(&mut findings.effective),
     }
 }
 
@@ -212,7 +224,7 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
         None => default,
         Some(OFF) => None,
         Some(text) => text.parse().ok().or_else(|| {
-            let advice = listener::bind_advice(text, 9514);
+            let advice = listener::bind_advice(text, "127.0.0.1", 9514);
             reader.problem(
                 KEY,
                 "an address and a port, or \"off\"",

@@ -10,6 +10,8 @@
 //! Ranges stand here with their reasons, so that a value is judged alike wherever it comes from. Defaults do not: they
 //! belong to the stages.
 
+use super::size;
+
 /// One key.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -122,16 +124,29 @@ pub const KEYS: &[Key] = &[
             "bytes",
             1024,
             8 * MIB,
-            "a batch must fit into the producer's window of 16 MiB twice, one in flight and one being filled",
+            "a batch must fit into kafka.window_bytes twice, once on its way and once being filled",
         )),
     ),
     key(
         "kafka.batch_records",
+        Shape::Number(range("records", 1, 1_000_000, "librdkafka takes no more")),
+    ),
+    key(
+        "kafka.window_records",
         Shape::Number(range(
             "records",
-            1,
-            20_000,
-            "the producer's window holds 20000 records",
+            100,
+            1_000_000,
+            "fewer would wait for every answer, more are memory beside the spool (some 200 bytes each)",
+        )),
+    ),
+    key(
+        "kafka.window_bytes",
+        Shape::Bytes(range(
+            "bytes",
+            2 * MIB,
+            1024 * MIB,
+            "a batch and a largest record must fit, and it is memory beside the spool",
         )),
     ),
     key(
@@ -139,7 +154,7 @@ pub const KEYS: &[Key] = &[
         Shape::Bytes(range(
             "bytes",
             4096,
-            MIB - 512,
+            MIB,
             "below it an event cannot be cut small enough, above it the spool does not take its record",
         )),
     ),
@@ -286,8 +301,12 @@ impl Shape {
                 "a whole number of {} from {} to {}",
                 range.unit, range.min, range.max
             ),
-            Shape::Bytes(range) => format!("a number of bytes from {} to {}", range.min, range.max),
-            Shape::List => "a list of texts".to_owned(),
+            Shape::Bytes(range) => format!(
+                "a number of bytes from {} to {}",
+                size::shown(range.min),
+                size::shown(range.max)
+            ),
+            Shape::List => "text or a list of texts, in quotes".to_owned(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The value of a librdkafka option: it may be a password or a key, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(super) struct Secret(String);
 
 impl Secret {
     /// Takes the text.

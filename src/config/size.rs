@@ -22,6 +22,18 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// Bytes in the largest unit that needs no fraction: `24 MiB`, `480`.
+pub(super) fn shown(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units
+        .into_iter()
+        .find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    unit.map_or_else(
+        || bytes.to_string(),
+        |(factor, name)| format!("{} {name}", bytes / factor),
+    )
+}
+
 /// Minutes east of UTC of `+01:00`, `-0330`, `Z` or `UTC`. No zone on earth is further away than -12:00 and +14:00.
 pub(super) fn utc_offset_minutes(text: &str) -> Option<i16> {
     if matches!(text, "Z" | "z" | "UTC" | "utc") {
@@ -31,7 +43,11 @@ pub(super) fn utc_offset_minutes(text: &str) -> Option<i16> {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+')?),
     };
-    let digits = rest.replacen(':', "", 1);
+    let digits = match rest.split_once(':') {
+        Some((hours, minutes)) if hours.len() == 2 => format!("{hours}{minutes}"),
+        Some(_) => return None,
+        None => rest.to_owned(),
+    };
     let well_formed = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit());
     let number: i16 = digits.parse().ok().filter(|_| well_formed)?;
     let (hours, minutes) = (number / 100, number % 100);
@@ -50,6 +66,16 @@ mod tests {
         assert_eq!(bytes("1 GB"), Some(1_000_000_000));
         assert_eq!(bytes("65_536"), Some(65_536));
         assert_eq!(bytes("512 B"), Some(512));
+    }
+
+    #[test]
+    fn a_size_is_shown_as_it_can_be_written() {
+        assert_eq!(shown(25_165_824), "24 MiB");
+        assert_eq!(shown(480), "480");
+        assert_eq!(shown(1_000_000), "1000000");
+        for size in [0, 480, 4096, 1 << 20, 17_179_869_184] {
+            assert_eq!(bytes(&shown(size)), Some(size));
+        }
     }
 
     #[test]
