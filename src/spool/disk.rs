@@ -44,6 +44,8 @@ pub trait Disk: Debug + Send + Sync {
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// The names of the files in `folder`, in any order; names that are not UTF-8 are left out.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// The names of the folders in `folder`, likewise.
+    fn list_folders(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Makes a new file (mode 0600); an error if it exists.
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing. Links are not followed.
@@ -300,6 +302,17 @@ pub(super) fn read_full_at(
     Ok(filled)
 }
 
+fn names(folder: &Path, wanted: fn(&std::fs::FileType) -> bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if wanted(&entry.file_type()?) {
+            names.extend(entry.file_name().into_string().ok());
+        }
+    }
+    Ok(names)
+}
+
 /// The operating system's file systems.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -344,14 +357,11 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.extend(entry.file_name().into_string().ok());
-            }
-        }
-        Ok(names)
+        names(folder, std::fs::FileType::is_file)
+    }
+
+    fn list_folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        names(folder, std::fs::FileType::is_dir)
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

@@ -302,6 +302,18 @@ impl Disk for ForgetfulDisk {
             .collect())
     }
 
+    fn list_folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let state = self.lock_state();
+        let parents = state.names.keys().filter_map(|path| path.parent());
+        let here = parents.filter(|parent| parent.parent() == Some(folder));
+        let mut names: Vec<String> = here
+            .filter_map(|parent| Some(parent.file_name()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
         state.operate().map_err(error)?;

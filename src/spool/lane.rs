@@ -91,11 +91,20 @@ pub(super) struct Dropped {
 impl Lane {
     /// An empty lane that goes on where `cursor` and its log end.
     pub fn new(topic: String, next: u64, cursor: Cursor) -> Lane {
-        let Cursor { settled, mut totals, .. } = cursor;
-        totals.pending =
-            totals.accepted.saturating_sub(totals.delivered + totals.dead_letter + totals.lost_total());
+        let Cursor {
+            settled,
+            mut totals,
+            ..
+        } = cursor;
+        totals.pending = totals
+            .accepted
+            .saturating_sub(totals.delivered + totals.dead_letter + totals.lost_total());
         totals.earlier = totals.from_packets;
-        let read = Position { number: settled.low().min(next), segment: 0, byte: 0 };
+        let read = Position {
+            number: settled.low().min(next),
+            segment: 0,
+            byte: 0,
+        };
         Lane {
             topic,
             segments: VecDeque::new(),
@@ -150,18 +159,28 @@ impl Lane {
     }
 
     pub fn has_room(&self, size: usize) -> bool {
-        self.segments.back().is_some_and(|segment| segment.bytes.len() + size <= SEGMENT_BYTES)
+        self.segments
+            .back()
+            .is_some_and(|segment| segment.bytes.len() + size <= SEGMENT_BYTES)
     }
 
     pub fn open_segment(&mut self, opened: u64, bytes: Vec<u8>) {
         let first = self.next;
-        self.segments.push_back(Segment { opened, first, end: first, bytes, written_bytes: 0 });
+        self.segments.push_back(Segment {
+            opened,
+            first,
+            end: first,
+            bytes,
+            written_bytes: 0,
+        });
     }
 
     /// Appends to the last segment, which the caller has made room in. Returns the number and the frame's size.
     pub fn append(&mut self, record: &Record<'_>) -> (Number, usize) {
         let number = self.next;
-        let Some(segment) = self.segments.back_mut() else { return (Number(number), 0) };
+        let Some(segment) = self.segments.back_mut() else {
+            return (Number(number), 0);
+        };
         let size = frame::write(record, number, &mut segment.bytes);
         self.next += 1;
         segment.end = self.next;
@@ -194,11 +213,20 @@ impl Lane {
     /// Copies frames that are not in the log into `run` until it holds `bytes_max`; returns their numbers.
     pub fn copy_unwritten(&self, bytes_max: usize, run: &mut Vec<u8>) -> Range<u64> {
         let mut end = self.written;
-        for segment in self.segments.iter().filter(|segment| segment.end > self.written) {
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.end > self.written)
+        {
             if run.len() >= bytes_max {
                 break;
             }
-            run.extend_from_slice(segment.bytes.get(segment.written_bytes..).unwrap_or_default());
+            run.extend_from_slice(
+                segment
+                    .bytes
+                    .get(segment.written_bytes..)
+                    .unwrap_or_default(),
+            );
             end = segment.end;
         }
         self.written..end
@@ -206,7 +234,11 @@ impl Lane {
 
     /// The log has `numbers`; `origins` are those among them that were not accepted before.
     pub fn mark_written(&mut self, numbers: Range<u64>, origins: Origins) {
-        for segment in self.segments.iter_mut().filter(|segment| segment.first < numbers.end) {
+        for segment in self
+            .segments
+            .iter_mut()
+            .filter(|segment| segment.first < numbers.end)
+        {
             segment.written_bytes = match segment.end <= numbers.end {
                 true => segment.bytes.len(),
                 false => segment.byte_of(numbers.end),
@@ -219,14 +251,20 @@ impl Lane {
     /// After a failed sync: the records from `number` on are written again.
     pub fn unwrite(&mut self, number: u64) {
         self.written = self.written.min(number);
-        for segment in self.segments.iter_mut().filter(|segment| segment.end > number) {
+        for segment in self
+            .segments
+            .iter_mut()
+            .filter(|segment| segment.end > number)
+        {
             segment.written_bytes = segment.byte_of(number);
         }
     }
 
     /// The lowest number that is still in memory.
     pub fn first_in_memory(&self) -> u64 {
-        self.segments.front().map_or(self.next, |segment| segment.first)
+        self.segments
+            .front()
+            .map_or(self.next, |segment| segment.first)
     }
 
     /// Whether the next record to read is only in the log any more.
@@ -240,7 +278,11 @@ impl Lane {
 
     /// A read of the log has come to `number`, and gave out records below it.
     pub fn read_to(&mut self, number: u64, batch: &Batch) {
-        let repeated = batch.entries().iter().filter(|entry| entry.number.0 < self.read_max).count();
+        let repeated = batch
+            .entries()
+            .iter()
+            .filter(|entry| entry.number.0 < self.read_max)
+            .count();
         self.counts.redelivered += repeated as u64;
         self.seek(number);
         self.read_max = self.read_max.max(number);
@@ -249,12 +291,18 @@ impl Lane {
     /// Copies unread, accepted records that are not settled into `batch`.
     pub fn read(&mut self, limit: ReadLimit, batch: &mut Batch) {
         while batch.entries().len() < limit.records && self.read.number < self.accepted {
-            let Some(segment) = self.segments.get(self.read.segment) else { break };
+            let Some(segment) = self.segments.get(self.read.segment) else {
+                break;
+            };
             let Some(frame) = segment.bytes.get(self.read.byte..).and_then(frame::read) else {
                 if self.read.segment + 1 == self.segments.len() {
                     break;
                 }
-                self.read = Position { number: segment.end, segment: self.read.segment + 1, byte: 0 };
+                self.read = Position {
+                    number: segment.end,
+                    segment: self.read.segment + 1,
+                    byte: 0,
+                };
                 continue;
             };
             if frame.number >= self.accepted {
@@ -284,31 +332,57 @@ impl Lane {
 
     /// Puts the read position to `number`, in memory where it is, before the first segment where only the log has it.
     fn seek(&mut self, number: u64) {
-        let index = self.segments.iter().position(|segment| segment.end > number);
+        let index = self
+            .segments
+            .iter()
+            .position(|segment| segment.end > number);
         self.read = match index.and_then(|index| Some((index, self.segments.get(index)?))) {
-            Some((segment, held)) => Position { number, segment, byte: held.byte_of(number) },
+            Some((segment, held)) => Position {
+                number,
+                segment,
+                byte: held.byte_of(number),
+            },
             None => {
-                let byte = self.segments.back().map_or(0, |segment| segment.bytes.len());
-                Position { number, segment: self.segments.len().saturating_sub(1), byte }
+                let byte = self
+                    .segments
+                    .back()
+                    .map_or(0, |segment| segment.bytes.len());
+                Position {
+                    number,
+                    segment: self.segments.len().saturating_sub(1),
+                    byte,
+                }
             }
         };
     }
 
     /// When the oldest segment that the producer has not begun to read was opened.
     pub fn oldest_unread_segment(&self) -> Option<u64> {
-        self.segments.get(self.first_unread_segment()?).map(|segment| segment.opened)
+        self.segments
+            .get(self.first_unread_segment()?)
+            .map(|segment| segment.opened)
     }
 
     /// Gives up the oldest segment that the producer has not begun to read (memory kind).
     pub fn drop_oldest_unread_segment(&mut self) -> Dropped {
-        let segment = self.first_unread_segment().and_then(|index| self.segments.remove(index));
-        let Some(segment) = segment else { return Dropped { bytes: 0, buffer: Vec::new() } };
+        let segment = self
+            .first_unread_segment()
+            .and_then(|index| self.segments.remove(index));
+        let Some(segment) = segment else {
+            return Dropped {
+                bytes: 0,
+                buffer: Vec::new(),
+            };
+        };
         self.lose(segment.first..segment.end, LossReason::SpoolFull);
         // The read position, if it stood at the start of the segment, now stands at the start of the one behind it.
         if self.read.number == segment.first {
             self.read.number = segment.end;
         }
-        Dropped { bytes: segment.bytes.len(), buffer: segment.bytes }
+        Dropped {
+            bytes: segment.bytes.len(),
+            buffer: segment.bytes,
+        }
     }
 
     fn first_unread_segment(&self) -> Option<usize> {
@@ -325,13 +399,27 @@ impl Lane {
 
     /// Forgets the first segment, which the log has.
     pub fn forget_first_segment(&mut self) -> Dropped {
-        let Some(segment) = self.segments.pop_front() else { return Dropped { bytes: 0, buffer: Vec::new() } };
+        let Some(segment) = self.segments.pop_front() else {
+            return Dropped {
+                bytes: 0,
+                buffer: Vec::new(),
+            };
+        };
         match self.read.segment {
             0 if self.read.number >= segment.end => self.read.byte = 0,
-            0 => self.read = Position { number: self.read.number, segment: 0, byte: 0 },
+            0 => {
+                self.read = Position {
+                    number: self.read.number,
+                    segment: 0,
+                    byte: 0,
+                }
+            }
             _ => self.read.segment -= 1,
         }
-        Dropped { bytes: segment.bytes.len(), buffer: segment.bytes }
+        Dropped {
+            bytes: segment.bytes.len(),
+            buffer: segment.bytes,
+        }
     }
 
     /// The broker has acknowledged these.
@@ -350,7 +438,11 @@ impl Lane {
     /// Settles `numbers`, as far as they were accepted; returns how many were not settled before.
     fn settle(&mut self, numbers: Range<u64>) -> u64 {
         let end = numbers.end.min(self.accepted);
-        let settled = if numbers.start < end { self.settled.add(numbers.start..end) } else { 0 };
+        let settled = if numbers.start < end {
+            self.settled.add(numbers.start..end)
+        } else {
+            0
+        };
         self.counts.pending -= settled;
         settled
     }
@@ -372,21 +464,33 @@ impl Lane {
         if self.read.segment > 0 {
             self.read.segment -= 1;
         } else {
-            self.read = Position { number: self.read.number.max(segment.end), segment: 0, byte: 0 };
+            self.read = Position {
+                number: self.read.number.max(segment.end),
+                segment: 0,
+                byte: 0,
+            };
         }
         Some(segment.bytes)
     }
 
     /// What a crash must find: which records are settled, and what was counted of those that are in the log.
     pub fn cursor(&self) -> Cursor {
-        Cursor { settled: self.settled.clone(), counted_to: self.accepted, totals: self.counts.clone() }
+        Cursor {
+            settled: self.settled.clone(),
+            counted_to: self.accepted,
+            totals: self.counts.clone(),
+        }
     }
 
     pub fn view(&self) -> LaneView {
         LaneView {
             topic: self.topic.clone(),
             pending: self.pending(),
-            bytes: self.segments.iter().map(|segment| segment.bytes.len()).sum(),
+            bytes: self
+                .segments
+                .iter()
+                .map(|segment| segment.bytes.len())
+                .sum(),
             oldest_received: self.oldest_received(),
             next: Number(self.next),
         }
@@ -395,7 +499,10 @@ impl Lane {
     fn oldest_received(&self) -> Option<UnixMicros> {
         let low = self.settled.low();
         let segment = self.segments.iter().find(|segment| segment.end > low)?;
-        let frame = segment.bytes.get(segment.byte_of(low)..).and_then(frame::read)?;
+        let frame = segment
+            .bytes
+            .get(segment.byte_of(low)..)
+            .and_then(frame::read)?;
         Some(frame.received)
     }
 }
@@ -404,7 +511,12 @@ impl Segment {
     /// Where the frame of `number`, or of the first number above it, begins.
     fn byte_of(&self, number: u64) -> usize {
         let mut at = 0;
-        while let Some(frame) = self.bytes.get(at..).and_then(frame::read).filter(|frame| frame.number < number) {
+        while let Some(frame) = self
+            .bytes
+            .get(at..)
+            .and_then(frame::read)
+            .filter(|frame| frame.number < number)
+        {
             at += frame.size;
         }
         at

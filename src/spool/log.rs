@@ -221,6 +221,19 @@ impl Log {
         Ok(())
     }
 
+    /// Leaves out the numbers below `number`: they were settled without having been written. The next append begins a
+    /// new segment there.
+    pub fn skip_to(&mut self, number: u64) {
+        if number <= self.next {
+            return;
+        }
+        // A sync that fails here comes back from the next append, as it must.
+        let _ = self.roll();
+        self.newest = None;
+        self.shared.lock().known.add(self.next..number);
+        self.next = number;
+    }
+
     /// Makes the file that begins with the next number. A segment that holds nothing yet is begun again.
     fn begin_segment(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         let path: Arc<Path> = Arc::from(self.folder.join(segment::file_name(self.next)));

@@ -35,18 +35,25 @@ pub mod segment;
 mod settled;
 mod writer;
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::packet::Reason;
-use crate::record::{LaneId, Number, Origin, Record};
+use crate::record::{LaneId, Number, Record};
 use crate::time::UnixMicros;
 
+use cursor::Cursor;
 use lane::Lane;
+use log::LogReader;
+use segment::Damage;
 
+pub use disk::SpoolError;
 pub use frame::{Batch, Entry, KEY_BYTES_MAX};
 pub use settled::Settled;
+pub use writer::{Opened, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
 /// large enough for some hundred records, so that segments are rare beside records.
@@ -82,7 +89,7 @@ impl Config {
 pub struct DiskConfig {
     /// The spool's folder. It must belong to the user that the agent runs as.
     pub folder: PathBuf,
-    /// Bytes that all logs together may take.
+    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less.
     pub bytes_max: u64,
     /// Bytes that are always left free on the file system.
     pub free_bytes_min: u64,
@@ -218,10 +225,20 @@ impl Spool {
     /// An empty memory spool. `config.disk` is not looked at.
     pub fn new(config: &Config) -> Spool {
         let lane = |topic: &String| Lane::new(topic.clone(), 0, Cursor::default());
-        Spool::with(config, config.topics.iter().map(lane).collect(), Keeping::Memory, Vec::new())
+        Spool::with(
+            config,
+            config.topics.iter().map(lane).collect(),
+            Keeping::Memory,
+            Vec::new(),
+        )
     }
 
-    fn with(config: &Config, lanes: Vec<Lane>, keeping: Keeping, readers: Vec<Mutex<LogReader>>) -> Spool {
+    fn with(
+        config: &Config,
+        lanes: Vec<Lane>,
+        keeping: Keeping,
+        readers: Vec<Mutex<LogReader>>,
+    ) -> Spool {
         let inner = Inner {
             lanes,
             keeping,
@@ -237,7 +254,12 @@ impl Spool {
             log_bytes: 0,
             damage: Vec::new(),
         };
-        Spool { inner: Mutex::new(inner), arrived: Condvar::new(), to_write: Condvar::new(), readers }
+        Spool {
+            inner: Mutex::new(inner),
+            arrived: Condvar::new(),
+            to_write: Condvar::new(),
+            readers,
+        }
     }
 
     /// Takes a record: gives it the next number of its lane, writes the number into the payload's gap, and keeps it.
@@ -246,7 +268,8 @@ impl Spool {
         let mut inner = self.lock();
         let number = inner.append(record)?;
         let wake_writer = std::mem::take(&mut inner.writer_waits);
-        let wake_producer = inner.keeping != Keeping::Disk && std::mem::take(&mut inner.producer_waits);
+        let wake_producer =
+            inner.keeping != Keeping::Disk && std::mem::take(&mut inner.producer_waits);
         drop(inner);
         if wake_writer {
             self.to_write.notify_one();
@@ -260,7 +283,10 @@ impl Spool {
     /// Whether this record is safe in the sense of the kind: in memory, or in the log. While the disk fails, new
     /// records are not.
     pub fn is_accepted(&self, (lane, number): (LaneId, Number)) -> bool {
-        self.lock().lanes.get(usize::from(lane.0)).is_some_and(|lane| number.0 < lane.written())
+        self.lock()
+            .lanes
+            .get(usize::from(lane.0))
+            .is_some_and(|lane| number.0 < lane.written())
     }
 
     /// Copies the next unread, unsettled records of `lane` into `batch` (which is cleared first) and moves the lane's
@@ -270,7 +296,9 @@ impl Spool {
         batch.clear();
         let index = usize::from(id.0);
         let mut inner = self.lock();
-        let Some(lane) = inner.lanes.get_mut(index) else { return 0 };
+        let Some(lane) = inner.lanes.get_mut(index) else {
+            return 0;
+        };
         match self.readers.get(index).filter(|_| lane.is_behind()) {
             None => lane.read(limit, batch),
             Some(reader) => {
@@ -294,19 +322,25 @@ impl Spool {
     ) {
         let outcome = reader.read(from, settled, limit, batch);
         let mut inner = self.lock();
-        let Some(lane) = inner.lanes.get_mut(usize::from(id.0)) else { return };
+        let inner = &mut *inner;
+        let Some(lane) = inner.lanes.get_mut(usize::from(id.0)) else {
+            return;
+        };
         match outcome {
             Ok(outcome) => {
-                // What the log does not have any more, and memory has not, is gone: nothing is left to wait for.
-                let gone = outcome.caught_up && batch.entries().is_empty();
-                let next = if gone { outcome.next.max(lane.first_in_memory()) } else { outcome.next };
-                lane.read_to(next, batch);
+                // What neither log nor memory has is gone, and was counted when it went: nothing to wait for.
+                let gone = outcome.caught_up && outcome.next < lane.first_in_memory();
+                lane.read_to(
+                    if gone {
+                        lane.first_in_memory()
+                    } else {
+                        outcome.next
+                    },
+                    batch,
+                );
                 for damage in outcome.damage {
                     lane.lose(damage.numbers.clone(), LossReason::Corrupt);
                     inner.damage.push((id, damage));
-                    let Some(again) = inner.lanes.get_mut(usize::from(id.0)) else { return };
-                    debug_assert!(again.read_number() >= from);
-                    return self.settle_rest(inner, id);
                 }
             }
             Err(error) => {
@@ -315,3 +349,215 @@ impl Spool {
             }
         }
     }
+
+    /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.
+    pub fn acknowledge(&self, lane: LaneId, numbers: Range<u64>) {
+        self.settle(lane, |lane| lane.deliver(numbers));
+    }
+
+    /// The broker will never take this record: it is given up so that the rest goes on, and counted as `lost{poison}`.
+    /// Whoever calls says in the log which record it was and why.
+    pub fn give_up(&self, lane: LaneId, number: Number) {
+        self.settle(lane, |lane| {
+            _ = lane.lose(number.0..number.0 + 1, LossReason::Poison)
+        });
+    }
+
+    fn settle(&self, lane: LaneId, change: impl FnOnce(&mut Lane)) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let Some(lane) = inner.lanes.get_mut(usize::from(lane.0)) else {
+            return;
+        };
+        change(lane);
+        while let Some(buffer) = lane.take_settled_segment() {
+            inner.bytes -= buffer.len();
+            keep_spare(&mut inner.spare, buffer);
+        }
+    }
+
+    /// Moves the read position of `lane` back to its lowest unsettled record: what was read and not settled will be
+    /// read again, and counted as `redelivered` then.
+    pub fn rewind(&self, lane: LaneId) {
+        if let Some(lane) = self.lock().lanes.get_mut(usize::from(lane.0)) {
+            lane.rewind();
+        }
+    }
+
+    /// Waits until a record is there that nobody has read, or the spool is closed, or `timeout` is over.
+    /// Receivers pay for the wake-up only while somebody waits.
+    pub fn wait(&self, timeout: Duration) {
+        let mut inner = self.lock();
+        if inner.closed || inner.lanes.iter().any(Lane::has_unread) {
+            return;
+        }
+        inner.producer_waits = true;
+        let waited = self.arrived.wait_timeout_while(inner, timeout, |inner| {
+            inner.producer_waits && !inner.closed
+        });
+        waited
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .producer_waits = false;
+    }
+
+    /// Wakes the producer for good: `wait` returns at once from now on.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// What is still in memory is lost with the process: counts it as `lost{process_end}` and returns how many records
+    /// those are. With the disk kind, records stay pending for the next start.
+    pub fn abandon(&self) -> u64 {
+        let mut inner = self.lock();
+        match inner.keeping {
+            Keeping::Memory => inner.lanes.iter_mut().map(Lane::abandon).sum(),
+            Keeping::Disk | Keeping::DiskFails(_) => 0,
+        }
+    }
+
+    /// The record side of the ledger.
+    pub fn counts(&self) -> RecordCounts {
+        let inner = self.lock();
+        let mut counts = RecordCounts::default();
+        inner
+            .lanes
+            .iter()
+            .for_each(|lane| counts.add(&lane.counts()));
+        counts
+    }
+
+    /// Bytes held now: in the logs with the disk kind, else in memory.
+    pub fn bytes(&self) -> u64 {
+        let inner = self.lock();
+        match inner.keeping {
+            Keeping::Memory => inner.bytes as u64,
+            Keeping::Disk | Keeping::DiskFails(_) => inner.log_bytes,
+        }
+    }
+
+    /// Whether records are kept on disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.lock().keeping != Keeping::Memory
+    }
+
+    /// What is wrong with the disk, if anything; then new records are kept in memory only.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.lock().keeping {
+            Keeping::DiskFails(why) => Some(why.clone()),
+            Keeping::Memory | Keeping::Disk => None,
+        }
+    }
+
+    /// Every lane, for the status page.
+    pub fn lanes(&self) -> Vec<LaneView> {
+        self.lock().lanes.iter().map(Lane::view).collect()
+    }
+
+    /// The topics, in the order of the lanes: those of the configuration, then those that only the disk still has
+    /// records for.
+    pub fn topics(&self) -> Vec<String> {
+        self.lock()
+            .lanes
+            .iter()
+            .map(|lane| lane.topic().to_owned())
+            .collect()
+    }
+
+    /// Records of `lane` that are not settled yet.
+    pub fn pending(&self, lane: LaneId) -> u64 {
+        self.lock()
+            .lanes
+            .get(usize::from(lane.0))
+            .map_or(0, Lane::pending)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, record: &Record<'_>) -> Result<Number, Reason> {
+        let size = frame::size_max(record);
+        let index = usize::from(record.lane.0);
+        let fits = record.payload.len() <= PAYLOAD_BYTES_MAX && record.key.len() <= KEY_BYTES_MAX;
+        if !fits || index >= self.lanes.len() {
+            return Err(Reason::TooLarge);
+        }
+        if self.log_is_full {
+            return Err(Reason::SpoolFull);
+        }
+        while self.bytes + size > self.bytes_max {
+            self.make_room()?;
+        }
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Err(Reason::TooLarge);
+        };
+        if !lane.has_room(size) {
+            lane.open_segment(self.segments_opened, self.spare.pop().unwrap_or_default());
+            self.segments_opened += 1;
+        }
+        let (number, bytes) = lane.append(record);
+        self.bytes += bytes;
+        match self.keeping {
+            Keeping::Memory => lane.accept_in_memory(),
+            Keeping::DiskFails(_) => lane.accept_in_hand(),
+            Keeping::Disk => {}
+        }
+        Ok(number)
+    }
+
+    /// Frees a segment's memory, by the kind's and the policy's rules.
+    fn make_room(&mut self) -> Result<(), Reason> {
+        let freed = match (&self.keeping, self.when_full) {
+            (Keeping::Memory, WhenFull::DropNewest) => return Err(Reason::SpoolFull),
+            (Keeping::Memory, WhenFull::DropOldest) => {
+                let lane = oldest(&mut self.lanes, Lane::oldest_unread_segment)
+                    .ok_or(Reason::SpoolFull)?;
+                lane.drop_oldest_unread_segment()
+            }
+            (Keeping::Disk | Keeping::DiskFails(_), _) => {
+                let lane = oldest(&mut self.lanes, Lane::oldest_written_segment)
+                    .ok_or(Reason::SpoolStalled)?;
+                lane.forget_first_segment()
+            }
+        };
+        self.bytes -= freed.bytes;
+        keep_spare(&mut self.spare, freed.buffer);
+        Ok(())
+    }
+
+    /// The disk does not take records: from now on memory is all there is, until the writer says otherwise.
+    fn disk_fails(&mut self, why: String) {
+        if self.keeping == Keeping::Memory {
+            return;
+        }
+        if self.keeping == Keeping::Disk {
+            self.lanes.iter_mut().for_each(Lane::accept_in_hand);
+        }
+        self.keeping = Keeping::DiskFails(why);
+    }
+}
+
+/// The lane whose segment of the asked sort was opened first.
+fn oldest(lanes: &mut [Lane], opened: impl Fn(&Lane) -> Option<u64>) -> Option<&mut Lane> {
+    let lanes = lanes
+        .iter_mut()
+        .filter_map(|lane| Some((opened(lane)?, lane)));
+    lanes
+        .min_by_key(|(opened, _)| *opened)
+        .map(|(_, lane)| lane)
+}
+
+/// Keeps a few buffers: enough for a steady flow, little enough that a burst's memory is given back.
+fn keep_spare(spare: &mut Vec<Vec<u8>>, mut buffer: Vec<u8>) {
+    if spare.len() < 16 && buffer.capacity() <= SEGMENT_BYTES * 2 {
+        buffer.clear();
+        spare.push(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests;
