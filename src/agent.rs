@@ -30,7 +30,7 @@ use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
 use crate::receive::{AllowList, ReceiveError, Stop, tcp};
 use crate::route::{Boot, Router};
-use crate::spool::Spool;
+use crate::spool::{self, Spool, WriterStop};
 use crate::status;
 use crate::time::UnixMicros;
 
@@ -60,6 +60,7 @@ pub struct Agent {
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
+    writer: Option<(Arc<WriterStop>, JoinHandle<()>)>,
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
     status: Option<status::Running>,
@@ -90,13 +91,21 @@ impl Agent {
     pub fn start(config: Resolved) -> Result<Agent, AgentError> {
         let started = UnixMicros::now();
         let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
-        let spool = Arc::new(Spool::new(&config.spool));
+        let Kept {
+            spool,
+            writer,
+            spool_trouble,
+        } = Kept::open(&config.spool, &heartbeats);
         let agent_id = &config.normalize.agent_id;
         let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
         let beat = producer_heartbeat.clone();
-        let producer = produce::spawn(config.produce.clone(), spool.clone(), move || beat.beat())?;
+        let producing = produce::Config {
+            topics: spool.topics(),
+            ..config.produce.clone()
+        };
+        let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
         let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
@@ -107,7 +116,12 @@ impl Agent {
             started,
             clock: Instant::now(),
             spool: spool.clone(),
-            spool_bytes_max: config.spool.bytes_max,
+            spool_bytes_max: config
+                .spool
+                .disk
+                .as_ref()
+                .map_or(config.spool.bytes_max as u64, |disk| disk.bytes_max),
+            spool_trouble,
             ledgers: hearing.ledgers,
             listeners: hearing.states,
             producer: producer.watch(),
@@ -123,6 +137,7 @@ impl Agent {
             stop,
             receivers,
             ears: hearing.ears,
+            writer,
             producer: Some(producer),
             producer_heartbeat,
             observer,
@@ -232,6 +247,7 @@ impl Agent {
                 "the memory spool ended with records that Kafka had not acknowledged"
             );
         }
+        self.close_writer();
         self.main_heartbeat.finish();
         let ledger = self.ledger();
         let _ = self.status_stop.send(true);
@@ -271,11 +287,89 @@ impl Agent {
         self.producer_heartbeat.finish();
     }
 
+    /// The last cursor is saved, so that the next start knows what Kafka has.
+    fn close_writer(&mut self) {
+        let Some((stop, thread)) = self.writer.take() else {
+            return;
+        };
+        stop.stop();
+        self.while_alive(|_| thread.is_finished());
+        if thread.join().is_err() {
+            tracing::error!("the spool's writer had ended by a panic");
+        }
+        let pending = self.spool.counts().pending;
+        if pending > 0 {
+            tracing::info!(records = pending, "events wait on disk for the next start");
+        }
+    }
+
     /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.
     fn while_alive(&self, done: impl Fn(&Agent) -> bool) {
         while !done(self) {
             self.tick();
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The spool, and its writer where it is on disk.
+struct Kept {
+    spool: Arc<Spool>,
+    writer: Option<(Arc<WriterStop>, JoinHandle<()>)>,
+    /// Why a spool on disk was asked for and there is one in memory.
+    spool_trouble: Option<String>,
+}
+
+impl Kept {
+    /// Opens the spool on disk; where that cannot be, one in memory takes its place and the reason is kept.
+    fn open(config: &spool::Config, heartbeats: &Heartbeats) -> Kept {
+        let Some(disk) = &config.disk else {
+            return Kept::in_memory(config, None);
+        };
+        let opened = match Spool::open(config, disk) {
+            Ok(opened) => opened,
+            Err(error) => return Kept::in_memory(config, Some(error.to_string())),
+        };
+        for (topic, found) in &opened.recoveries {
+            if found.lost > 0 || found.torn_bytes > 0 {
+                tracing::warn!(
+                    topic,
+                    lost = found.lost,
+                    torn_bytes = found.torn_bytes,
+                    "the spool was damaged; what was lost is counted"
+                );
+            }
+        }
+        let counts = opened.spool.counts();
+        tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
+        let stop = Arc::new(WriterStop::default());
+        match opened
+            .writer
+            .spawn(stop.clone(), heartbeats.register("spool-writer"))
+        {
+            Ok(thread) => Kept {
+                spool: opened.spool,
+                writer: Some((stop, thread)),
+                spool_trouble: None,
+            },
+            Err(error) => Kept::in_memory(
+                config,
+                Some(format!("the writer's thread could not be started: {error}")),
+            ),
+        }
+    }
+
+    fn in_memory(config: &spool::Config, spool_trouble: Option<String>) -> Kept {
+        if let Some(why) = &spool_trouble {
+            tracing::error!(
+                why,
+                "the spool is in memory until the next start: what it holds is gone when the process ends"
+            );
+        }
+        Kept {
+            spool: Arc::new(Spool::new(config)),
+            writer: None,
+            spool_trouble,
         }
     }
 }

@@ -200,6 +200,7 @@ pub fn one_event(
         bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
         when_full: crate::spool::WhenFull::DropNewest,
         topics: route.lanes(),
+        disk: None,
     }));
     let router = Arc::new(Router::new(
         &route,
@@ -261,6 +262,7 @@ mod tests {
             bytes_max: 1 << 20,
             when_full: crate::spool::WhenFull::DropNewest,
             topics: route.lanes(),
+            disk: None,
         }));
         let settings = Arc::new(Settings::new(normalize::Config::for_agent("test")));
         let router = Arc::new(Router::new(
@@ -368,6 +370,7 @@ mod tests {
             bytes_max: 10,
             when_full: crate::spool::WhenFull::DropNewest,
             topics: route.lanes(),
+            disk: None,
         }));
         let router = Arc::new(Router::new(
             &route,

@@ -22,7 +22,9 @@ pub(super) struct Observer {
     pub started: UnixMicros,
     pub clock: Instant,
     pub spool: Arc<Spool>,
-    pub spool_bytes_max: usize,
+    pub spool_bytes_max: u64,
+    /// Why there is a spool in memory where one on disk was asked for.
+    pub spool_trouble: Option<String>,
     pub ledgers: Vec<Arc<ListenerLedger>>,
     pub listeners: Vec<ListenerState>,
     pub producer: produce::Watch,
@@ -45,11 +47,18 @@ impl Observer {
             .filter_map(|lane| lane.oldest_received)
             .min();
         SpoolState {
-            kind: SpoolKind::Memory,
-            bytes: self.spool.bytes() as u64,
-            bytes_max: self.spool_bytes_max as u64,
+            kind: if self.spool.is_on_disk() {
+                SpoolKind::Disk
+            } else {
+                SpoolKind::Memory
+            },
+            bytes: self.spool.bytes(),
+            bytes_max: self.spool_bytes_max,
             oldest_pending_age_ms: age_ms(oldest, now),
-            state: SpoolCondition::Ready,
+            state: match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
+                Some(why) => SpoolCondition::Degraded { why },
+                None => SpoolCondition::Ready,
+            },
         }
     }
 }

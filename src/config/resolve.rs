@@ -195,25 +195,62 @@ fn is_topic(text: &str) -> bool {
     (1..=249).contains(&text.len()) && text.bytes().all(is_plain) && !matches!(text, "." | "..")
 }
 
+/// Where the spool is unless something else is said. The package's unit makes the folder above it.
+const SPOOL_FOLDER_DEFAULT: &str = "/var/lib/trapline/spool";
+
 fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
-    const KIND: &str = "spool.kind";
-    let kind = reader.word(KIND, "memory".to_owned());
-    if kind == "disk" {
-        reader.problem_text(
-            KIND,
-            "the disk spool is not built yet, only \"memory\" is",
-            "write kind = \"memory\" or leave the key out; what it holds is gone when the process ends",
-        );
-    } else {
-        let at = reader.place(KIND);
+    let kind = reader.word("spool.kind", "disk".to_owned());
+    let disk = disk_spool(reader, kind == "disk");
+    if disk.is_none() {
+        let at = reader.place("spool.kind");
         let text = "the spool is in memory: what it holds is gone when the process ends";
-        reader.findings.warn(&at, KIND, text);
+        reader.findings.warn(&at, "spool.kind", text);
     }
+    let bytes_max = match &disk {
+        Some(_) => spool::Config::TAIL_BYTES_MAX,
+        None => reader.size("spool.bytes_max", spool::Config::BYTES_MAX_DEFAULT),
+    };
     spool::Config {
-        bytes_max: reader.size("spool.bytes_max", spool::Config::BYTES_MAX_DEFAULT),
+        bytes_max,
         when_full: reader.word("spool.when_full", WhenFull::default()),
         topics: route.lanes(),
+        disk,
     }
+}
+
+/// The keys of the disk kind. With the memory kind they are read all the same, so that they are shown and judged.
+fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig> {
+    let folder = reader
+        .text("spool.folder")
+        .unwrap_or(SPOOL_FOLDER_DEFAULT)
+        .to_owned();
+    reader.note("spool.folder", &folder);
+    if !folder.starts_with('/') {
+        reader.problem(
+            "spool.folder",
+            "the path of a folder, starting with /",
+            &format!("{folder:?}"),
+            "write the whole path: a service has no working folder of its own",
+        );
+    }
+    let interval = reader.number("spool.fsync_interval_ms", 1000);
+    let fsync = match reader.word("spool.fsync", "interval".to_owned()).as_str() {
+        "always" => spool::Fsync::Always,
+        "never" => spool::Fsync::Never,
+        _ => spool::Fsync::Interval(Duration::from_millis(interval)),
+    };
+    let free_bytes_min = reader.number(
+        "spool.free_bytes_min",
+        spool::DiskConfig::FREE_BYTES_MIN_DEFAULT,
+    );
+    let age = reader.number("spool.age_seconds_max", 0);
+    wanted.then(|| spool::DiskConfig {
+        folder: folder.into(),
+        bytes_max: reader.number("spool.bytes_max", spool::DiskConfig::BYTES_MAX_DEFAULT),
+        free_bytes_min,
+        age_max: (age > 0).then(|| Duration::from_secs(age)),
+        fsync,
+    })
 }
 
 fn status(reader: &mut Reader<'_>) -> status::Config {

@@ -168,19 +168,51 @@ pub const KEYS: &[Key] = &[
     live("event.raw", Shape::Choice(&["auto", "always", "never"])),
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
-    key("spool.kind", Shape::Choice(&["memory", "disk"])),
+    key("spool.kind", Shape::Choice(&["disk", "memory"])),
+    key("spool.folder", Shape::Text),
     key(
         "spool.bytes_max",
         Shape::Bytes(range(
             "bytes",
             4 * MIB,
-            16 * 1024 * MIB,
-            "each topic needs room for its largest record, and the spool is held in memory",
+            1024 * 1024 * MIB,
+            "each topic needs room for its largest record, and a disk must be able to hold it",
         )),
     ),
     key(
         "spool.when_full",
         Shape::Choice(&["drop_oldest", "drop_newest"]),
+    ),
+    key(
+        "spool.fsync",
+        Shape::Choice(&["interval", "always", "never"]),
+    ),
+    key(
+        "spool.fsync_interval_ms",
+        Shape::Number(range(
+            "milliseconds",
+            10,
+            60_000,
+            "more often is what \"always\" is for, and a longer interval is a longer loss when the power goes",
+        )),
+    ),
+    key(
+        "spool.free_bytes_min",
+        Shape::Bytes(range(
+            "bytes",
+            0,
+            1024 * 1024 * MIB,
+            "it is space on the spool's file system that is left to others",
+        )),
+    ),
+    key(
+        "spool.age_seconds_max",
+        Shape::Number(range(
+            "seconds",
+            0,
+            10 * 365 * 86_400,
+            "0 means that age does not count",
+        )),
     ),
     key("status.bind", Shape::Text),
     live("log.level", Shape::Text),

@@ -284,7 +284,12 @@ fn values_reach_their_stages() {
         "a.syslog a.snmp a.device a.gap a.storm a.agent"
     );
     assert_eq!(config.spool.topics.len(), 6);
-    assert_eq!(config.spool.bytes_max, 16 * 1024 * 1024);
+    let disk = config.spool.disk.as_ref().expect("a disk spool");
+    assert_eq!(disk.folder, Path::new("/srv/trapline"));
+    assert_eq!(disk.bytes_max, 2 << 30);
+    assert_eq!(disk.fsync, crate::spool::Fsync::Always);
+    assert_eq!(disk.free_bytes_min, 100 << 20);
+    assert_eq!(disk.age_max, Some(std::time::Duration::from_secs(3600)));
     assert_eq!(config.spool.when_full, crate::spool::WhenFull::DropNewest);
     assert_eq!(config.status.bind, None);
     assert_eq!(config.log.filter, "debug".parse().expect("a level"));
@@ -382,7 +387,7 @@ fn a_listener_that_is_new_or_gone_is_named_once() {
 #[test]
 fn the_same_said_in_another_way_is_no_change() {
     let reload = reload(
-        "[spool]\nbytes_max = \"24 MiB\"\n",
+        "[spool]\nkind = \"memory\"\nbytes_max = \"24 MiB\"\n",
         "[spool]\nbytes_max = 25_165_824\nkind = \"memory\"\n",
     );
     assert_eq!(reload, Reload::default());

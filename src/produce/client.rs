@@ -372,6 +372,7 @@ mod tests {
             bytes_max: 1 << 20,
             when_full: crate::spool::WhenFull::DropNewest,
             topics: config.topics.clone(),
+            disk: None,
         });
         for _ in 0..3 {
             let record = crate::record::Record {

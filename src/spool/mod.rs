@@ -5,33 +5,55 @@
 //!     (any thread, no wait)      lane 1 net.snmp   ▕seg▏              ▲               │
 //!                                lane 2 net.device ▕▏                 └─ rewind ◀─────┤ after a fault
 //!                                lane 3 net.agent  ▕▏ ◀───────── acknowledge(range) ──┘ after a delivery report
+//!                                        │ writer thread (disk kind): one write a batch, sync, cursor, caps
+//!                                        ▼
+//!                                log of the topic on disk ──read(Batch)──▶ producer, while it is behind the memory
 //! ```
 //!
 //! In: [`Record`], from any receiving thread; [`Spool::append`] copies it under a short lock and never waits for the
 //! producer or a disk. Out: [`Batch`], a copy that the producer owns until the last of its records is settled, so the
 //! spool's own memory is never lent out.
 //!
-//! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A record's
-//! bytes are freed when its whole segment is settled. A number is taken only when there is room for its record, so
-//! numbers have no holes.
+//! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A number is
+//! taken only when there is room for its record, so numbers have no holes.
 //!
-//! This is the memory kind: what it holds is gone when the process ends (`check` and the start-up log say so).
+//! - **memory**: what it holds is gone when the process ends (`check` and the start-up log say so). A record is
+//!   accepted when it is appended.
+//! - **disk**: the lanes in memory are the *tail* of a log ([`log`]). A record is accepted when `write` has returned
+//!   for it (and the sync, with `fsync = always`); only then does the producer see it and may an inform be answered.
+//!   There is one data path, whether Kafka is up or not: the producer reads the tail while it keeps up and the log
+//!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
+pub mod cursor;
+pub mod disk;
+#[cfg(test)]
+mod forgetful;
 mod frame;
 mod lane;
+pub mod log;
+pub mod segment;
 mod settled;
+mod writer;
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::packet::Reason;
-use crate::record::{LaneId, Number, Origin, Record};
+use crate::record::{LaneId, Number, Record};
 use crate::time::UnixMicros;
 
+use cursor::Cursor;
 use lane::Lane;
+use log::LogReader;
+use segment::Damage;
 
-pub use frame::{Batch, Entry};
+pub use disk::SpoolError;
+pub use frame::{Batch, Entry, KEY_BYTES_MAX};
+pub use settled::Settled;
+pub use writer::{Opened, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
 /// large enough for some hundred records, so that segments are rare beside records.
@@ -43,18 +65,69 @@ pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// What the spool keeps and what it does when it is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Memory that all lanes together may hold, in bytes, frames included.
+    /// Memory that all lanes together may hold, in bytes, frames included. With the disk kind this is the tail.
     pub bytes_max: usize,
     /// What happens when it is full.
     pub when_full: WhenFull,
     /// The topics, one lane each; their place in the list is their [`LaneId`].
     pub topics: Vec<String>,
+    /// The log on disk, if there is one.
+    pub disk: Option<DiskConfig>,
 }
 
 impl Config {
-    /// Default of `bytes_max`: some 40 000 events of 600 bytes. With the producer's window of 16 MiB beside it the
-    /// agent stays below 64 MB through an outage.
+    /// Default of `bytes_max` for the memory kind: some 40 000 events of 600 bytes. With the producer's window of
+    /// 16 MiB beside it the agent stays below 64 MB through an outage.
     pub const BYTES_MAX_DEFAULT: usize = 24 * 1024 * 1024;
+
+    /// The tail of the disk kind: 16 MiB holds a second at 20 000 a second, far longer than a disk's longest pause.
+    pub const TAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
+}
+
+/// How the log is kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskConfig {
+    /// The spool's folder. It must belong to the user that the agent runs as.
+    pub folder: PathBuf,
+    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less.
+    pub bytes_max: u64,
+    /// Bytes that are always left free on the file system.
+    pub free_bytes_min: u64,
+    /// Records older than this are given up. `None`: only the size counts.
+    pub age_max: Option<Duration>,
+    /// When what is written is also put on the disk.
+    pub fsync: Fsync,
+}
+
+impl DiskConfig {
+    /// Default of `bytes_max`: about five hours at 1 000 events of 600 bytes a second.
+    pub const BYTES_MAX_DEFAULT: u64 = 10 * 1024 * 1024 * 1024;
+    /// Default of `free_bytes_min`: other services of the host must not find a full disk because of us.
+    pub const FREE_BYTES_MIN_DEFAULT: u64 = 1024 * 1024 * 1024;
+    /// Default of `fsync`: at most a second of events can go with the power.
+    pub const FSYNC_DEFAULT: Fsync = Fsync::Interval(Duration::from_secs(1));
+
+    /// Every default, in `folder`.
+    pub fn new(folder: impl Into<PathBuf>) -> DiskConfig {
+        DiskConfig {
+            folder: folder.into(),
+            bytes_max: Self::BYTES_MAX_DEFAULT,
+            free_bytes_min: Self::FREE_BYTES_MIN_DEFAULT,
+            age_max: None,
+            fsync: Self::FSYNC_DEFAULT,
+        }
+    }
+}
+
+/// When records that were written are also put on the disk. A killed process loses nothing under any of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fsync {
+    /// Never: a power cut loses what the kernel had not yet written by itself (some 30 s).
+    Never,
+    /// Every interval: a power cut loses at most that.
+    Interval(Duration),
+    /// Before a record is accepted: a power cut loses nothing that was accepted. Each batch waits for the disk.
+    Always,
 }
 
 /// What happens to records when the spool is full.
@@ -107,98 +180,200 @@ pub struct LaneView {
 #[derive(Debug)]
 pub struct Spool {
     inner: Mutex<Inner>,
-    /// Signalled when a record arrives while the producer waits.
+    /// Signalled when a record is there for the producer while it waits.
     arrived: Condvar,
+    /// Signalled when a record is there for the writer while it waits.
+    to_write: Condvar,
+    /// The disk kind's readers, one a lane; only the producer uses them.
+    readers: Vec<Mutex<LogReader>>,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Keeping {
+    /// In memory only.
+    Memory,
+    /// In the log.
+    Disk,
+    /// In memory until the disk takes them again; the text says what is wrong.
+    DiskFails(String),
 }
 
 #[derive(Debug)]
 struct Inner {
     lanes: Vec<Lane>,
+    keeping: Keeping,
     bytes: usize,
     bytes_max: usize,
     when_full: WhenFull,
-    /// Counts segments as they are opened, over all lanes, so that `drop_oldest` finds the oldest.
+    /// The log is full and its policy is `drop_newest`.
+    log_is_full: bool,
+    /// Counts segments as they are opened, over all lanes, so that the oldest can be found.
     segments_opened: u64,
-    counts: RecordCounts,
-    /// A used-up segment's buffer, kept so that a steady flow does not allocate.
+    /// Used-up segments' buffers, kept so that a steady flow does not allocate.
     spare: Vec<Vec<u8>>,
     producer_waits: bool,
+    writer_waits: bool,
     closed: bool,
+    /// Bytes of all logs, as the writer last saw them.
+    log_bytes: u64,
+    /// What readers of the log could not read back, for the writer to keep aside.
+    damage: Vec<(LaneId, Damage)>,
 }
 
 impl Spool {
-    /// An empty memory spool.
+    /// An empty memory spool. `config.disk` is not looked at.
     pub fn new(config: &Config) -> Spool {
+        let lane = |topic: &String| Lane::new(topic.clone(), 0, Cursor::default());
+        Spool::with(
+            config,
+            config.topics.iter().map(lane).collect(),
+            Keeping::Memory,
+            Vec::new(),
+        )
+    }
+
+    fn with(
+        config: &Config,
+        lanes: Vec<Lane>,
+        keeping: Keeping,
+        readers: Vec<Mutex<LogReader>>,
+    ) -> Spool {
         let inner = Inner {
-            lanes: config
-                .topics
-                .iter()
-                .map(|topic| Lane::new(topic.clone()))
-                .collect(),
+            lanes,
+            keeping,
             bytes: 0,
             bytes_max: config.bytes_max,
             when_full: config.when_full,
+            log_is_full: false,
             segments_opened: 0,
-            counts: RecordCounts::default(),
             spare: Vec::new(),
             producer_waits: false,
+            writer_waits: false,
             closed: false,
+            log_bytes: 0,
+            damage: Vec::new(),
         };
         Spool {
             inner: Mutex::new(inner),
             arrived: Condvar::new(),
+            to_write: Condvar::new(),
+            readers,
         }
     }
 
     /// Takes a record: gives it the next number of its lane, writes the number into the payload's gap, and keeps it.
-    /// With the memory kind, a record that has a number is accepted.
+    /// With the memory kind it is accepted then, with the disk kind when the writer has written it.
     pub fn append(&self, record: &Record<'_>) -> Result<Number, Reason> {
         let mut inner = self.lock();
         let number = inner.append(record)?;
-        let wake = std::mem::take(&mut inner.producer_waits);
+        let wake_writer = std::mem::take(&mut inner.writer_waits);
+        let wake_producer =
+            inner.keeping != Keeping::Disk && std::mem::take(&mut inner.producer_waits);
         drop(inner);
-        if wake {
+        if wake_writer {
+            self.to_write.notify_one();
+        }
+        if wake_producer {
             self.arrived.notify_one();
         }
         Ok(number)
     }
 
-    /// Whether this record is accepted: from now on only the loss policies or its delivery can end it.
+    /// Whether this record is safe in the sense of the kind: in memory, or in the log. While the disk fails, new
+    /// records are not.
     pub fn is_accepted(&self, (lane, number): (LaneId, Number)) -> bool {
         self.lock()
             .lanes
             .get(usize::from(lane.0))
-            .is_some_and(|lane| number.0 < lane.next())
+            .is_some_and(|lane| number.0 < lane.written())
     }
 
     /// Copies the next unread, unsettled records of `lane` into `batch` (which is cleared first) and moves the lane's
-    /// read position behind them. Returns how many there were.
-    pub fn read(&self, lane: LaneId, limit: ReadLimit, batch: &mut Batch) -> usize {
+    /// read position behind them. Returns how many there were. Reads the log, and so may wait for the disk, where the
+    /// lane is behind its memory: only the producer calls this.
+    pub fn read(&self, id: LaneId, limit: ReadLimit, batch: &mut Batch) -> usize {
         batch.clear();
+        let index = usize::from(id.0);
         let mut inner = self.lock();
-        let Some(lane) = inner.lanes.get_mut(usize::from(lane.0)) else {
+        let Some(lane) = inner.lanes.get_mut(index) else {
             return 0;
         };
-        let repeated = lane.read(limit, batch);
-        inner.counts.redelivered += repeated;
+        match self.readers.get(index).filter(|_| lane.is_behind()) {
+            None => lane.read(limit, batch),
+            Some(reader) => {
+                let (from, settled) = (lane.read_number(), lane.settled().clone());
+                drop(inner);
+                let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                self.read_log(id, from, &settled, limit, batch, &mut reader);
+            }
+        }
         batch.entries().len()
     }
 
-    /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.
-    pub fn acknowledge(&self, lane: LaneId, numbers: std::ops::Range<u64>) {
+    fn read_log(
+        &self,
+        id: LaneId,
+        from: u64,
+        settled: &Settled,
+        limit: ReadLimit,
+        batch: &mut Batch,
+        reader: &mut LogReader,
+    ) {
+        let outcome = reader.read(from, settled, limit, batch);
         let mut inner = self.lock();
-        let settled = inner.settle(lane, numbers);
-        inner.counts.delivered += settled;
-        inner.counts.pending -= settled;
+        let inner = &mut *inner;
+        let Some(lane) = inner.lanes.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        match outcome {
+            Ok(outcome) => {
+                // What neither log nor memory has is gone, and was counted when it went: nothing to wait for.
+                let gone = outcome.caught_up && outcome.next < lane.first_in_memory();
+                lane.read_to(
+                    if gone {
+                        lane.first_in_memory()
+                    } else {
+                        outcome.next
+                    },
+                    batch,
+                );
+                for damage in outcome.damage {
+                    lane.lose(damage.numbers.clone(), LossReason::Corrupt);
+                    inner.damage.push((id, damage));
+                }
+            }
+            Err(error) => {
+                batch.clear();
+                inner.disk_fails(error.to_string());
+            }
+        }
     }
 
-    /// The broker will never take this record: it is given up so that the rest goes on. The memory kind has no place
-    /// to keep it, so it counts as `lost{poison}`; whoever calls says in the log which record it was and why.
+    /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.
+    pub fn acknowledge(&self, lane: LaneId, numbers: Range<u64>) {
+        self.settle(lane, |lane| lane.deliver(numbers));
+    }
+
+    /// The broker will never take this record: it is given up so that the rest goes on, and counted as `lost{poison}`.
+    /// Whoever calls says in the log which record it was and why.
     pub fn give_up(&self, lane: LaneId, number: Number) {
+        self.settle(lane, |lane| {
+            _ = lane.lose(number.0..number.0 + 1, LossReason::Poison)
+        });
+    }
+
+    fn settle(&self, lane: LaneId, change: impl FnOnce(&mut Lane)) {
         let mut inner = self.lock();
-        let settled = inner.settle(lane, number.0..number.0 + 1);
-        inner.counts.lost[LossReason::Poison as usize] += settled;
-        inner.counts.pending -= settled;
+        let inner = &mut *inner;
+        let Some(lane) = inner.lanes.get_mut(usize::from(lane.0)) else {
+            return;
+        };
+        change(lane);
+        while let Some(buffer) = lane.take_settled_segment() {
+            inner.bytes -= buffer.len();
+            keep_spare(&mut inner.spare, buffer);
+        }
     }
 
     /// Moves the read position of `lane` back to its lowest unsettled record: what was read and not settled will be
@@ -209,7 +384,7 @@ impl Spool {
         }
     }
 
-    /// Waits until a record arrives that nobody has read, or the spool is closed, or `timeout` is over.
+    /// Waits until a record is there that nobody has read, or the spool is closed, or `timeout` is over.
     /// Receivers pay for the wake-up only while somebody waits.
     pub fn wait(&self, timeout: Duration) {
         let mut inner = self.lock();
@@ -232,27 +407,62 @@ impl Spool {
         self.arrived.notify_all();
     }
 
-    /// What is still here is lost with the process: counts it as `lost{process_end}` and returns how many records.
+    /// What is still in memory is lost with the process: counts it as `lost{process_end}` and returns how many records
+    /// those are. With the disk kind, records stay pending for the next start.
     pub fn abandon(&self) -> u64 {
         let mut inner = self.lock();
-        let left = std::mem::take(&mut inner.counts.pending);
-        inner.counts.lost[LossReason::ProcessEnd as usize] += left;
-        left
+        match inner.keeping {
+            Keeping::Memory => inner.lanes.iter_mut().map(Lane::abandon).sum(),
+            Keeping::Disk | Keeping::DiskFails(_) => 0,
+        }
     }
 
     /// The record side of the ledger.
     pub fn counts(&self) -> RecordCounts {
-        self.lock().counts.clone()
+        let inner = self.lock();
+        let mut counts = RecordCounts::default();
+        inner
+            .lanes
+            .iter()
+            .for_each(|lane| counts.add(&lane.counts()));
+        counts
     }
 
-    /// Bytes held now.
-    pub fn bytes(&self) -> usize {
-        self.lock().bytes
+    /// Bytes held now: in the logs with the disk kind, else in memory.
+    pub fn bytes(&self) -> u64 {
+        let inner = self.lock();
+        match inner.keeping {
+            Keeping::Memory => inner.bytes as u64,
+            Keeping::Disk | Keeping::DiskFails(_) => inner.log_bytes,
+        }
+    }
+
+    /// Whether records are kept on disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.lock().keeping != Keeping::Memory
+    }
+
+    /// What is wrong with the disk, if anything; then new records are kept in memory only.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.lock().keeping {
+            Keeping::DiskFails(why) => Some(why.clone()),
+            Keeping::Memory | Keeping::Disk => None,
+        }
     }
 
     /// Every lane, for the status page.
     pub fn lanes(&self) -> Vec<LaneView> {
         self.lock().lanes.iter().map(Lane::view).collect()
+    }
+
+    /// The topics, in the order of the lanes: those of the configuration, then those that only the disk still has
+    /// records for.
+    pub fn topics(&self) -> Vec<String> {
+        self.lock()
+            .lanes
+            .iter()
+            .map(|lane| lane.topic().to_owned())
+            .collect()
     }
 
     /// Records of `lane` that are not settled yet.
@@ -272,59 +482,73 @@ impl Inner {
     fn append(&mut self, record: &Record<'_>) -> Result<Number, Reason> {
         let size = frame::size_max(record);
         let index = usize::from(record.lane.0);
-        if record.payload.len() > PAYLOAD_BYTES_MAX || index >= self.lanes.len() {
+        let fits = record.payload.len() <= PAYLOAD_BYTES_MAX && record.key.len() <= KEY_BYTES_MAX;
+        if !fits || index >= self.lanes.len() {
             return Err(Reason::TooLarge);
         }
-        while self.bytes + size > self.bytes_max {
-            match self.when_full {
-                WhenFull::DropNewest => return Err(Reason::SpoolFull),
-                WhenFull::DropOldest => self.drop_oldest_segment()?,
-            }
+        if self.log_is_full {
+            return Err(Reason::SpoolFull);
         }
-        if !self.lanes[index].has_room(size) {
-            let buffer = self.spare.pop().unwrap_or_default();
-            self.lanes[index].open_segment(self.segments_opened, buffer);
+        while self.bytes + size > self.bytes_max {
+            self.make_room()?;
+        }
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Err(Reason::TooLarge);
+        };
+        if !lane.has_room(size) {
+            lane.open_segment(self.segments_opened, self.spare.pop().unwrap_or_default());
             self.segments_opened += 1;
         }
-        let (number, bytes) = self.lanes[index].append(record);
+        let (number, bytes) = lane.append(record);
         self.bytes += bytes;
-        self.counts.accepted += 1;
-        self.counts.pending += 1;
-        match record.origin {
-            Origin::Packet => self.counts.from_packets += 1,
-            Origin::Generated => self.counts.generated += 1,
+        match self.keeping {
+            Keeping::Memory => lane.accept_in_memory(),
+            Keeping::DiskFails(_) => lane.accept_in_hand(),
+            Keeping::Disk => {}
         }
         Ok(number)
     }
 
-    /// Gives up the oldest segment that the producer has not begun to read, over all lanes.
-    fn drop_oldest_segment(&mut self) -> Result<(), Reason> {
-        let oldest = self
-            .lanes
-            .iter_mut()
-            .filter_map(|lane| Some((lane.oldest_unread_segment()?, lane)));
-        let (_, lane) = oldest
-            .min_by_key(|(opened, _)| *opened)
-            .ok_or(Reason::SpoolFull)?;
-        let dropped = lane.drop_oldest_unread_segment();
-        self.counts.lost[LossReason::SpoolFull as usize] += dropped.records;
-        self.counts.pending -= dropped.records;
-        self.bytes -= dropped.bytes;
-        keep_spare(&mut self.spare, dropped.buffer);
+    /// Frees a segment's memory, by the kind's and the policy's rules.
+    fn make_room(&mut self) -> Result<(), Reason> {
+        let freed = match (&self.keeping, self.when_full) {
+            (Keeping::Memory, WhenFull::DropNewest) => return Err(Reason::SpoolFull),
+            (Keeping::Memory, WhenFull::DropOldest) => {
+                let lane = oldest(&mut self.lanes, Lane::oldest_unread_segment)
+                    .ok_or(Reason::SpoolFull)?;
+                lane.drop_oldest_unread_segment()
+            }
+            (Keeping::Disk | Keeping::DiskFails(_), _) => {
+                let lane = oldest(&mut self.lanes, Lane::oldest_written_segment)
+                    .ok_or(Reason::SpoolStalled)?;
+                lane.forget_first_segment()
+            }
+        };
+        self.bytes -= freed.bytes;
+        keep_spare(&mut self.spare, freed.buffer);
         Ok(())
     }
 
-    fn settle(&mut self, lane: LaneId, numbers: std::ops::Range<u64>) -> u64 {
-        let Some(lane) = self.lanes.get_mut(usize::from(lane.0)) else {
-            return 0;
-        };
-        let settled = lane.settle(numbers);
-        while let Some(buffer) = lane.take_settled_segment() {
-            self.bytes -= buffer.len();
-            keep_spare(&mut self.spare, buffer);
+    /// The disk does not take records: from now on memory is all there is, until the writer says otherwise.
+    fn disk_fails(&mut self, why: String) {
+        if self.keeping == Keeping::Memory {
+            return;
         }
-        settled
+        if self.keeping == Keeping::Disk {
+            self.lanes.iter_mut().for_each(Lane::accept_in_hand);
+        }
+        self.keeping = Keeping::DiskFails(why);
     }
+}
+
+/// The lane whose segment of the asked sort was opened first.
+fn oldest(lanes: &mut [Lane], opened: impl Fn(&Lane) -> Option<u64>) -> Option<&mut Lane> {
+    let lanes = lanes
+        .iter_mut()
+        .filter_map(|lane| Some((opened(lane)?, lane)));
+    lanes
+        .min_by_key(|(opened, _)| *opened)
+        .map(|(_, lane)| lane)
 }
 
 /// Keeps a few buffers: enough for a steady flow, little enough that a burst's memory is given back.

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A set of numbers that only grows.
-#[derive(Debug, Default)]
-pub(super) struct Settled {
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
     low: u64,
     /// start → end, disjoint, not touching, all above `low`.
     above: BTreeMap<u64, u64>,
@@ -42,6 +42,42 @@ impl Settled {
             end.min(range.end).saturating_sub(start.max(range.start))
         };
         below + self.above.range(..range.end).map(overlap).sum::<u64>()
+    }
+
+    /// One past the highest number that is settled.
+    pub fn end(&self) -> u64 {
+        let last = self.above.last_key_value();
+        last.map_or(self.low, |(_, &end)| end)
+    }
+
+    /// The settled ranges above [`Settled::low`], in order: disjoint and not touching.
+    pub fn above(&self) -> impl Iterator<Item = Range<u64>> {
+        self.above.iter().map(|(&start, &end)| start..end)
+    }
+
+    /// How many ranges [`Settled::above`] gives.
+    pub fn above_count(&self) -> usize {
+        self.above.len()
+    }
+
+    /// The parts of `range` that are not settled, in order.
+    pub fn unsettled_in(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let mut open = range.start.max(self.low);
+        let mut parts = Vec::new();
+        let before = self.above.range(..open).next_back();
+        for (&start, &end) in before
+            .into_iter()
+            .chain(self.above.range(open..range.end.max(open)))
+        {
+            if start > open {
+                parts.push(open..start);
+            }
+            open = open.max(end);
+        }
+        if open < range.end {
+            parts.push(open..range.end);
+        }
+        parts
     }
 
     /// Settles `range` and returns how many numbers of it were not settled before.
@@ -99,6 +135,13 @@ mod tests {
                 prop_assert_eq!(settled.low(), low);
                 prop_assert_eq!(settled.count_in(10..50), plain.range(10..50).count() as u64);
                 prop_assert!(settled.above.keys().all(|&start| start > low));
+                let open: Vec<u64> = settled.unsettled_in(10..50).into_iter().flatten().collect();
+                prop_assert_eq!(open, (10..50).filter(|number| !plain.contains(number)).collect::<Vec<_>>());
+                let mut restored = Settled::default();
+                restored.add(0..settled.low());
+                settled.above().for_each(|range| { restored.add(range); });
+                prop_assert_eq!(&restored, &settled);
+                prop_assert!(plain.iter().all(|&number| number < settled.end()));
             }
         }
     }

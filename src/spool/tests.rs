@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::Origin;
 
 const ALL: ReadLimit = ReadLimit {
     records: 10_000,
@@ -17,6 +18,7 @@ fn spool(bytes_max: usize, when_full: WhenFull) -> Spool {
         bytes_max,
         when_full,
         topics: vec!["a".into(), "b".into()],
+        disk: None,
     })
 }
 
@@ -221,7 +223,7 @@ proptest! {
     /// counted as lost, memory stays below the cap, and the ledger balances after every step.
     #[test]
     fn it_agrees_with_a_plain_model(steps in prop::collection::vec(step(), 1..200), drop_newest: bool) {
-        let cap = 256 * 1024;
+        let cap: usize = 256 * 1024;
         let spool = spool(cap, if drop_newest { WhenFull::DropNewest } else { WhenFull::DropOldest });
         let mut appended: [BTreeMap<u64, usize>; 2] = Default::default();
         let mut settled: [BTreeSet<u64>; 2] = Default::default();
@@ -260,7 +262,7 @@ proptest! {
                 Step::Rewind(lane) => spool.rewind(LaneId(lane)),
             }
             balances(&spool);
-            prop_assert!(spool.bytes() <= cap);
+            prop_assert!(spool.bytes() <= cap as u64);
         }
         // At the end, a rewind reads back everything that is neither settled nor lost.
         let dropped = spool.counts().lost[LossReason::SpoolFull as usize];

@@ -132,6 +132,7 @@ fn measure(name: &str, protocol: Protocol, bytes: &[u8]) {
     };
     let spool = Arc::new(Spool::new(&spool::Config {
         bytes_max: 8 << 20,
+        disk: None,
         when_full: WhenFull::DropOldest,
         topics: config.lanes(),
     }));

@@ -59,6 +59,7 @@ impl Rig {
             bytes_max: 64 << 20,
             when_full: spool::WhenFull::DropNewest,
             topics: topics.clone(),
+            disk: None,
         }));
         let mut config = Config::new(topics);
         config.bootstrap_servers = Some(cluster.bootstrap_servers());

@@ -1,0 +1,483 @@
+//! The writer: the only one who touches the disk. It takes what the lanes hold in memory to their logs.
+//!
+//! ```text
+//!  each turn   lane ──copy_unwritten──▶ run ──one write──▶ log ──mark_written──▶ lane: accepted, the producer is woken
+//!  each second sync (fsync = interval) · cursor saved · settled segments unlinked · caps by bytes, age and free space
+//! ```
+//!
+//! A turn holds the spool's lock only to copy bytes out and to mark them; it writes outside of it, so receivers never
+//! wait for the disk. When the disk refuses, the spool goes on in memory ([`super::Keeping::DiskFails`]) and the writer
+//! tries again every second; what is in memory is written first when the disk is back.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
+use super::frame;
+use super::lane::{Lane, Origins};
+use super::log::{self, AtRoll, Log, Recovery};
+use super::{Config, DiskConfig, Fsync, Keeping, Spool, WhenFull};
+use crate::observe::health::Heartbeat;
+use crate::observe::ledger::LossReason;
+use crate::time::UnixMicros;
+
+/// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that its copy
+/// holds the lock for some ten microseconds.
+const RUN_BYTES_MAX: usize = 256 * 1024;
+
+/// How long records gather before they are written: at 20 000 a second a hundred share one write. An inform's Response
+/// waits for this too.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// How often cursors are saved, caps are kept, and a failing disk is tried again.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// A spool on disk, open, and what was found there.
+#[derive(Debug)]
+pub struct Opened {
+    /// For receivers and the producer.
+    pub spool: Arc<Spool>,
+    /// Not yet started.
+    pub writer: Writer,
+    /// What was found, by topic, where it is worth a line in the log.
+    pub recoveries: Vec<(String, Recovery)>,
+}
+
+/// The writer's side of a spool on disk.
+#[derive(Debug)]
+pub struct Writer {
+    spool: Arc<Spool>,
+    disk: Arc<dyn Disk>,
+    config: DiskConfig,
+    when_full: WhenFull,
+    logs: Vec<Log>,
+    run: Vec<u8>,
+    housekept: Instant,
+    synced: Instant,
+    /// The folder is ours for as long as this lives.
+    _lock: Box<dyn DiskLock>,
+}
+
+impl Spool {
+    /// Opens the spool in `disk.folder` and makes what is missing there.
+    ///
+    /// # Errors
+    /// It cannot be read or locked (newer version, foreign owner, another agent, no rights); then it was left untouched.
+    pub fn open(config: &Config, disk: &DiskConfig) -> Result<Opened, SpoolError> {
+        Spool::open_on(Arc::new(RealDisk), config, disk)
+    }
+
+    /// The same on any file system.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        config: &Config,
+        disk_config: &DiskConfig,
+    ) -> Result<Opened, SpoolError> {
+        let mut kept = disk_config.clone();
+        let folder = disk_config.folder.as_path();
+        let made = |path: &Path| {
+            disk.create_folder(path)
+                .map_err(SpoolError::at(Operation::Create, path))
+        };
+        made(folder)?;
+        super::disk::check_owner(disk.as_ref(), folder)?;
+        let lock = disk.lock(&folder.join("lock"))?;
+        let topics_folder = folder.join("topics");
+        made(&topics_folder)?;
+        let log_config = log::Config {
+            at_roll: if kept.fsync == Fsync::Never {
+                AtRoll::Leave
+            } else {
+                AtRoll::Sync
+            },
+            ..log::Config::default()
+        };
+        let (mut lanes, mut logs, mut recoveries) = (Vec::new(), Vec::new(), Vec::new());
+        for topic in all_topics(disk.as_ref(), &topics_folder, config)? {
+            let opened = Log::open(
+                disk.clone(),
+                &topics_folder.join(&topic),
+                log_config.clone(),
+            )?;
+            lanes.push(Lane::new(topic.clone(), opened.log.next(), opened.cursor));
+            logs.push(opened.log);
+            recoveries.push((topic, opened.recovery));
+        }
+        if kept.bytes_max == DiskConfig::BYTES_MAX_DEFAULT {
+            let free = disk
+                .free_bytes(folder)
+                .map_err(SpoolError::at(Operation::Stat, folder))?;
+            kept.bytes_max = kept.bytes_max.min(free / 2);
+        }
+        let readers = logs.iter().map(|log| Mutex::new(log.reader())).collect();
+        let spool = Arc::new(Spool::with(config, lanes, Keeping::Disk, readers));
+        let now = Instant::now();
+        let writer = Writer {
+            spool: spool.clone(),
+            disk,
+            config: kept,
+            when_full: config.when_full,
+            logs,
+            run: Vec::new(),
+            housekept: now,
+            synced: now,
+            _lock: lock,
+        };
+        Ok(Opened {
+            spool,
+            writer,
+            recoveries,
+        })
+    }
+
+    /// Waits until something is there to be written, or `timeout` is over, or the spool is closed for the writer.
+    fn wait_for_work(&self, timeout: Duration) {
+        let mut inner = self.lock();
+        if inner.lanes.iter().any(|lane| lane.written() < lane.next()) {
+            return;
+        }
+        inner.writer_waits = true;
+        let waited = self
+            .to_write
+            .wait_timeout_while(inner, timeout, |inner| inner.writer_waits);
+        waited
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .writer_waits = false;
+    }
+}
+
+/// The configured topics, then those that only have a folder: their records are delivered too, though nothing new goes
+/// there.
+fn all_topics(disk: &dyn Disk, folder: &Path, config: &Config) -> Result<Vec<String>, SpoolError> {
+    let mut topics = config.topics.clone();
+    let mut found = disk
+        .list_folders(folder)
+        .map_err(SpoolError::at(Operation::List, folder))?;
+    found.sort();
+    topics.extend(
+        found
+            .into_iter()
+            .filter(|name| !config.topics.contains(name)),
+    );
+    Ok(topics)
+}
+
+impl Writer {
+    /// Runs until `stop` says so, then writes and saves what is left.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn spawn(
+        mut self,
+        stop: Arc<WriterStop>,
+        heartbeat: Arc<Heartbeat>,
+    ) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name("spool-writer".to_owned())
+            .spawn(move || {
+                while !stop.is_wanted() {
+                    heartbeat.beat();
+                    self.spool.wait_for_work(HOUSEKEEPING / 4);
+                    stop.wait(GATHER);
+                    self.turn(UnixMicros::now(), Instant::now());
+                }
+                self.finish(UnixMicros::now());
+                heartbeat.finish();
+            })
+    }
+
+    /// Writes what is there, and keeps house when a second has passed.
+    pub fn turn(&mut self, now: UnixMicros, clock: Instant) {
+        let due = clock.saturating_duration_since(self.housekept) >= HOUSEKEEPING;
+        // A failing disk is not tried for every record; if it is full, making room comes first.
+        if due && self.spool.trouble().is_some() {
+            let _ = self.keep_caps(now);
+        }
+        if due || self.spool.trouble().is_none() {
+            let written = self.write(now);
+            self.report(written);
+        }
+        if self.sync_is_due(clock) && self.spool.trouble().is_none() {
+            self.synced = clock;
+            let synced = self.sync();
+            self.report(synced);
+        }
+        if due {
+            self.housekept = clock;
+            if self.spool.trouble().is_none() {
+                let kept = self.keep_house(now);
+                self.report(kept);
+            }
+        }
+    }
+
+    /// The last turn: everything written, synced and remembered.
+    fn finish(&mut self, now: UnixMicros) {
+        let done = self
+            .write(now)
+            .and_then(|()| self.sync())
+            .and_then(|()| self.keep_house(now));
+        if let Err(error) = done {
+            tracing::error!(%error, "the spool could not be closed: records that are in memory only are lost");
+        }
+    }
+
+    fn sync_is_due(&self, clock: Instant) -> bool {
+        match self.config.fsync {
+            Fsync::Interval(interval) => clock.saturating_duration_since(self.synced) >= interval,
+            Fsync::Never | Fsync::Always => false,
+        }
+    }
+
+    /// Writes until every lane's memory is in its log.
+    fn write(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        for index in 0..self.logs.len() {
+            while self.write_run(index, now)? {}
+        }
+        Ok(())
+    }
+
+    /// Takes one run of one lane to its log; says whether there was one.
+    fn write_run(&mut self, index: usize, now: UnixMicros) -> Result<bool, SpoolError> {
+        self.run.clear();
+        let (numbers, accepted) = {
+            let inner = self.spool.lock();
+            let Some(lane) = inner.lanes.get(index) else {
+                return Ok(false);
+            };
+            (
+                lane.copy_unwritten(RUN_BYTES_MAX, &mut self.run),
+                lane.accepted(),
+            )
+        };
+        if numbers.is_empty() {
+            return Ok(false);
+        }
+        let Some(log) = self.logs.get_mut(index) else {
+            return Ok(false);
+        };
+        log.skip_to(numbers.start);
+        let origins = origins(&self.run, accepted);
+        let mut done = log.append(&mut self.run, numbers.clone(), now);
+        if done.is_ok() && self.config.fsync == Fsync::Always {
+            done = log.sync().map(|_| ());
+        }
+        match done {
+            Ok(()) => {
+                let mut inner = self.spool.lock();
+                if let Some(lane) = inner.lanes.get_mut(index) {
+                    lane.mark_written(numbers, origins);
+                }
+                let wake = std::mem::take(&mut inner.producer_waits);
+                drop(inner);
+                if wake {
+                    self.spool.arrived.notify_one();
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                self.recover(index, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// After a failed sync, what is still in memory is written again, and the rest is counted as lost.
+    fn recover(&mut self, index: usize, error: &SpoolError) {
+        let (SpoolError::SyncFailed { numbers, .. }, Some(log)) = (error, self.logs.get_mut(index))
+        else {
+            return;
+        };
+        let mut inner = self.spool.lock();
+        let Some(lane) = inner.lanes.get_mut(index) else {
+            return;
+        };
+        let again = log.resume_at(lane.first_in_memory().max(numbers.start));
+        lane.lose(numbers.start..again.start, LossReason::DiskSync);
+        lane.unwrite(again.start);
+    }
+
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        for index in 0..self.logs.len() {
+            let Some(log) = self
+                .logs
+                .get_mut(index)
+                .filter(|log| log.synced() < log.next())
+            else {
+                continue;
+            };
+            if let Err(error) = log.sync() {
+                self.recover(index, &error);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves cursors, unlinks what is settled, keeps the caps, keeps damaged bytes aside.
+    fn keep_house(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        let damage = std::mem::take(&mut self.spool.lock().damage);
+        for (lane, damage) in damage {
+            tracing::error!(
+                segment = %damage.segment.display(),
+                records = damage.records(),
+                "records of the spool could not be read back and are lost"
+            );
+            if let Some(log) = self.logs.get(usize::from(lane.0)) {
+                log.quarantine(&damage)?;
+            }
+        }
+        for (index, log) in self.logs.iter_mut().enumerate() {
+            let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
+            if let Some(cursor) = cursor {
+                let saved = log.save_cursor(&cursor)?;
+                log.trim(saved)?;
+            }
+        }
+        self.keep_caps(now)
+    }
+
+    fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        if let Some(age_max) = self.config.age_max {
+            let oldest_allowed = now.0 - i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
+            while let Some(index) = self
+                .oldest_log()
+                .filter(|(begun, _)| begun.0 < oldest_allowed)
+                .map(|(_, i)| i)
+            {
+                if !self.drop_oldest(index, LossReason::SpoolAge)? {
+                    break;
+                }
+            }
+        }
+        while self.is_over()? && self.when_full == WhenFull::DropOldest {
+            let Some((_, index)) = self.oldest_log() else {
+                break;
+            };
+            if !self.drop_oldest(index, LossReason::SpoolFull)? {
+                break;
+            }
+        }
+        let over = self.is_over()?;
+        let mut inner = self.spool.lock();
+        inner.log_is_full = over && self.when_full == WhenFull::DropNewest;
+        inner.log_bytes = self.logs.iter().map(Log::bytes).sum();
+        Ok(())
+    }
+
+    fn is_over(&self) -> Result<bool, SpoolError> {
+        let folder = &self.config.folder;
+        let free = self
+            .disk
+            .free_bytes(folder)
+            .map_err(SpoolError::at(Operation::Stat, folder))?;
+        let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
+        Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && bytes > 0))
+    }
+
+    /// The log whose oldest closed segment is the oldest of all, and when that was closed.
+    fn oldest_log(&self) -> Option<(UnixMicros, usize)> {
+        let begun = self
+            .logs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, log)| Some((log.oldest_closed()?, index)));
+        begun.min()
+    }
+
+    fn drop_oldest(&mut self, index: usize, reason: LossReason) -> Result<bool, SpoolError> {
+        let Some(log) = self.logs.get_mut(index) else {
+            return Ok(false);
+        };
+        // What is with the Kafka client may still be delivered, and must not be counted as lost.
+        let unread_from = self.spool.lock().lanes.get(index).map_or(0, Lane::read_max);
+        let Some(dropped) = log.drop_oldest_segment(unread_from)? else {
+            return Ok(false);
+        };
+        let mut inner = self.spool.lock();
+        let lost = inner
+            .lanes
+            .get_mut(index)
+            .map_or(0, |lane| lane.lose(dropped.numbers.clone(), reason));
+        drop(inner);
+        tracing::error!(
+            records = lost,
+            reason = reason.as_str(),
+            "the spool is full: its oldest records are given up"
+        );
+        Ok(true)
+    }
+
+    /// Turns an error into the spool's state, and its end into another.
+    fn report(&mut self, done: Result<(), SpoolError>) {
+        let mut inner = self.spool.lock();
+        match done {
+            Ok(()) if inner.keeping == Keeping::Disk => {}
+            Ok(()) => {
+                inner.keeping = Keeping::Disk;
+                tracing::info!("the disk takes records again");
+            }
+            Err(error) => {
+                if inner.keeping == Keeping::Disk {
+                    tracing::error!(%error, "the disk does not take records: new ones are kept in memory only");
+                }
+                inner.disk_fails(error.to_string());
+                let wake = std::mem::take(&mut inner.producer_waits);
+                drop(inner);
+                if wake {
+                    self.spool.arrived.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// Who made the records of a run, those aside that were accepted before.
+fn origins(run: &[u8], accepted: u64) -> Origins {
+    let mut origins = Origins::default();
+    let mut at = 0;
+    while let Some(frame) = run.get(at..).and_then(frame::read) {
+        if frame.number >= accepted {
+            origins.add(frame.origin);
+        }
+        at += frame.size;
+    }
+    origins
+}
+
+/// The wish to stop, for the writer's thread.
+#[derive(Debug, Default)]
+pub struct WriterStop {
+    wanted: Mutex<bool>,
+    told: std::sync::Condvar,
+}
+
+impl WriterStop {
+    /// Asks the writer to write what is left and end.
+    pub fn stop(&self) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.told.notify_all();
+    }
+
+    fn is_wanted(&self) -> bool {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self, timeout: Duration) {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self
+            .told
+            .wait_timeout_while(wanted, timeout, |wanted| !*wanted);
+    }
+}
+
+/// Where the spool of a topic lies, for commands that look at it from outside.
+pub fn topic_folder(spool: &Path, topic: &str) -> PathBuf {
+    spool.join("topics").join(topic)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! Claims about the spool on disk as a whole: lanes, writer, logs and cursors together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::observe::ledger::LossReason;
+use crate::packet::Reason;
+use crate::record::{LaneId, Number, Origin, Record};
+use crate::spool::{Batch, ReadLimit};
+
+const ALL: ReadLimit = ReadLimit { records: 100_000, bytes: 1 << 30 };
+
+fn config(folder: &Path) -> (Config, DiskConfig) {
+    let mut disk = DiskConfig::new(folder.join("spool"));
+    disk.free_bytes_min = 0;
+    let config = Config {
+        bytes_max: 1 << 20,
+        when_full: WhenFull::DropOldest,
+        topics: vec!["a".into(), "b".into()],
+        disk: Some(disk.clone()),
+    };
+    (config, disk)
+}
+
+fn open(folder: &Path) -> Opened {
+    let (config, disk) = config(folder);
+    Spool::open(&config, &disk).expect("a spool")
+}
+
+fn append(spool: &Spool, lane: u16, payload: &[u8]) -> Result<Number, Reason> {
+    let received = UnixMicros(1_000);
+    let record =
+        Record { lane: LaneId(lane), received, key: b"r1", payload, number_at: 1, origin: Origin::Packet };
+    spool.append(&record)
+}
+
+/// A writer's turn in which a second has passed.
+fn turn(writer: &mut Writer) {
+    writer.turn(UnixMicros(2_000), Instant::now() + Duration::from_secs(10));
+    writer.housekept = Instant::now();
+    writer.synced = Instant::now();
+}
+
+fn read(spool: &Spool, lane: u16) -> Vec<u64> {
+    let mut batch = Batch::default();
+    let mut numbers = Vec::new();
+    while spool.read(LaneId(lane), ALL, &mut batch) > 0 {
+        numbers.extend(batch.entries().iter().map(|entry| entry.number.0));
+    }
+    numbers
+}
+
+fn balances(spool: &Spool) {
+    let counts = spool.counts();
+    assert_eq!(counts.accepted, counts.from_packets + counts.generated, "{counts:?}");
+    let settled = counts.delivered + counts.pending + counts.dead_letter + counts.lost_total();
+    assert_eq!(counts.accepted, settled, "{counts:?}");
+}
+
+#[test]
+fn a_record_is_accepted_and_readable_when_it_is_written_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    let number = append(&spool, 0, b"<>").unwrap();
+    assert!(!spool.is_accepted((LaneId(0), number)));
+    assert_eq!(read(&spool, 0), [0; 0]);
+    assert_eq!((spool.counts().accepted, spool.counts().in_hand), (0, 1));
+    turn(&mut writer);
+    assert!(spool.is_accepted((LaneId(0), number)));
+    assert_eq!((spool.counts().accepted, spool.counts().in_hand), (1, 0));
+    assert_eq!(read(&spool, 0), [0]);
+    balances(&spool);
+}
+
+#[test]
+fn what_was_written_and_not_acknowledged_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    for _ in 0..100 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0).len(), 100);
+    spool.acknowledge(LaneId(0), 0..40);
+    spool.acknowledge(LaneId(0), 50..60);
+    turn(&mut writer);
+    append(&spool, 0, b"<>").unwrap();
+    append(&spool, 0, b"<>").unwrap();
+    writer.write(UnixMicros(0)).unwrap();
+    // Dropped without finishing: what a kill leaves behind.
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    let expected: Vec<u64> = (40..50).chain(60..102).collect();
+    assert_eq!(read(&spool, 0), expected);
+    let counts = spool.counts();
+    assert_eq!((counts.accepted, counts.delivered, counts.pending, counts.earlier), (102, 50, 52, 102));
+    balances(&spool);
+}
+
+#[test]
+fn numbers_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(append(&spool, 0, b"<>"), Ok(Number(1)));
+    assert_eq!(append(&spool, 1, b"<>"), Ok(Number(0)));
+}
+
+#[test]
+fn a_producer_that_falls_behind_reads_the_log_and_then_memory_again_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    let payload = vec![b'x'; 10_000];
+    let mut seen = Vec::new();
+    for round in 0..40 {
+        for _ in 0..20 {
+            append(&spool, 0, &payload).unwrap();
+        }
+        turn(&mut writer);
+        if round % 7 == 0 {
+            let mut batch = Batch::default();
+            spool.read(LaneId(0), ReadLimit { records: 37, bytes: 1 << 30 }, &mut batch);
+            seen.extend(batch.entries().iter().map(|entry| entry.number.0));
+        }
+        assert!(spool.lock().bytes <= 1 << 20, "memory stays within the tail");
+    }
+    seen.extend(read(&spool, 0));
+    assert_eq!(seen, (0..800).collect::<Vec<_>>());
+    assert_eq!(spool.counts().redelivered, 0);
+    spool.acknowledge(LaneId(0), 0..800);
+    turn(&mut writer);
+    assert_eq!(spool.counts().pending, 0);
+    balances(&spool);
+}
+
+#[test]
+fn settled_segments_are_unlinked_and_the_disk_gets_its_space_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    let payload = vec![b'x'; 100_000];
+    for _ in 0..300 {
+        append(&spool, 0, &payload).unwrap();
+        turn(&mut writer);
+    }
+    assert!(spool.bytes() > 25_000_000);
+    read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..300);
+    turn(&mut writer);
+    assert!(spool.bytes() < 10_000_000, "{} bytes", spool.bytes());
+    balances(&spool);
+}
+
+#[test]
+fn a_rewind_far_back_reads_from_the_log_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    let payload = vec![b'x'; 100_000];
+    for _ in 0..50 {
+        append(&spool, 0, &payload).unwrap();
+        turn(&mut writer);
+        read(&spool, 0);
+    }
+    spool.acknowledge(LaneId(0), 0..3);
+    spool.rewind(LaneId(0));
+    assert_eq!(read(&spool, 0), (3..50).collect::<Vec<_>>());
+    assert_eq!(spool.counts().redelivered, 47);
+}
+
+#[test]
+fn drop_oldest_gives_up_whole_segments_that_nobody_has_read_and_counts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, mut disk) = config(folder.path());
+    disk.bytes_max = 20_000_000;
+    let Opened { spool, mut writer, .. } = Spool::open(&config, &disk).unwrap();
+    let payload = vec![b'x'; 100_000];
+    for _ in 0..500 {
+        append(&spool, 0, &payload).unwrap();
+        turn(&mut writer);
+    }
+    assert!(spool.bytes() <= 20_000_000);
+    let lost = spool.counts().lost[LossReason::SpoolFull as usize];
+    let kept = read(&spool, 0);
+    assert_eq!(lost + kept.len() as u64, 500);
+    assert_eq!(kept.last(), Some(&499));
+    assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    balances(&spool);
+}
+
+#[test]
+fn drop_newest_turns_packets_away_when_the_log_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut config, mut disk) = config(folder.path());
+    disk.bytes_max = 20_000_000;
+    config.when_full = WhenFull::DropNewest;
+    let Opened { spool, mut writer, .. } = Spool::open(&config, &disk).unwrap();
+    let payload = vec![b'x'; 100_000];
+    let mut taken = 0;
+    for _ in 0..500 {
+        taken += u64::from(append(&spool, 0, &payload).is_ok());
+        turn(&mut writer);
+    }
+    assert_eq!(append(&spool, 1, b"<>"), Err(Reason::SpoolFull));
+    assert_eq!(read(&spool, 0), (0..taken).collect::<Vec<_>>());
+    spool.acknowledge(LaneId(0), 0..taken);
+    turn(&mut writer);
+    assert!(append(&spool, 1, b"<>").is_ok(), "room again");
+    balances(&spool);
+}
+
+#[test]
+fn a_writer_that_does_not_keep_up_stalls_the_spool_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    let payload = vec![b'x'; 10_000];
+    let taken = (0..200).filter(|_| append(&spool, 0, &payload).is_ok()).count();
+    assert_eq!(append(&spool, 0, &payload), Err(Reason::SpoolStalled));
+    turn(&mut writer);
+    assert!(append(&spool, 0, &payload).is_ok());
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0).len(), taken + 1);
+    balances(&spool);
+}
+
+#[test]
+fn while_the_disk_fails_records_go_on_in_memory_and_are_written_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0), [0]);
+    // The disk's own words do not matter here: the state is what a failed write leaves.
+    spool.lock().disk_fails("no space".to_owned());
+    let inform = append(&spool, 0, b"<>").unwrap();
+    append(&spool, 0, b"<>").unwrap();
+    assert!(!spool.is_accepted((LaneId(0), inform)), "an inform is not answered while the disk fails");
+    assert_eq!(read(&spool, 0), [1, 2], "Kafka gets them all the same");
+    spool.acknowledge(LaneId(0), 0..2);
+    balances(&spool);
+    turn(&mut writer);
+    assert_eq!(spool.trouble(), None);
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(read(&spool, 0), [2, 3]);
+    balances(&spool);
+}
+
+#[test]
+fn what_was_delivered_while_the_disk_failed_leaves_no_false_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    spool.lock().disk_fails("no space".to_owned());
+    for _ in 0..5 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..6);
+    turn(&mut writer);
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0), [6]);
+    balances(&spool);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(read(&spool, 0), [6]);
+    assert_eq!(spool.counts().lost_total(), 0);
+    balances(&spool);
+}
+
+#[test]
+fn a_topic_that_left_the_configuration_still_delivers_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, mut writer, .. } = open(folder.path());
+    append(&spool, 1, b"<>").unwrap();
+    turn(&mut writer);
+    drop((spool, writer));
+    let (mut config, disk) = config(folder.path());
+    config.topics = vec!["a".into()];
+    let Opened { spool, .. } = Spool::open(&config, &disk).unwrap();
+    assert_eq!(spool.topics(), ["a", "b"]);
+    assert_eq!(read(&spool, 1), [0]);
+}
+
+#[test]
+fn a_second_agent_is_refused_and_the_spool_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path());
+    let (config, disk) = config(folder.path());
+    let error = Spool::open(&config, &disk).unwrap_err();
+    assert!(matches!(error, SpoolError::Locked { .. }), "{error}");
+    drop(opened);
+    assert!(Spool::open(&config, &disk).is_ok());
+}
+
+#[test]
+fn the_thread_writes_what_comes_and_what_is_left_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { spool, writer, .. } = open(folder.path());
+    let stop = Arc::new(WriterStop::default());
+    let heartbeats = crate::observe::health::Heartbeats::new(Instant::now());
+    let thread = writer.spawn(stop.clone(), heartbeats.register("spool-writer")).unwrap();
+    for _ in 0..1000 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    spool.wait(Duration::from_secs(20));
+    append(&spool, 1, b"<>").unwrap();
+    stop.stop();
+    thread.join().unwrap();
+    assert_eq!(read(&spool, 0).len(), 1000);
+    drop(spool);
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!((read(&spool, 0).len(), read(&spool, 1).len()), (1000, 1));
+}
