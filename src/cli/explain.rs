@@ -155,9 +155,15 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one.
+/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one, or with an
+/// INTEGER in it. A packet that was cut short must be known too: read as syslog, its community would be shown.
 fn is_snmp(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x30, length, ..] if *length >= 0x80 || bytes.len() == usize::from(*length) + 2)
+    match bytes {
+        [0x30, length, ..] if *length >= 0x80 => true,
+        [0x30, _, 0x02, ..] => true,
+        [0x30, length, ..] => bytes.len() == usize::from(*length) + 2,
+        _ => false,
+    }
 }
 
 fn explain(bytes: &[u8], arguments: &Arguments) -> String {
@@ -215,5 +221,6 @@ mod tests {
         assert!(!is_snmp(b"0 errors since start"));
         assert!(is_snmp(&[0x30, 0x81, 0xa3, 0x02]));
         assert!(is_snmp(&[0x30, 0x02, 0x05, 0x00]));
+        assert!(is_snmp(&[0x30, 0x4b, 0x02, 0x01, 0x01, 0x04]), "cut short");
     }
 }

@@ -82,11 +82,12 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
     /// Show how a message is read, field by field, and the event that it becomes.
     #[command(after_help = "Examples:
   trapline explain --text '<34>1 2026-11-21T02:14:07Z r1 app - - - hello'
-  trapline explain --hex 303902010004067075626c6963a42c06082b060106030101054004c00002010201020201004301073011300f060a2b060102010202010103020103
+  trapline explain --hex '303902010004067075626c6963a42c06082b060106030101054004c0
+    0002010201020201004301073011300f060a2b060102010202010103020103'
   trapline explain message.bin
   journalctl -n 1 -o cat | trapline explain
 
-Without --protocol: a packet that starts with the byte 30 (an ASN.1 SEQUENCE) is read as SNMP, all else as syslog.
+Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
 }
