@@ -11,7 +11,7 @@ mod picture;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ use picture::Observer;
 pub enum AgentError {
     /// No configured listener could be bound; each reason was logged.
     #[error(
-        "none of the {0} listeners could be bound, so nothing can be received; see the errors above"
+        "nothing can be received: no listener could be bound, of {0}; the errors above say why of each"
     )]
     NothingToHear(usize),
     /// The Kafka client refused to start.
@@ -146,7 +146,7 @@ impl Agent {
         };
         if agent.ears.is_empty() {
             let listeners = agent.config.listeners.len();
-            agent.stop();
+            agent.stop(&AtomicBool::new(true));
             return Err(AgentError::NothingToHear(listeners));
         }
         agent.serve_status(status_stopping);
@@ -236,10 +236,11 @@ impl Agent {
     }
 
     /// Stops in flow order: sockets are read empty, then the spool is delivered for as long as `shutdown.drain_seconds`
-    /// allows. What is left in a memory spool is lost, counted, and in the ledger that is returned.
-    pub fn stop(mut self) -> Snapshot {
+    /// allows, or until `cut_short` becomes true. What is left in a memory spool is lost, counted, and in the ledger that
+    /// is returned.
+    pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
-        self.drain();
+        self.drain(cut_short);
         let left = self.spool.abandon();
         if left > 0 {
             tracing::error!(
@@ -268,19 +269,26 @@ impl Agent {
         self.tick();
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, cut_short: &AtomicBool) {
         let pending = self.spool.counts().pending;
-        tracing::info!(
-            records = pending,
-            seconds = self.config.drain.as_secs(),
-            "delivering what is left"
-        );
+        if pending > 0 {
+            tracing::info!(
+                records = pending,
+                seconds_max = self.config.drain.as_secs(),
+                "delivering what is left"
+            );
+        }
         let Some(producer) = self.producer.take() else {
             return;
         };
-        let deadline = Instant::now() + self.config.drain;
+        let mut deadline = Instant::now() + self.config.drain;
         producer.begin_stop(deadline);
-        self.while_alive(|_| producer.is_finished());
+        self.while_alive(|_| producer.is_finished() || cut_short.load(Ordering::Relaxed));
+        if !producer.is_finished() {
+            deadline = Instant::now();
+            producer.begin_stop(deadline);
+            self.while_alive(|_| producer.is_finished());
+        }
         if producer.stop(deadline).panicked {
             tracing::error!("the producer had ended by a panic");
         }
@@ -423,18 +431,12 @@ impl Hearing {
             listener = %name,
             %address,
             transport = "udp",
+            shards = config.shards,
             buffer_requested_bytes = buffer.requested_bytes,
             buffer_granted_bytes = buffer.granted_bytes,
             burst_datagrams = buffer.burst_datagrams,
             "listening"
         );
-        if buffer.is_short() {
-            tracing::warn!(
-                listener = %name,
-                burst_datagrams = buffer.burst_datagrams,
-                "the kernel granted less receive buffer than asked for; raise net.core.rmem_max, or grant CAP_NET_ADMIN"
-            );
-        }
         self.ears.push(Ear {
             name,
             address,

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{CheckArguments, run};
+use super::output::{Output, complain};
+use super::{CheckArguments, plural, run};
 
 /// Runs the command.
 pub(super) fn run(arguments: &CheckArguments) -> ExitCode {
@@ -15,16 +16,21 @@ pub(super) fn run(arguments: &CheckArguments) -> ExitCode {
         }
     };
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        complain(&format!("warning: {warning}"));
     }
+    let mut output = Output::default();
     if arguments.print {
         for (key, value) in loaded.config.effective.lines() {
-            println!("{key} = {value}");
+            writeln!(output, "{key} = {value}");
         }
     }
     let what = file.map_or("the built-in defaults".to_owned(), |path| {
         path.display().to_string()
     });
-    eprintln!("{what}: no problems, {} warnings", loaded.warnings.len());
-    ExitCode::SUCCESS
+    let warnings = loaded.warnings.len();
+    complain(&format!(
+        "{what}: no problems, {warnings} warning{}",
+        plural(warnings)
+    ));
+    output.end()
 }

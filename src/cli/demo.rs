@@ -10,8 +10,10 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::output::{Output, complain};
 use crate::agent::{Agent, AgentError};
 use crate::config;
 use crate::produce::embedded::{Consumed, EmbeddedCluster, EmbeddedError};
@@ -68,31 +70,34 @@ enum DemoError {
 
 /// Runs the command.
 pub(super) fn run() -> ExitCode {
-    match demo() {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut output = Output::default();
+    match demo(&mut output) {
+        Ok(()) => output.end(),
         Err(error) => {
-            eprintln!("trapline demo: {error}");
+            complain(&format!("trapline: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn demo() -> Result<(), DemoError> {
+fn demo(output: &mut Output) -> Result<(), DemoError> {
     let topics: Vec<String> = ["net.syslog", "net.snmp", "net.device", "net.agent"]
         .map(String::from)
         .to_vec();
     let cluster = EmbeddedCluster::start(&topics, PARTITIONS)?;
-    println!(
+    writeln!(
+        output,
         "kafka     embedded cluster at {}",
         cluster.bootstrap_servers()
     );
     let agent = Agent::start(configuration(&cluster.bootstrap_servers())?)?;
-    let answered = send(&agent)?;
+    let answered = send(&agent, output)?;
     let expected = DATAGRAMS.len() + FRAMES.len() + 2;
     let records = cluster.read_back(&topics, expected, DEADLINE)?;
-    show(&records);
-    let ledger = agent.stop();
-    println!(
+    show(&records, output);
+    let ledger = agent.stop(&AtomicBool::new(false));
+    writeln!(
+        output,
         "\nledger\n{}",
         crate::observe::statement::ledger_text(&ledger)
     );
@@ -105,7 +110,10 @@ fn demo() -> Result<(), DemoError> {
     if !answered {
         return Err(DemoError::NotAnswered);
     }
-    println!("all {expected} messages are in Kafka, and the inform was answered");
+    writeln!(
+        output,
+        "all {expected} messages are in Kafka, and the inform was answered"
+    );
     Ok(())
 }
 
@@ -122,39 +130,43 @@ fn configuration(bootstrap_servers: &str) -> Result<config::Resolved, DemoError>
 }
 
 /// Sends everything, and says whether the inform was answered.
-fn send(agent: &Agent) -> Result<bool, DemoError> {
+fn send(agent: &Agent, output: &mut Output) -> Result<bool, DemoError> {
     let address = |name| agent.address(name).ok_or(DemoError::NotBound(name));
     let (udp, tcp, snmp) = (
         address("syslog-udp")?,
         address("syslog-tcp")?,
         address("snmp-udp")?,
     );
-    println!("agent     syslog on udp {udp} and tcp {tcp}, traps on udp {snmp}\n");
+    writeln!(
+        output,
+        "agent     syslog on udp {udp} and tcp {tcp}, traps on udp {snmp}\n"
+    );
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     for datagram in DATAGRAMS {
-        println!("udp    ▶  {datagram}");
+        writeln!(output, "udp    ▶  {datagram}");
         socket.send_to(datagram.as_bytes(), udp)?;
     }
     let mut stream = TcpStream::connect(tcp)?;
     let [counted, line] = FRAMES;
     for frame in [format!("{} {counted}", counted.len()), format!("{line}\n")] {
-        println!("tcp    ▶  {}", frame.trim_end());
+        writeln!(output, "tcp    ▶  {}", frame.trim_end());
         stream.write_all(frame.as_bytes())?;
     }
-    println!("trap   ▶  SNMPv2c linkDown, ifIndex 2");
+    writeln!(output, "trap   ▶  SNMPv2c linkDown, ifIndex 2");
     socket.send_to(&from_hex(TRAP), snmp)?;
-    println!("inform ▶  SNMPv2c coldStart");
-    inform(&socket, snmp)
+    writeln!(output, "inform ▶  SNMPv2c coldStart");
+    inform(&socket, snmp, output)
 }
 
-fn inform(socket: &UdpSocket, snmp: SocketAddr) -> Result<bool, DemoError> {
+fn inform(socket: &UdpSocket, snmp: SocketAddr, output: &mut Output) -> Result<bool, DemoError> {
     let request = from_hex(INFORM);
     socket.send_to(&request, snmp)?;
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut response = [0; 512];
     let length = socket.recv(&mut response).unwrap_or_default();
     let answered = length == request.len();
-    println!(
+    writeln!(
+        output,
         "       ◀  {}\n",
         if answered {
             "Response: the event is safe"
@@ -165,14 +177,19 @@ fn inform(socket: &UdpSocket, snmp: SocketAddr) -> Result<bool, DemoError> {
     Ok(answered)
 }
 
-fn show(records: &[Consumed]) {
+fn show(records: &[Consumed], output: &mut Output) {
     for record in records {
         let key = String::from_utf8_lossy(&record.key);
-        println!(
+        writeln!(
+            output,
             "kafka  ◀  {} partition {} offset {} key {key}",
             record.topic, record.partition, record.offset
         );
-        println!("          {}", String::from_utf8_lossy(&record.payload));
+        writeln!(
+            output,
+            "          {}",
+            String::from_utf8_lossy(&record.payload)
+        );
     }
 }
 

@@ -5,11 +5,14 @@
 //!                                                └────▶ pipeline ──▶ the event, pretty-printed
 //! ```
 
-use std::io::Read;
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::{Output, complain, tamed};
 use crate::normalize;
 use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
 use crate::pipeline;
@@ -25,8 +28,13 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE", conflicts_with_all = ["text", "hex"])]
     file: Option<PathBuf>,
     /// The message itself
-    #[arg(long, value_name = "MESSAGE", conflicts_with = "hex")]
-    text: Option<String>,
+    #[arg(
+        long,
+        value_name = "MESSAGE",
+        conflicts_with = "hex",
+        allow_hyphen_values = true
+    )]
+    text: Option<OsString>,
     /// The packet in hex; white space and colons are ignored
     #[arg(long, value_name = "HEX")]
     hex: Option<String>,
@@ -49,8 +57,14 @@ enum ProtocolArgument {
 enum ExplainError {
     #[error("cannot read {path}: {error}")]
     Read { path: String, error: std::io::Error },
-    #[error("not hex at character {at}: expected an even number of digits 0-9 and a-f")]
-    Hex { at: usize },
+    #[error(
+        "{path} is longer than {MESSAGE_BYTES_MAX} bytes, and no message is; give one message alone"
+    )]
+    TooLong { path: String },
+    #[error("not hex: expected digits 0-9 and a-f, found {found:?} as character {at}")]
+    Hex { at: usize, found: char },
+    #[error("not hex: expected two digits for each byte, found {digits} digits")]
+    HalfByte { digits: usize },
     #[error(
         "there is nothing to read: give a message by --text, --hex, a file name, or on standard input"
     )]
@@ -61,11 +75,12 @@ enum ExplainError {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match bytes(arguments) {
         Ok(bytes) => {
-            print!("{}", explain(&bytes, arguments));
-            ExitCode::SUCCESS
+            let mut output = Output::default();
+            write!(output, "{}", explain(&bytes, arguments));
+            output.end()
         }
         Err(error) => {
-            eprintln!("trapline: {error}");
+            complain(&format!("trapline: {error}"));
             ExitCode::from(super::EXIT_USAGE)
         }
     }
@@ -73,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
     let mut bytes = match (&arguments.text, &arguments.hex) {
-        (Some(text), _) => text.clone().into_bytes(),
+        (Some(text), _) => text.clone().into_vec(),
         (_, Some(hex)) => from_hex(hex)?,
         _ => read(arguments.file.as_ref())?,
     };
@@ -97,29 +112,42 @@ fn read(file: Option<&PathBuf>) -> Result<Vec<u8>, ExplainError> {
     let named = file.filter(|path| path.as_os_str() != "-");
     let done = match named {
         Some(path) => std::fs::File::open(path)
-            .and_then(|file| file.take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes)),
-        None => std::io::stdin()
-            .lock()
-            .take(MESSAGE_BYTES_MAX)
-            .read_to_end(&mut bytes),
+            .and_then(|file| file.take(MESSAGE_BYTES_MAX + 1).read_to_end(&mut bytes)),
+        None => {
+            let stdin = std::io::stdin();
+            if stdin.is_terminal() {
+                complain("type one message, then Enter and Ctrl-D");
+            }
+            stdin
+                .lock()
+                .take(MESSAGE_BYTES_MAX + 1)
+                .read_to_end(&mut bytes)
+        }
     };
     let path = named.map_or("standard input".to_owned(), |path| {
         path.display().to_string()
     });
-    done.map_err(|error| ExplainError::Read { path, error })?;
-    Ok(bytes)
+    match done {
+        Err(error) => Err(ExplainError::Read { path, error }),
+        Ok(length) if length as u64 > MESSAGE_BYTES_MAX => Err(ExplainError::TooLong { path }),
+        Ok(_) => Ok(bytes),
+    }
 }
 
 fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
     let mut digits = Vec::new();
-    for (at, character) in hex
-        .char_indices()
+    for (before, found) in hex
+        .chars()
+        .enumerate()
         .filter(|(_, character)| !character.is_whitespace() && *character != ':')
     {
-        digits.push(character.to_digit(16).ok_or(ExplainError::Hex { at })? as u8);
+        let at = before + 1;
+        let digit = found.to_digit(16).ok_or(ExplainError::Hex { at, found })?;
+        digits.push(digit as u8);
     }
     if !digits.len().is_multiple_of(2) {
-        return Err(ExplainError::Hex { at: hex.len() });
+        let digits = digits.len();
+        return Err(ExplainError::HalfByte { digits });
     }
     Ok(digits
         .chunks(2)
@@ -127,9 +155,15 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one.
+/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one, or with an
+/// INTEGER in it. A packet that was cut short must be known too: read as syslog, its community would be shown.
 fn is_snmp(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x30, length, ..] if *length >= 0x80 || bytes.len() == usize::from(*length) + 2)
+    match bytes {
+        [0x30, length, ..] if *length >= 0x80 => true,
+        [0x30, _, 0x02, ..] => true,
+        [0x30, length, ..] => bytes.len() == usize::from(*length) + 2,
+        _ => false,
+    }
 }
 
 fn explain(bytes: &[u8], arguments: &Arguments) -> String {
@@ -153,13 +187,20 @@ fn explain(bytes: &[u8], arguments: &Arguments) -> String {
         Protocol::Snmp => super::fields::snmp(bytes),
     };
     let event = match pipeline::one_event(&packet, &config) {
-        Ok(event) => serde_json::to_string_pretty(&event).unwrap_or_default(),
+        Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",
             reason.as_str()
         ),
     };
     format!("{fields}\nevent\n{event}\n")
+}
+
+/// The event in lines. What a terminal might obey is inside strings only, where `\u` stands for the same character.
+fn shown(event: &serde_json::Value) -> String {
+    let text = serde_json::to_string_pretty(event).unwrap_or_default();
+    let lines: Vec<String> = text.lines().map(tamed).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -169,8 +210,10 @@ mod tests {
     #[test]
     fn hex_may_have_colons_and_spaces_and_an_error_says_where() {
         assert_eq!(from_hex("30:0A ff\n01").unwrap(), [0x30, 0x0a, 0xff, 0x01]);
-        assert!(matches!(from_hex("30x"), Err(ExplainError::Hex { at: 2 })));
-        assert!(matches!(from_hex("301"), Err(ExplainError::Hex { at: 3 })));
+        let odd = from_hex("30x").unwrap_err().to_string();
+        assert!(odd.ends_with("found 'x' as character 3"), "{odd}");
+        let half = from_hex("301").unwrap_err().to_string();
+        assert!(half.ends_with("found 3 digits"), "{half}");
     }
 
     #[test]
@@ -178,5 +221,6 @@ mod tests {
         assert!(!is_snmp(b"0 errors since start"));
         assert!(is_snmp(&[0x30, 0x81, 0xa3, 0x02]));
         assert!(is_snmp(&[0x30, 0x02, 0x05, 0x00]));
+        assert!(is_snmp(&[0x30, 0x4b, 0x02, 0x01, 0x01, 0x04]), "cut short");
     }
 }

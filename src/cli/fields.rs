@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use super::output::tamed;
 use crate::decode::snmp::{self, Anomalies, Header, Notification, Oid, strict};
 use crate::decode::syslog::{self, Message, timestamp::Stamp};
 
@@ -63,7 +64,7 @@ fn header(lines: &mut Lines, message: &Message<'_>) {
     }
     if let Some(data) = &message.structured_data {
         let shown = serde_json::to_string(&crate::event::StructuredData(*data)).unwrap_or_default();
-        lines.field("structured data", &shown);
+        lines.field("structured data", &tamed(&shown));
     }
 }
 
@@ -90,7 +91,7 @@ fn stamp(stamp: &Stamp<'_>) -> String {
     }
     match (stamp.offset_minutes, stamp.zone) {
         (Some(offset), _) => _ = write!(text, " offset {offset:+} minutes"),
-        (None, Some(zone)) => _ = write!(text, " zone {}", String::from_utf8_lossy(zone)),
+        (None, Some(zone)) => _ = write!(text, " zone {}", tamed(&String::from_utf8_lossy(zone))),
         (None, None) => text.push_str(" zone?"),
     }
     text
@@ -172,7 +173,9 @@ fn notification(lines: &mut Lines, notification: &Notification<'_>) {
             "varbind",
             &format!(
                 "{} {kind} at byte {}{odd}",
-                dotted(varbind.name),
+                Some(dotted(varbind.name))
+                    .filter(|oid| !oid.is_empty())
+                    .unwrap_or_else(|| "without an OID,".to_owned()),
                 varbind.at.start
             ),
         );
@@ -220,18 +223,7 @@ impl Lines {
 
     /// Text from a device: control characters are shown by their escapes, so that a terminal is not driven by them.
     fn text(&mut self, name: &str, value: &[u8]) {
-        let text = String::from_utf8_lossy(value);
-        let shown: String = text
-            .chars()
-            .map(|c| {
-                if c.is_control() {
-                    c.escape_default().to_string()
-                } else {
-                    c.into()
-                }
-            })
-            .collect();
-        self.field(name, &shown);
+        self.field(name, &tamed(&String::from_utf8_lossy(value)));
     }
 }
 
@@ -242,7 +234,7 @@ mod tests {
     #[test]
     fn control_characters_are_shown_by_their_escapes() {
         let text = syslog(b"<13>hello \x1b[31mred");
-        assert!(text.contains("\\u{1b}[31mred"), "{text}");
+        assert!(text.contains("\\u001b[31mred"), "{text}");
     }
 
     #[test]

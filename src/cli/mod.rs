@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod explain;
 mod fields;
+mod output;
 mod run;
 
 use std::path::PathBuf;
@@ -49,24 +50,44 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive, and deliver to Kafka, until SIGTERM or SIGINT.
-    #[command(after_help = "Signals:
+    #[command(after_help = "Examples:
+  trapline run                                  with /etc/trapline/trapline.toml, or with the defaults
+  trapline run --config trapline.toml
+  TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092,k2:9092 trapline run
+
+Signals:
   SIGTERM, SIGINT   stop: read the sockets empty, deliver what is left within shutdown.drain_seconds, print the ledger
+  the same again    stop waiting for Kafka; what is left is counted as lost in the ledger
   SIGHUP            read the configuration again; a bad file leaves the old one running
 
-The ledger is the last line on standard output: one JSON object that accounts for every packet and record.")]
+Logs go to standard error. The ledger accounts for every packet and record, and is printed at the end on standard
+output: a table on a terminal, one line of JSON otherwise.")]
     Run(ConfigArguments),
     /// Check a configuration without running it: all problems at once, with line and column.
+    #[command(after_help = "Examples:
+  trapline check                                the file that `trapline run` would read, or the defaults
+  trapline check --config trapline.toml
+  trapline check --print | grep kafka           what would be in force
+
+Variables TRAPLINE_SECTION__KEY are read and checked as well. Exit code 2: there are problems.")]
     Check(CheckArguments),
     /// Show the main job with nothing installed: a Kafka cluster inside this process, real device messages, the events read back.
+    #[command(after_help = "Examples:
+  trapline demo
+  trapline demo | grep net.snmp                 only the traps
+
+Nothing leaves this host: everything listens on free ports of 127.0.0.1.
+Exit code 1: not every message came back from Kafka, or the inform was not answered.")]
     Demo,
     /// Show how a message is read, field by field, and the event that it becomes.
     #[command(after_help = "Examples:
   trapline explain --text '<34>1 2026-11-21T02:14:07Z r1 app - - - hello'
-  trapline explain --hex 3081a302... --protocol snmp
+  trapline explain --hex '303902010004067075626c6963a42c06082b060106030101054004c0
+    0002010201020201004301073011300f060a2b060102010202010103020103'
   trapline explain message.bin
   journalctl -n 1 -o cat | trapline explain
 
-Without --protocol: a packet that starts with the byte 30 (an ASN.1 SEQUENCE) is read as SNMP, all else as syslog.
+Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
 }
@@ -110,11 +131,16 @@ pub fn main() -> ExitCode {
 /// Prints every problem of a configuration, one a line, and how many there are.
 fn print_problems(problems: &[Problem]) {
     for problem in problems {
-        eprintln!("{problem}");
+        output::complain(&problem.to_string());
     }
     let count = problems.len();
-    eprintln!(
+    output::complain(&format!(
         "trapline: {count} problem{} in the configuration",
-        if count == 1 { "" } else { "s" }
-    );
+        plural(count)
+    ));
+}
+
+/// What stands behind a noun of which there are `count`.
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }

@@ -2,31 +2,38 @@
 //!
 //! ```text
 //!  configuration ──▶ logs ──▶ Agent::start ──▶ every second: tick, watchdog ──▶ SIGTERM ──▶ Agent::stop ──▶ ledger
-//!                                                └ SIGHUP: read again, put into force what can be
+//!                                                └ SIGHUP: read again, put into force what can be   └ SIGTERM again: at once
 //! ```
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ConfigArguments;
+use super::{ConfigArguments, output};
 use crate::agent::{Agent, AgentError};
 use crate::config::{self, Loaded, Problem, Resolved};
-use crate::observe::log::{self, LogError};
+use crate::observe::ledger::Snapshot;
+use crate::observe::log;
 use crate::observe::statement;
 use crate::observe::systemd::{self, Notifier, State};
+
+/// A signal to stop counts as a second one only after this time. `timeout` and some supervisors send each signal to
+/// the process and to its group, and nobody presses Ctrl-C twice as fast as that.
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
 
 /// Why `run` ended other than by a signal.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    #[error("logs cannot be written: {0}")]
-    Log(#[from] LogError),
     #[error(transparent)]
     Agent(#[from] AgentError),
     #[error("signals cannot be received: {0}")]
-    Signals(#[from] std::io::Error),
+    Signals(#[from] io::Error),
 }
 
 /// Runs the command.
@@ -39,10 +46,36 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
-    match serve(loaded, file) {
+    let logs = match log::init(&loaded.config.log) {
+        Ok(logs) => logs,
+        Err(error) => {
+            output::complain(&format!("trapline: logs cannot be written: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    // From here on standard error belongs to the log, in the form that its reader expects.
+    let code = match serve(loaded, file, &logs) {
+        Ok(ledger) => print_ledger(&ledger),
+        Err(error) => {
+            tracing::error!(%error, "cannot run");
+            ExitCode::FAILURE
+        }
+    };
+    logs.flush();
+    code
+}
+
+/// The ledger on standard output: a table for people, one line of JSON for programs.
+fn print_ledger(ledger: &Snapshot) -> ExitCode {
+    let text = if io::stdout().is_terminal() {
+        format!("\n{}", statement::ledger_text(ledger))
+    } else {
+        format!("{}\n", statement::ledger_json(ledger))
+    };
+    match output::print_within_a_second(text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("trapline: {error}");
+            tracing::error!(%error, "the ledger cannot be printed");
             ExitCode::FAILURE
         }
     }
@@ -64,8 +97,7 @@ fn host_name() -> String {
     }
 }
 
-fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), RunError> {
-    let logs = log::init(&loaded.config.log)?;
+fn serve(loaded: Loaded, file: Option<PathBuf>, logs: &log::Handle) -> Result<Snapshot, RunError> {
     let path = file
         .as_ref()
         .map_or("none, built-in defaults".to_owned(), |path| {
@@ -82,6 +114,11 @@ fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Before the first socket is bound: whoever stops the agent while it starts gets an orderly end as well.
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
     let notifier = Notifier::from_env().unwrap_or_else(|error| {
         tracing::error!(%error, "the service manager will not be told");
         Notifier::silent()
@@ -92,34 +129,76 @@ fn serve(loaded: Loaded, file: Option<PathBuf>) -> Result<(), RunError> {
         logs,
         notifier,
     };
-    runtime.block_on(running.until_stopped())?;
-    running.stop();
-    Ok(())
+    runtime.block_on(running.until_stopped(&mut signals));
+    Ok(running.stop(runtime, signals))
 }
 
-struct Running {
+/// The signals that `run` obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Must be called inside a runtime.
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next signal that is meant for the agent.
+    async fn next(&mut self) -> Meaning {
+        tokio::select! {
+            _ = self.terminate.recv() => Meaning::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Meaning::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Meaning::Reload,
+        }
+    }
+
+    /// Waits until somebody asks again to stop.
+    async fn second_stop(&mut self) -> &'static str {
+        let first = Instant::now();
+        loop {
+            match self.next().await {
+                Meaning::Stop(name) if first.elapsed() >= SAME_SIGNAL => return name,
+                Meaning::Stop(_) | Meaning::Reload => {}
+            }
+        }
+    }
+}
+
+enum Meaning {
+    /// Stop; the signal's name.
+    Stop(&'static str),
+    Reload,
+}
+
+struct Running<'l> {
     agent: Agent,
     file: Option<PathBuf>,
-    logs: log::Handle,
+    logs: &'l log::Handle,
     notifier: Notifier,
 }
 
-impl Running {
+impl Running<'_> {
     /// Ticks every second and follows signals until one says stop.
-    async fn until_stopped(&mut self) -> Result<(), RunError> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn until_stopped(&mut self, signals: &mut Signals) {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
         loop {
             tokio::select! {
                 _ = second.tick() => self.tick(),
-                _ = hang_up.recv() => self.reload(),
-                name = either(&mut terminate, &mut interrupt) => {
-                    tracing::info!(signal = name, "stopping");
-                    return Ok(());
-                }
+                meaning = signals.next() => match meaning {
+                    Meaning::Reload => self.reload(),
+                    Meaning::Stop(name) => {
+                        tracing::info!(signal = name, "stopping");
+                        return;
+                    }
+                },
             }
         }
     }
@@ -175,19 +254,22 @@ impl Running {
         }
     }
 
-    /// Stops the agent and prints the ledger: a table in the log's place for people, JSON as the last line of stdout.
-    fn stop(self) {
+    /// Stops the agent and returns its last ledger. A second signal ends the wait for Kafka.
+    fn stop(self, runtime: Runtime, mut signals: Signals) -> Snapshot {
         self.notify(&[State::Stopping]);
-        let ledger = self.agent.stop();
-        self.logs.flush();
-        eprintln!("{}", statement::ledger_text(&ledger));
-        println!("{}", statement::ledger_json(&ledger));
-    }
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+        let cut_short = Arc::new(AtomicBool::new(false));
+        let flag = cut_short.clone();
+        // The thread ends with the process: most agents are told to stop once.
+        let listening = std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                let name = runtime.block_on(signals.second_stop());
+                tracing::warn!(signal = name, "stopping at once");
+                flag.store(true, Ordering::Relaxed);
+            });
+        if let Err(error) = listening {
+            tracing::warn!(%error, "a second signal will not be obeyed");
+        }
+        self.agent.stop(&cut_short)
     }
 }

@@ -118,7 +118,6 @@ impl AsFd for UdpSocket {
 
 /// Binds the listener's UDP sockets: one, or a group that is steered by source address.
 pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), ReceiveError> {
-    let name = config.listener.name.as_str();
     check_shards(config, config.shards)?;
     let is_group = config.shards > 1;
     if is_group && config.bind.port() != 0 {
@@ -154,7 +153,6 @@ pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), Rece
         sockets.push(socket);
     }
     let buffer = granted(config, &sockets)?;
-    tracing::info!(listener = name, bind = %bind, shards = sockets.len(), "listening for datagrams");
     Ok((sockets, buffer))
 }
 

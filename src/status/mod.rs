@@ -59,7 +59,8 @@ impl Default for Config {
 pub enum StatusError {
     /// The address could not be bound.
     #[error(
-        "status page: {address} could not be bound: {source}; choose another address or stop what listens there"
+        "status page: {address} could not be bound: {source}; `ss -lntp 'sport = :{port}'` shows who listens there: stop \
+         it, or set status.bind to another port or \"off\"", port = .address.port()
     )]
     Bind {
         /// The configured address.

@@ -1,0 +1,19 @@
+//! The binary as the person meets it who types: arguments in; text, exit codes and signals' effects out.
+//!
+//! - [`help`]: every command's help.
+//! - [`check`]: configurations, good and bad.
+//! - [`explain`]: one message, by every way in.
+//! - [`start`]: ports that are taken or not permitted, a status page without its port.
+//! - [`stop`]: signals, and readers that do not read.
+//!
+//! None of it needs Kafka: bootstrap servers point to a port that refuses.
+
+mod check;
+mod explain;
+mod help;
+mod process;
+mod start;
+mod stop;
+
+#[path = "../support/wait.rs"]
+mod wait;
