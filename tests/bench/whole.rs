@@ -130,7 +130,6 @@ impl Kafka {
     }
 
     fn payload_bytes(&self, topic: &str) -> usize {
-        use rdkafka::message::Message;
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
         let mut assignment = rdkafka::TopicPartitionList::new();
         for partition in 0..PARTITIONS {

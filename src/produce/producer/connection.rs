@@ -123,6 +123,7 @@ mod tests {
             bytes_max: 1 << 20,
             when_full: WhenFull::DropNewest,
             topics: config.topics.clone(),
+            disk: None,
         });
         Producer::new(config, Arc::new(spool), Arc::new(Shared::default()))
     }

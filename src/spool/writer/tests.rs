@@ -10,7 +10,10 @@ use crate::packet::Reason;
 use crate::record::{LaneId, Number, Origin, Record};
 use crate::spool::{Batch, ReadLimit};
 
-const ALL: ReadLimit = ReadLimit { records: 100_000, bytes: 1 << 30 };
+const ALL: ReadLimit = ReadLimit {
+    records: 100_000,
+    bytes: 1 << 30,
+};
 
 fn config(folder: &Path) -> (Config, DiskConfig) {
     let mut disk = DiskConfig::new(folder.join("spool"));
@@ -31,8 +34,14 @@ fn open(folder: &Path) -> Opened {
 
 fn append(spool: &Spool, lane: u16, payload: &[u8]) -> Result<Number, Reason> {
     let received = UnixMicros(1_000);
-    let record =
-        Record { lane: LaneId(lane), received, key: b"r1", payload, number_at: 1, origin: Origin::Packet };
+    let record = Record {
+        lane: LaneId(lane),
+        received,
+        key: b"r1",
+        payload,
+        number_at: 1,
+        origin: Origin::Packet,
+    };
     spool.append(&record)
 }
 
@@ -54,7 +63,11 @@ fn read(spool: &Spool, lane: u16) -> Vec<u64> {
 
 fn balances(spool: &Spool) {
     let counts = spool.counts();
-    assert_eq!(counts.accepted, counts.from_packets + counts.generated, "{counts:?}");
+    assert_eq!(
+        counts.accepted,
+        counts.from_packets + counts.generated,
+        "{counts:?}"
+    );
     let settled = counts.delivered + counts.pending + counts.dead_letter + counts.lost_total();
     assert_eq!(counts.accepted, settled, "{counts:?}");
 }
@@ -62,7 +75,9 @@ fn balances(spool: &Spool) {
 #[test]
 fn a_record_is_accepted_and_readable_when_it_is_written_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     let number = append(&spool, 0, b"<>").unwrap();
     assert!(!spool.is_accepted((LaneId(0), number)));
     assert_eq!(read(&spool, 0), [0; 0]);
@@ -77,7 +92,9 @@ fn a_record_is_accepted_and_readable_when_it_is_written_and_not_before() {
 #[test]
 fn what_was_written_and_not_acknowledged_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     for _ in 0..100 {
         append(&spool, 0, b"<>").unwrap();
     }
@@ -95,14 +112,24 @@ fn what_was_written_and_not_acknowledged_is_there_after_a_kill() {
     let expected: Vec<u64> = (40..50).chain(60..102).collect();
     assert_eq!(read(&spool, 0), expected);
     let counts = spool.counts();
-    assert_eq!((counts.accepted, counts.delivered, counts.pending, counts.earlier), (102, 50, 52, 102));
+    assert_eq!(
+        (
+            counts.accepted,
+            counts.delivered,
+            counts.pending,
+            counts.earlier
+        ),
+        (102, 50, 52, 102)
+    );
     balances(&spool);
 }
 
 #[test]
 fn numbers_go_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     append(&spool, 0, b"<>").unwrap();
     turn(&mut writer);
     drop((spool, writer));
@@ -114,7 +141,9 @@ fn numbers_go_on_after_a_restart() {
 #[test]
 fn a_producer_that_falls_behind_reads_the_log_and_then_memory_again_without_a_gap() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     let payload = vec![b'x'; 10_000];
     let mut seen = Vec::new();
     for round in 0..40 {
@@ -124,10 +153,20 @@ fn a_producer_that_falls_behind_reads_the_log_and_then_memory_again_without_a_ga
         turn(&mut writer);
         if round % 7 == 0 {
             let mut batch = Batch::default();
-            spool.read(LaneId(0), ReadLimit { records: 37, bytes: 1 << 30 }, &mut batch);
+            spool.read(
+                LaneId(0),
+                ReadLimit {
+                    records: 37,
+                    bytes: 1 << 30,
+                },
+                &mut batch,
+            );
             seen.extend(batch.entries().iter().map(|entry| entry.number.0));
         }
-        assert!(spool.lock().bytes <= 1 << 20, "memory stays within the tail");
+        assert!(
+            spool.lock().bytes <= 1 << 20,
+            "memory stays within the tail"
+        );
     }
     seen.extend(read(&spool, 0));
     assert_eq!(seen, (0..800).collect::<Vec<_>>());
@@ -141,7 +180,9 @@ fn a_producer_that_falls_behind_reads_the_log_and_then_memory_again_without_a_ga
 #[test]
 fn settled_segments_are_unlinked_and_the_disk_gets_its_space_back() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     let payload = vec![b'x'; 100_000];
     for _ in 0..300 {
         append(&spool, 0, &payload).unwrap();
@@ -158,7 +199,9 @@ fn settled_segments_are_unlinked_and_the_disk_gets_its_space_back() {
 #[test]
 fn a_rewind_far_back_reads_from_the_log_again() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     let payload = vec![b'x'; 100_000];
     for _ in 0..50 {
         append(&spool, 0, &payload).unwrap();
@@ -176,7 +219,9 @@ fn drop_oldest_gives_up_whole_segments_that_nobody_has_read_and_counts_them() {
     let folder = tempfile::tempdir().unwrap();
     let (config, mut disk) = config(folder.path());
     disk.bytes_max = 20_000_000;
-    let Opened { spool, mut writer, .. } = Spool::open(&config, &disk).unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = Spool::open(&config, &disk).unwrap();
     let payload = vec![b'x'; 100_000];
     for _ in 0..500 {
         append(&spool, 0, &payload).unwrap();
@@ -197,7 +242,9 @@ fn drop_newest_turns_packets_away_when_the_log_is_full() {
     let (mut config, mut disk) = config(folder.path());
     disk.bytes_max = 20_000_000;
     config.when_full = WhenFull::DropNewest;
-    let Opened { spool, mut writer, .. } = Spool::open(&config, &disk).unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = Spool::open(&config, &disk).unwrap();
     let payload = vec![b'x'; 100_000];
     let mut taken = 0;
     for _ in 0..500 {
@@ -215,9 +262,13 @@ fn drop_newest_turns_packets_away_when_the_log_is_full() {
 #[test]
 fn a_writer_that_does_not_keep_up_stalls_the_spool_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     let payload = vec![b'x'; 10_000];
-    let taken = (0..200).filter(|_| append(&spool, 0, &payload).is_ok()).count();
+    let taken = (0..200)
+        .filter(|_| append(&spool, 0, &payload).is_ok())
+        .count();
     assert_eq!(append(&spool, 0, &payload), Err(Reason::SpoolStalled));
     turn(&mut writer);
     assert!(append(&spool, 0, &payload).is_ok());
@@ -229,7 +280,9 @@ fn a_writer_that_does_not_keep_up_stalls_the_spool_by_name() {
 #[test]
 fn while_the_disk_fails_records_go_on_in_memory_and_are_written_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     append(&spool, 0, b"<>").unwrap();
     turn(&mut writer);
     assert_eq!(read(&spool, 0), [0]);
@@ -237,7 +290,10 @@ fn while_the_disk_fails_records_go_on_in_memory_and_are_written_when_it_is_back(
     spool.lock().disk_fails("no space".to_owned());
     let inform = append(&spool, 0, b"<>").unwrap();
     append(&spool, 0, b"<>").unwrap();
-    assert!(!spool.is_accepted((LaneId(0), inform)), "an inform is not answered while the disk fails");
+    assert!(
+        !spool.is_accepted((LaneId(0), inform)),
+        "an inform is not answered while the disk fails"
+    );
     assert_eq!(read(&spool, 0), [1, 2], "Kafka gets them all the same");
     spool.acknowledge(LaneId(0), 0..2);
     balances(&spool);
@@ -254,7 +310,9 @@ fn while_the_disk_fails_records_go_on_in_memory_and_are_written_when_it_is_back(
 #[test]
 fn what_was_delivered_while_the_disk_failed_leaves_no_false_loss() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     append(&spool, 0, b"<>").unwrap();
     turn(&mut writer);
     spool.lock().disk_fails("no space".to_owned());
@@ -278,7 +336,9 @@ fn what_was_delivered_while_the_disk_failed_leaves_no_false_loss() {
 #[test]
 fn a_topic_that_left_the_configuration_still_delivers_what_it_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { spool, mut writer, .. } = open(folder.path());
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
     append(&spool, 1, b"<>").unwrap();
     turn(&mut writer);
     drop((spool, writer));
@@ -306,7 +366,9 @@ fn the_thread_writes_what_comes_and_what_is_left_at_the_end() {
     let Opened { spool, writer, .. } = open(folder.path());
     let stop = Arc::new(WriterStop::default());
     let heartbeats = crate::observe::health::Heartbeats::new(Instant::now());
-    let thread = writer.spawn(stop.clone(), heartbeats.register("spool-writer")).unwrap();
+    let thread = writer
+        .spawn(stop.clone(), heartbeats.register("spool-writer"))
+        .unwrap();
     for _ in 0..1000 {
         append(&spool, 0, b"<>").unwrap();
     }
