@@ -97,10 +97,13 @@ pub(super) fn save(
 ) -> Result<CursorSaved, SpoolError> {
     let (path, new) = (folder.join(NAME), folder.join(NAME_NEW));
     match disk.remove(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(SpoolError::new(Operation::Remove, &new, error));
-        }
-        _ => {}
+        // An earlier attempt failed half-way. Its file must be gone for good before another takes its name: if the
+        // power went while the removal was forgotten and the rename below was not, the empty one would be the cursor.
+        Ok(()) => disk
+            .sync_folder(folder)
+            .map_err(SpoolError::at(Operation::Sync, folder))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(SpoolError::new(Operation::Remove, &new, error)),
     }
     let file = disk
         .create_new(&new)
