@@ -7,11 +7,12 @@
 //! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, and the
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
+mod losses;
 mod picture;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ use crate::spool::{self, Spool, WriterStop};
 use crate::status;
 use crate::time::UnixMicros;
 
+use losses::Losses;
 use picture::Observer;
 
 /// Why the agent could not start.
@@ -63,6 +65,7 @@ pub struct Agent {
     writer: Option<(Arc<WriterStop>, JoinHandle<()>)>,
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
+    losses: Mutex<Losses>,
     status: Option<status::Running>,
     status_stop: tokio::sync::watch::Sender<bool>,
 }
@@ -141,6 +144,7 @@ impl Agent {
             producer: Some(producer),
             producer_heartbeat,
             observer,
+            losses: Mutex::default(),
             status: None,
             status_stop,
         };
@@ -169,12 +173,16 @@ impl Agent {
             .map(|ear| ear.address)
     }
 
-    /// What must be done every second: reads what the kernel dropped, and shows that the main thread lives.
+    /// What must be done every second: reads what the kernel dropped, says what was lost, and shows that
+    /// the main thread lives.
     pub fn tick(&self) {
         self.main_heartbeat.beat();
         for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
             drops.poll();
         }
+        let losses = self.losses.lock();
+        let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
+        losses.say(&self.ledger(), Instant::now());
     }
 
     /// Whether all threads move (the same answer as `/healthz`).

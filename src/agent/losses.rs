@@ -1,0 +1,158 @@
+//! Says in the log that packets or records are being lost: at once, and then at most once a minute.
+//!
+//! ```text
+//!  ledger, every second ──▶ Losses::since ──▶ what is new ──▶ one line each: kernel_dropped, turned away, lost
+//! ```
+//!
+//! The ledger and the metrics have every count at any moment; the log is for whoever looks at nothing else.
+
+use std::time::{Duration, Instant};
+
+use compact_str::CompactString;
+
+use crate::observe::ledger::{LossReason, Snapshot};
+use crate::observe::statement::{losses, rejections};
+use crate::packet::Reason;
+
+/// The time between two lines about the same loss.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// Losses as far as they were said.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    said: Vec<Said>,
+}
+
+#[derive(Debug)]
+struct Said {
+    loss: Loss,
+    total: u64,
+    at: Instant,
+}
+
+/// One way to lose something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Loss {
+    /// The kernel had no room for datagrams of this listener.
+    KernelDropped(CompactString),
+    /// The spool took no records of this listener's packets, for this reason.
+    TurnedAway(CompactString, &'static str),
+    /// The spool gave up records that it had accepted, for this reason.
+    Lost(&'static str),
+}
+
+impl Losses {
+    /// Logs what was lost since the last call.
+    pub fn say(&mut self, ledger: &Snapshot, now: Instant) {
+        for (loss, count, total) in self.since(ledger, now) {
+            log(&loss, count, total);
+        }
+    }
+
+    /// What has grown and was not said within the last minute: what, by how much since it was last said, and in all.
+    fn since(&mut self, ledger: &Snapshot, now: Instant) -> Vec<(Loss, u64, u64)> {
+        let mut news = Vec::new();
+        for (loss, total) in totals(ledger) {
+            let known = self.said.iter_mut().find(|said| said.loss == loss);
+            match known {
+                None => {
+                    news.push((loss.clone(), total, total));
+                    let at = now;
+                    self.said.push(Said { loss, total, at });
+                }
+                Some(said) if total > said.total && now >= said.at + SAID_EVERY => {
+                    news.push((loss, total - said.total, total));
+                    (said.total, said.at) = (total, now);
+                }
+                Some(_) => {}
+            }
+        }
+        news
+    }
+}
+
+/// Each loss that has happened.
+fn totals(ledger: &Snapshot) -> impl Iterator<Item = (Loss, u64)> {
+    let packets = ledger.listeners.iter().flat_map(|listener| {
+        let name = listener.listener.name.clone();
+        let dropped = (Loss::KernelDropped(name.clone()), listener.kernel_dropped);
+        let turned_away = rejections(listener)
+            .filter(|(reason, _)| {
+                [Reason::SpoolFull, Reason::SpoolStalled]
+                    .map(Reason::as_str)
+                    .contains(reason)
+            })
+            .map(move |(reason, count)| (Loss::TurnedAway(name.clone(), reason), count));
+        std::iter::once(dropped).chain(turned_away)
+    });
+    // What the broker refuses and what the process's end costs is said where it happens.
+    let said_elsewhere = [LossReason::Poison, LossReason::ProcessEnd].map(LossReason::as_str);
+    let records = losses(&ledger.records)
+        .filter(move |(reason, _)| !said_elsewhere.contains(reason))
+        .map(|(reason, count)| (Loss::Lost(reason), count));
+    packets.chain(records).filter(|(_, count)| *count > 0)
+}
+
+fn log(loss: &Loss, count: u64, total: u64) {
+    match loss {
+        Loss::KernelDropped(listener) => tracing::warn!(
+            %listener,
+            datagrams = count,
+            datagrams_total = total,
+            "the kernel dropped datagrams that came faster than they were read"
+        ),
+        Loss::TurnedAway(listener, reason) => tracing::warn!(
+            %listener,
+            reason,
+            packets = count,
+            packets_total = total,
+            "packets are turned away, the spool has no room"
+        ),
+        Loss::Lost(reason) => tracing::warn!(
+            reason,
+            records = count,
+            records_total = total,
+            "records are lost"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::ledger::{ListenerLedger, RecordCounts};
+    use crate::packet::{Protocol, Transport};
+
+    fn ledger(kernel_dropped: u64, spool_full: u64) -> Snapshot {
+        let listener = crate::pipeline::listener(Protocol::Syslog, Transport::Udp);
+        let listener = ListenerLedger::new(listener);
+        listener.add_kernel_dropped(kernel_dropped);
+        let mut records = RecordCounts::default();
+        records.lost[LossReason::SpoolFull as usize] = spool_full;
+        Snapshot::take([&listener], records)
+    }
+
+    #[test]
+    fn a_loss_is_said_at_once_and_then_once_a_minute_with_all_that_came_in_between() {
+        let (mut losses, start) = (Losses::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(losses.since(&ledger(0, 0), after(0)), []);
+        let full = Loss::Lost("spool_full");
+        assert_eq!(
+            losses.since(&ledger(0, 5), after(1)),
+            [(full.clone(), 5, 5)]
+        );
+        assert_eq!(losses.since(&ledger(0, 9), after(2)), []);
+        assert_eq!(losses.since(&ledger(0, 9), after(61)), [(full, 4, 9)]);
+        assert_eq!(losses.since(&ledger(0, 9), after(200)), []);
+    }
+
+    #[test]
+    fn one_loss_does_not_silence_another() {
+        let (mut losses, start) = (Losses::default(), Instant::now());
+        losses.since(&ledger(0, 5), start);
+        let news = losses.since(&ledger(7, 6), start);
+        let dropped = Loss::KernelDropped("syslog-udp".into());
+        assert_eq!(news, [(dropped, 7, 7)]);
+    }
+}
