@@ -282,7 +282,8 @@ impl Inner {
             }
         }
         if !self.lanes[index].has_room(size) {
-            let buffer = self.spare.pop().unwrap_or_default();
+            let spare = self.spare.pop();
+            let buffer = spare.unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES));
             self.lanes[index].open_segment(self.segments_opened, buffer);
             self.segments_opened += 1;
         }
