@@ -87,7 +87,7 @@ pub struct Rfc3339 {
 
 impl Rfc3339 {
     /// The longest text; every digit stands in its place.
-    const SHAPE: &[u8; 32] = b"0000-00-00T00:00:00.000000+00:00";
+    const SHAPE: [u8; 32] = *b"0000-00-00T00:00:00.000000+00:00";
 
     /// In UTC, with microseconds.
     pub fn micros(at: UnixMicros) -> Self {
@@ -123,11 +123,11 @@ impl Rfc3339 {
             local.rem_euclid(86_400_000_000) as u64,
         );
         let (year, month, day) = civil_from_days(days);
-        let year = year.clamp(0, 9999) as u64;
+        let year = year.clamp(0, 9999) as u32;
         // A day has 86 400 seconds, a second 1 000 000 microseconds: both fit, and 32 bits are divided faster than 64.
         let (second, micro) = ((micros / 1_000_000) as u32, (micros % 1_000_000) as u32);
-        two_digits(out, 0, year as u32 / 100);
-        two_digits(out, 2, year as u32 % 100);
+        two_digits(out, 0, year / 100);
+        two_digits(out, 2, year % 100);
         two_digits(out, 5, month as u32);
         two_digits(out, 8, day as u32);
         two_digits(out, 11, second / 3600);
@@ -164,13 +164,13 @@ impl Rfc3339 {
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.format(&mut { *Self::SHAPE }))
+        serializer.serialize_str(self.format(&mut { Self::SHAPE }))
     }
 }
 
 impl std::fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.format(&mut { *Self::SHAPE }))
+        f.write_str(self.format(&mut { Self::SHAPE }))
     }
 }
 
