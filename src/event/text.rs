@@ -263,4 +263,18 @@ mod tests {
             "\"a\u{fffd}b\""
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_that_are_not_text_are_replaced_as_the_standard_library_does(
+            bytes in proptest::collection::vec(proptest::sample::select(b"a\"\xc3\xa9\xe2\x82\xac\xf0\x9f\xff\x80".to_vec()), 0..24),
+        ) {
+            let lossy = String::from_utf8_lossy(&bytes);
+            proptest::prop_assert_eq!(Text(&bytes).to_string(), lossy.to_string());
+            proptest::prop_assert_eq!(
+                serde_json::to_string(&Text(&bytes)).unwrap(),
+                serde_json::to_string(&lossy).unwrap()
+            );
+        }
+    }
 }
