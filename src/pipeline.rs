@@ -92,11 +92,11 @@ impl Pipeline {
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         let message = syslog::read(packet.bytes);
-        let event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
+        let mut event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
         let appended = append(
             &self.spool,
             &self.router,
-            event,
+            &mut event,
             packet.received,
             &mut self.payload,
         );
@@ -114,7 +114,7 @@ impl Pipeline {
             Err(snmp::Unread::ParseFailed(unread)) => Err(unread),
             Ok(notification) => Ok(notification),
         };
-        let event = normalize::trap::event(
+        let mut event = normalize::trap::event(
             decoded.as_ref(),
             packet,
             &self.config,
@@ -124,7 +124,7 @@ impl Pipeline {
         let appended = append(
             &self.spool,
             &self.router,
-            event,
+            &mut event,
             packet.received,
             &mut self.payload,
         );
@@ -176,12 +176,12 @@ fn outcome(appended: &Result<(LaneId, Number), Reason>) -> Outcome {
 fn append<'e>(
     spool: &Spool,
     router: &'e Router,
-    mut event: Event<'e>,
+    event: &mut Event<'e>,
     received: UnixMicros,
     payload: &mut Vec<u8>,
 ) -> Result<(LaneId, Number), Reason> {
     let record = router
-        .record(&mut event, received, Origin::Packet, payload)
+        .record(event, received, Origin::Packet, payload)
         .map_err(|error| match error {
             RouteError::TooLarge { .. } => Reason::TooLarge,
             RouteError::Json(_) => Reason::NotWritten,

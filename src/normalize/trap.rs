@@ -66,6 +66,8 @@ pub struct Buffers {
     trap_oid_text: String,
     value: String,
     anomalies: Vec<&'static str>,
+    /// The table's entry for the trap.
+    entry: Option<&'static mib::Entry>,
 }
 
 /// Makes the event of a notification, or of a packet that could not be read up to one.
@@ -112,6 +114,7 @@ impl Buffers {
         self.trap_oid.clear();
         self.trap_oid_text.clear();
         self.anomalies.clear();
+        self.entry = None;
     }
 
     /// Takes over what the event needs, without secrets, and returns every anomaly.
@@ -137,6 +140,7 @@ impl Buffers {
         }
         Oid(&self.trap_oid).write(&mut self.trap_oid_text);
         self.anomalies.extend(odd.names());
+        self.entry = self.find_entry();
         odd
     }
 
@@ -165,7 +169,7 @@ impl Buffers {
     ///
     /// A v1 trap's OID has a 0 before its last arc, and that of a notification whose module never knew v1 traps with
     /// such a 0 has none (RFC 3584, section 3.2 (1)); so the form without is sought as well.
-    fn entry(&self) -> Option<&'static mib::Entry> {
+    fn find_entry(&self) -> Option<&'static mib::Entry> {
         if let Some(entry) = mib::exact(&self.trap_oid) {
             return Some(entry);
         }
@@ -193,7 +197,7 @@ impl Buffers {
     /// One line for people: `linkDown ifIndex=2 ifAdminStatus=down(2)`.
     fn write_message(&mut self, out: &mut Vec<u8>) {
         out.clear();
-        match self.entry() {
+        match self.entry {
             Some(entry) => out.extend_from_slice(entry.short_name().as_bytes()),
             None if self.trap_oid_text.is_empty() => out.extend_from_slice(b"trap without an OID"),
             None => out.extend_from_slice(self.trap_oid_text.as_bytes()),
@@ -244,6 +248,10 @@ impl Buffers {
 
 /// One value on one line: cut, control characters as spaces, in quotes where it has blanks or is empty.
 fn write_value(value: &str, out: &mut Vec<u8>) {
+    let is_word = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word && value.len() <= VALUE_CHARS_MAX {
+        return out.extend_from_slice(value.as_bytes());
+    }
     let quoted = value.is_empty() || value.contains(char::is_whitespace);
     if quoted {
         out.push(b'"');
@@ -291,7 +299,7 @@ fn read<'a>(
     message: &'a [u8],
     buffers: &'a Buffers,
 ) -> Event<'a> {
-    let entry = buffers.entry();
+    let entry = buffers.entry;
     device.vendor = buffers.vendor();
     let trap_oid = Some(buffers.trap_oid_text.as_str()).filter(|text| !text.is_empty());
     let snmp = SnmpPart {

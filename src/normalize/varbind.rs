@@ -258,7 +258,8 @@ fn type_name(value: &Value<'_>) -> &'static str {
 /// Whether octets are printable UTF-8; line ends and tabs are, other control characters are not.
 fn is_text(octets: &[u8]) -> bool {
     let printable = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(printable))
+    let is_plain = octets.iter().all(|octet| (0x20..0x7f).contains(octet));
+    is_plain || std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(printable))
 }
 
 /// Appends lower-case hex without separators.

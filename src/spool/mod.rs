@@ -496,7 +496,9 @@ impl Inner {
             return Err(Reason::TooLarge);
         };
         if !lane.has_room(size) {
-            lane.open_segment(self.segments_opened, self.spare.pop().unwrap_or_default());
+            let spare = self.spare.pop();
+            let buffer = spare.unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES));
+            lane.open_segment(self.segments_opened, buffer);
             self.segments_opened += 1;
         }
         let (number, bytes) = lane.append(record);

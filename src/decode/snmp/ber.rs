@@ -135,6 +135,9 @@ impl<'a> Cursor<'a> {
     }
 
     fn read(&mut self) -> Result<Tlv<'a>, &'static str> {
+        if let Some(tlv) = self.short() {
+            return Ok(tlv);
+        }
         let at = self.at();
         let tag = self.identifier()?;
         let announced = self.length()?;
@@ -148,6 +151,24 @@ impl<'a> Cursor<'a> {
             content_at,
             content,
             clipped,
+        })
+    }
+
+    /// The next TLV if it is complete and has one identifier octet and one length octet, as nearly all have.
+    fn short(&mut self) -> Option<Tlv<'a>> {
+        let (&[tag, length], behind) = self.reader.rest().split_first_chunk()?;
+        if tag & 0x1f == 0x1f || length >= 0x80 {
+            return None;
+        }
+        let content = behind.get(..usize::from(length))?;
+        let at = self.at();
+        self.reader.take(2 + content.len())?;
+        Some(Tlv {
+            tag: u32::from(tag),
+            at,
+            content_at: at + 2,
+            content,
+            clipped: false,
         })
     }
 

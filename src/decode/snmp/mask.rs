@@ -16,6 +16,7 @@
 //! A packet without a [`Notification`] has no such copy: where its secrets stand is not known.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -31,6 +32,10 @@ const SOUGHT_MAX: usize = 4;
 /// `snmpTrapCommunity` (RFC 3584, section 6), as arcs and as octets.
 const TRAP_COMMUNITY: [u64; 9] = [1, 3, 6, 1, 6, 3, 18, 1, 4];
 const TRAP_COMMUNITY_OCTETS: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 4];
+
+/// Seeks these octets; preparing the search costs more than searching a usual packet.
+static TRAP_COMMUNITY_FINDER: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(TRAP_COMMUNITY_OCTETS));
 
 /// Whether `name` is `snmpTrapCommunity` or below it, however it is encoded.
 pub fn is_trap_community(name: Oid<'_>) -> bool {
@@ -54,9 +59,7 @@ pub fn copy(packet: &[u8], notification: &Notification<'_>, out: &mut Vec<u8>) -
     }
     blot(out, field);
     let padded = Anomalies::PADDED_OID.and(Anomalies::BAD_OID);
-    if notification.anomalies.any_of(padded)
-        || memmem::find(packet, TRAP_COMMUNITY_OCTETS).is_some()
-    {
+    if notification.anomalies.any_of(padded) || TRAP_COMMUNITY_FINDER.find(packet).is_some() {
         blot_trap_communities(packet, notification, out);
     }
     let trailing = notification.end..packet.len();
@@ -123,7 +126,7 @@ fn blot_trap_communities(packet: &[u8], notification: &Notification<'_>, out: &m
 fn blot_behind_name(packet: &[u8], range: Range<usize>, out: &mut [u8]) {
     let found = packet
         .get(range.clone())
-        .and_then(|octets| memmem::find(octets, TRAP_COMMUNITY_OCTETS));
+        .and_then(|octets| TRAP_COMMUNITY_FINDER.find(octets));
     if let Some(at) = found {
         blot(
             out,
