@@ -38,6 +38,10 @@ use crate::time::UnixMicros;
 use losses::Losses;
 use picture::Observer;
 
+/// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
+/// longer must not hold up the end, and the writer has a last turn anyway.
+const WRITE_WAIT: Duration = Duration::from_secs(2);
+
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -62,12 +66,19 @@ pub struct Agent {
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
-    writer: Option<(Arc<WriterStop>, JoinHandle<()>)>,
+    writer: Option<RunningWriter>,
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
     losses: Mutex<Losses>,
     status: Option<status::Running>,
     status_stop: tokio::sync::watch::Sender<bool>,
+}
+
+/// The spool's writer, while it runs.
+struct RunningWriter {
+    stop: Arc<WriterStop>,
+    thread: JoinHandle<()>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 /// One bound listener, as far as the agent still has to do with it.
@@ -274,6 +285,9 @@ impl Agent {
                 tracing::error!("a receiving thread had ended by a panic");
             }
         }
+        // What was received last is on its way to the log; the producer can deliver it only from there.
+        let until = Instant::now() + WRITE_WAIT;
+        self.while_alive(|agent| agent.spool.counts().in_hand == 0 || Instant::now() >= until);
         self.tick();
     }
 
@@ -305,7 +319,12 @@ impl Agent {
 
     /// The last cursor is saved, so that the next start knows what Kafka has.
     fn close_writer(&mut self) {
-        let Some((stop, thread)) = self.writer.take() else {
+        let Some(RunningWriter {
+            stop,
+            thread,
+            heartbeat,
+        }) = self.writer.take()
+        else {
             return;
         };
         stop.stop();
@@ -313,6 +332,7 @@ impl Agent {
         if thread.join().is_err() {
             tracing::error!("the spool's writer had ended by a panic");
         }
+        heartbeat.finish();
         let pending = self.spool.counts().pending;
         if pending > 0 {
             tracing::info!(records = pending, "events wait on disk for the next start");
@@ -331,7 +351,7 @@ impl Agent {
 /// The spool, and its writer where it is on disk.
 struct Kept {
     spool: Arc<Spool>,
-    writer: Option<(Arc<WriterStop>, JoinHandle<()>)>,
+    writer: Option<RunningWriter>,
     /// Why a spool on disk was asked for and there is one in memory.
     spool_trouble: Option<String>,
 }
@@ -359,13 +379,16 @@ impl Kept {
         let counts = opened.spool.counts();
         tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
         let stop = Arc::new(WriterStop::default());
-        match opened
-            .writer
-            .spawn(stop.clone(), heartbeats.register("spool-writer"))
-        {
+        let heartbeat = heartbeats.register("spool-writer");
+        let beat = heartbeat.clone();
+        match opened.writer.spawn(stop.clone(), move || beat.beat()) {
             Ok(thread) => Kept {
                 spool: opened.spool,
-                writer: Some((stop, thread)),
+                writer: Some(RunningWriter {
+                    stop,
+                    thread,
+                    heartbeat,
+                }),
                 spool_trouble: None,
             },
             Err(error) => Kept::in_memory(

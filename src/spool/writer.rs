@@ -19,7 +19,6 @@ use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::{self, AtRoll, Log, Recovery};
 use super::{Config, DiskConfig, Fsync, Keeping, Spool, WhenFull};
-use crate::observe::health::Heartbeat;
 use crate::observe::ledger::LossReason;
 use crate::time::UnixMicros;
 
@@ -166,26 +165,25 @@ fn all_topics(disk: &dyn Disk, folder: &Path, config: &Config) -> Result<Vec<Str
 }
 
 impl Writer {
-    /// Runs until `stop` says so, then writes and saves what is left.
+    /// Runs until `stop` says so, then writes and saves what is left. Calls `beat` each turn.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn spawn(
         mut self,
         stop: Arc<WriterStop>,
-        heartbeat: Arc<Heartbeat>,
+        beat: impl Fn() + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new()
             .name("spool-writer".to_owned())
             .spawn(move || {
                 while !stop.is_wanted() {
-                    heartbeat.beat();
+                    beat();
                     self.spool.wait_for_work(HOUSEKEEPING / 4);
                     stop.wait(GATHER);
                     self.turn(UnixMicros::now(), Instant::now());
                 }
                 self.finish(UnixMicros::now());
-                heartbeat.finish();
             })
     }
 
