@@ -148,6 +148,8 @@ impl Sink for Pipeline {
         self.refresh();
         match packet.listener.protocol {
             _ if packet.bytes.is_empty() => rejected(Reason::Empty),
+            // A trap that was sent to the wrong port is a trap all the same. Read as syslog, its community would be shown.
+            Protocol::Syslog if snmp::is_message(packet.bytes) => self.take_snmp(packet),
             Protocol::Syslog => self.take_syslog(packet),
             Protocol::Snmp => self.take_snmp(packet),
         }
@@ -360,6 +362,38 @@ mod tests {
         assert_eq!(reply.after, (LaneId(1), Number(0)));
         assert!(spool.is_accepted(reply.after));
         assert!(!spool.is_accepted((LaneId(1), Number(1))));
+    }
+
+    #[test]
+    fn a_trap_on_a_syslog_listener_is_a_trap_whole_or_cut_and_its_community_stays_in() {
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let trap = [
+            &[0x30, 0x4b, 2, 1, 1, 4, 14][..],
+            b"s3cr3t-c0mmuni",
+            &[
+                0xa7, 0x36, 2, 4, 0x3b, 0x65, 0x19, 0x67, 2, 1, 0, 2, 1, 0, 0x30, 0x28, 0x30, 0x0d,
+                6, 8, 0x2b, 6,
+            ],
+            &[
+                1, 2, 1, 1, 3, 0, 0x43, 1, 0x63, 0x30, 0x17, 6, 0x0a, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1,
+                0, 6, 9,
+            ],
+            &[0x2b, 6, 1, 6, 3, 1, 1, 5, 1],
+        ]
+        .concat();
+        let config = normalize::Config {
+            raw: normalize::RawPolicy::Always,
+            ..normalize::Config::for_agent("test")
+        };
+        for length in 6..=trap.len() {
+            let event = one_event(&packet(&trap[..length], &listener), &config).unwrap();
+            assert_eq!(event["kind"], "snmp_trap", "{length} bytes: {event}");
+            let text = event.to_string();
+            assert!(
+                !text.contains("s3cr3t") && !text.contains("czNjcjN0"),
+                "{length} bytes: {text}"
+            );
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output::{Output, complain, tamed};
+use crate::decode::snmp;
 use crate::normalize;
 use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
 use crate::pipeline;
@@ -92,7 +93,7 @@ fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
         (_, Some(hex)) => from_hex(hex)?,
         _ => read(arguments.file.as_ref())?,
     };
-    if arguments.hex.is_none() && !is_snmp(&bytes) {
+    if arguments.hex.is_none() && !snmp::is_message(&bytes) {
         while bytes
             .last()
             .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
@@ -155,22 +156,11 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-/// Whether the bytes begin as every SNMP message does: an ASN.1 SEQUENCE with a length that can be one, or with an
-/// INTEGER in it. A packet that was cut short must be known too: read as syslog, its community would be shown.
-fn is_snmp(bytes: &[u8]) -> bool {
-    match bytes {
-        [0x30, length, ..] if *length >= 0x80 => true,
-        [0x30, _, 0x02, ..] => true,
-        [0x30, length, ..] => bytes.len() == usize::from(*length) + 2,
-        _ => false,
-    }
-}
-
 fn explain(bytes: &[u8], arguments: &Arguments) -> String {
     let protocol = match arguments.protocol {
         Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
-        None if is_snmp(bytes) => Protocol::Snmp,
+        None if snmp::is_message(bytes) => Protocol::Snmp,
         None => Protocol::Syslog,
     };
     let config = normalize::Config::for_agent("explain");
@@ -218,9 +208,11 @@ mod tests {
 
     #[test]
     fn a_message_that_begins_with_the_digit_zero_is_not_taken_for_snmp() {
-        assert!(!is_snmp(b"0 errors since start"));
-        assert!(is_snmp(&[0x30, 0x81, 0xa3, 0x02]));
-        assert!(is_snmp(&[0x30, 0x02, 0x05, 0x00]));
-        assert!(is_snmp(&[0x30, 0x4b, 0x02, 0x01, 0x01, 0x04]), "cut short");
+        assert!(!snmp::is_message(b"0 errors since start"));
+        assert!(snmp::is_message(&[0x30, 0x81, 0xa3, 0x02, 0x01, 0x00]));
+        assert!(
+            snmp::is_message(&[0x30, 0x4b, 0x02, 0x01, 0x01, 0x04]),
+            "cut short"
+        );
     }
 }

@@ -34,11 +34,14 @@ fn main() {
     println!(
         "\nwhole agent: {rate}/s for {seconds} s, {MESSAGE_BYTES}-byte RFC 5424 over UDP, lz4, Kafka on the same machine"
     );
-    let trapline = trapline(folder.path(), &kafka, rate, seconds);
+    let memory = trapline(folder.path(), &kafka, "memory", rate, seconds);
+    let disk = trapline(folder.path(), &kafka, "disk", rate, seconds);
+    println!("  the spool on disk adds {:.2} µs an event", disk - memory);
     let rsyslog = rsyslog(folder.path(), &kafka, rate, seconds);
     println!(
-        "  CPU per event, rsyslog : trapline = {:.2} : 1 (in this run)",
-        rsyslog / trapline
+        "  CPU per event, rsyslog : trapline = {:.2} : 1 with the spool in memory, {:.2} : 1 on disk (in this run)",
+        rsyslog / memory,
+        rsyslog / disk
     );
 }
 
@@ -156,14 +159,16 @@ impl Drop for Kafka {
 }
 
 /// Runs the load against our agent; returns µs of CPU per event.
-fn trapline(folder: &Path, kafka: &Kafka, rate: u64, seconds: u64) -> f64 {
-    kafka.create("bench.trapline");
+fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) -> f64 {
+    let topic = format!("bench.{spool}");
+    kafka.create(&topic);
     let config = folder.join("trapline.toml");
     let text = format!(
-        "[agent]\nid = \"bench\"\n[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nsyslog = \"bench.trapline\"\n\
-         [status]\nbind = \"off\"\n[log]\nformat = \"json\"\n[[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\n\
+        "[agent]\nid = \"bench\"\n[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nsyslog = \"{topic}\"\n\
+         [spool]\nkind = \"{spool}\"\nfolder = \"{}\"\nfree_bytes_min = 0\n[status]\nbind = \"off\"\n[log]\nformat = \"json\"\n[[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\n\
          transport = \"udp\"\nbind = \"127.0.0.1:0\"\n",
-        kafka.address
+        kafka.address,
+        folder.join("spool").display()
     );
     std::fs::write(&config, text).expect("a configuration file");
     let child = Command::new(env!("CARGO_BIN_EXE_trapline"))
@@ -177,21 +182,21 @@ fn trapline(folder: &Path, kafka: &Kafka, rate: u64, seconds: u64) -> f64 {
     let pid = agent.0.id();
     let target = listening_address(&mut agent.0);
     println!(
-        "  trapline: resident idle {:.1} MB",
+        "  trapline ({spool} spool): resident idle {:.1} MB",
         process::resident_kib(pid).0 as f64 / 1024.0
     );
     let Load {
         sent,
         found,
         cpu_us: per_event,
-    } = under_load(pid, target, kafka, "bench.trapline", rate, seconds);
+    } = under_load(pid, target, kafka, &topic, rate, seconds);
     let (resident, highest) = process::resident_kib(pid);
     println!(
-        "  trapline: {per_event:.2} µs CPU per event; {found} of {sent} in Kafka; resident {:.1} MB, at most {:.1} MB; \
+        "  trapline ({spool} spool): {per_event:.2} µs CPU per event; {found} of {sent} in Kafka; resident {:.1} MB, at most {:.1} MB; \
          payload {MESSAGE_BYTES} bytes in, {} bytes out",
         resident as f64 / 1024.0,
         highest as f64 / 1024.0,
-        kafka.payload_bytes("bench.trapline")
+        kafka.payload_bytes(&topic)
     );
     // Safety: plain kill(2) on a child that has not been waited for.
     unsafe { libc::kill(pid as i32, libc::SIGTERM) };
@@ -201,7 +206,7 @@ fn trapline(folder: &Path, kafka: &Kafka, rate: u64, seconds: u64) -> f64 {
         .map_while(Result::ok)
         .last()
         .unwrap_or_default();
-    println!("  trapline: ledger {ledger}");
+    println!("  trapline ({spool} spool): ledger {ledger}");
     per_event
 }
 
@@ -288,7 +293,7 @@ action(type="omkafka" broker="{address}" topic="bench.rsyslog" template="event" 
         address = kafka.address
     );
     std::fs::write(&config, text).expect("a configuration file");
-    let child = Command::new("/usr/sbin/rsyslogd")
+    let child = Command::new(rsyslogd())
         .args(["-n", "-i", "NONE", "-f"])
         .arg(&config)
         .stdout(Stdio::null())
@@ -310,6 +315,18 @@ action(type="omkafka" broker="{address}" topic="bench.rsyslog" template="event" 
         kafka.payload_bytes("bench.rsyslog")
     );
     per_event
+}
+
+/// The rsyslogd that `tests/setup test` unpacked, with its Kafka output beside it.
+fn rsyslogd() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let unpacked = target.join("tools/rsyslogd");
+    if unpacked.exists() {
+        unpacked
+    } else {
+        PathBuf::from("/usr/sbin/rsyslogd")
+    }
 }
 
 /// Waits until some process holds this UDP port: binding it fails.
