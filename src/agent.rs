@@ -109,7 +109,7 @@ impl Agent {
             spool,
             writer,
             spool_trouble,
-        } = Kept::open(&config.spool, &heartbeats);
+        } = Kept::open(&config.spool, config.produce.window_records, &heartbeats);
         let agent_id = &config.normalize.agent_id;
         let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
         let settings = Arc::new(Settings::new(config.normalize.clone()));
@@ -259,6 +259,7 @@ impl Agent {
     /// is returned.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
+        self.wait_for_writer();
         self.drain(cut_short);
         let left = self.spool.abandon();
         if left > 0 {
@@ -289,6 +290,14 @@ impl Agent {
         let until = Instant::now() + WRITE_WAIT;
         self.while_alive(|agent| agent.spool.counts().in_hand == 0 || Instant::now() >= until);
         self.tick();
+    }
+
+    /// What the listeners read last is on its way to the disk, and only then can the producer see it.
+    fn wait_for_writer(&self) {
+        let Some((_, thread)) = &self.writer else {
+            return;
+        };
+        self.while_alive(|agent| agent.spool.is_at_rest() || thread.is_finished());
     }
 
     fn drain(&mut self, cut_short: &AtomicBool) {
@@ -358,11 +367,13 @@ struct Kept {
 
 impl Kept {
     /// Opens the spool on disk; where that cannot be, one in memory takes its place and the reason is kept.
-    fn open(config: &spool::Config, heartbeats: &Heartbeats) -> Kept {
-        let Some(disk) = &config.disk else {
+    /// A kill repeats what was with the Kafka client, at most `window_records`, and at most as many more.
+    fn open(config: &spool::Config, window_records: usize, heartbeats: &Heartbeats) -> Kept {
+        let Some(mut disk) = config.disk.clone() else {
             return Kept::in_memory(config, None);
         };
-        let opened = match Spool::open(config, disk) {
+        disk.cursor_records_max = window_records as u64;
+        let opened = match Spool::open(config, &disk) {
             Ok(opened) => opened,
             Err(error) => return Kept::in_memory(config, Some(error.to_string())),
         };

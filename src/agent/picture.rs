@@ -34,8 +34,8 @@ pub(super) struct Observer {
 impl Observer {
     /// The ledger now.
     pub fn ledger(&self) -> Snapshot {
-        let records = self.spool.counts();
-        Snapshot::take(self.ledgers.iter().map(Arc::as_ref), records)
+        let ledgers = self.ledgers.iter().map(Arc::as_ref);
+        Snapshot::take(ledgers, || self.spool.counts())
     }
 
     fn spool(&self) -> SpoolState {

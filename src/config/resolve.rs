@@ -250,6 +250,7 @@ fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig
         free_bytes_min,
         age_max: (age > 0).then(|| Duration::from_secs(age)),
         fsync,
+        cursor_records_max: spool::DiskConfig::CURSOR_RECORDS_MAX_DEFAULT,
     })
 }
 

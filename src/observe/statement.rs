@@ -50,6 +50,8 @@ pub fn ledger_json(snapshot: &Snapshot) -> Value {
             "dead_letter": records.dead_letter,
             "lost": occurred(losses(records)),
             "redelivered": records.redelivered,
+            "in_hand": records.in_hand,
+            "earlier": records.earlier,
         },
     })
 }

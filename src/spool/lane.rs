@@ -447,6 +447,11 @@ impl Lane {
         settled
     }
 
+    /// What the disk never took, when the process ends.
+    pub fn abandon_unwritten(&mut self) -> u64 {
+        self.lose(self.written..self.accepted, LossReason::ProcessEnd)
+    }
+
     /// What is left when a memory spool ends.
     pub fn abandon(&mut self) -> u64 {
         self.lose(0..self.accepted, LossReason::ProcessEnd)

@@ -97,6 +97,9 @@ pub struct DiskConfig {
     pub age_max: Option<Duration>,
     /// When what is written is also put on the disk.
     pub fsync: Fsync,
+    /// How many records may be settled before the cursor is saved, if a second is not over sooner: so many are sent
+    /// again after a kill, and as many as were with the Kafka client.
+    pub cursor_records_max: u64,
 }
 
 impl DiskConfig {
@@ -107,6 +110,9 @@ impl DiskConfig {
     /// Default of `fsync`: at most a second of events can go with the power.
     pub const FSYNC_DEFAULT: Fsync = Fsync::Interval(Duration::from_secs(1));
 
+    /// Default of `cursor_records_max`: a second at 20 000 a second.
+    pub const CURSOR_RECORDS_MAX_DEFAULT: u64 = 20_000;
+
     /// Every default, in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> DiskConfig {
         DiskConfig {
@@ -115,6 +121,7 @@ impl DiskConfig {
             free_bytes_min: Self::FREE_BYTES_MIN_DEFAULT,
             age_max: None,
             fsync: Self::FSYNC_DEFAULT,
+            cursor_records_max: Self::CURSOR_RECORDS_MAX_DEFAULT,
         }
     }
 }
@@ -188,6 +195,13 @@ pub struct Spool {
     readers: Vec<Mutex<LogReader>>,
 }
 
+/// A lane's state when a read of its log begins.
+struct Behind {
+    number: u64,
+    first_in_memory: u64,
+    settled: Settled,
+}
+
 /// Where records are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Keeping {
@@ -217,6 +231,8 @@ struct Inner {
     closed: bool,
     /// Bytes of all logs, as the writer last saw them.
     log_bytes: u64,
+    /// Why the log cannot be read at the producer's place, while it cannot.
+    read_trouble: Option<String>,
     /// What readers of the log could not read back, for the writer to keep aside.
     damage: Vec<(LaneId, Damage)>,
 }
@@ -252,6 +268,7 @@ impl Spool {
             writer_waits: false,
             closed: false,
             log_bytes: 0,
+            read_trouble: None,
             damage: Vec::new(),
         };
         Spool {
@@ -302,10 +319,14 @@ impl Spool {
         match self.readers.get(index).filter(|_| lane.is_behind()) {
             None => lane.read(limit, batch),
             Some(reader) => {
-                let (from, settled) = (lane.read_number(), lane.settled().clone());
+                let from = Behind {
+                    number: lane.read_number(),
+                    first_in_memory: lane.first_in_memory(),
+                    settled: lane.settled().clone(),
+                };
                 drop(inner);
                 let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                self.read_log(id, from, &settled, limit, batch, &mut reader);
+                self.read_log(id, &from, limit, batch, &mut reader);
             }
         }
         batch.entries().len()
@@ -314,13 +335,12 @@ impl Spool {
     fn read_log(
         &self,
         id: LaneId,
-        from: u64,
-        settled: &Settled,
+        from: &Behind,
         limit: ReadLimit,
         batch: &mut Batch,
         reader: &mut LogReader,
     ) {
-        let outcome = reader.read(from, settled, limit, batch);
+        let outcome = reader.read(from.number, &from.settled, limit, batch);
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(lane) = inner.lanes.get_mut(usize::from(id.0)) else {
@@ -328,16 +348,16 @@ impl Spool {
         };
         match outcome {
             Ok(outcome) => {
-                // What neither log nor memory has is gone, and was counted when it went: nothing to wait for.
-                let gone = outcome.caught_up && outcome.next < lane.first_in_memory();
-                lane.read_to(
-                    if gone {
-                        lane.first_in_memory()
-                    } else {
-                        outcome.next
-                    },
-                    batch,
-                );
+                // What neither log nor memory had is gone, and was counted when it went: nothing to wait for. What
+                // memory has forgotten since then came into the log behind our back, and is read next.
+                let next = match outcome.caught_up {
+                    true => outcome.next.max(from.first_in_memory),
+                    false => outcome.next,
+                };
+                lane.read_to(next, batch);
+                if inner.read_trouble.take().is_some() {
+                    tracing::info!("the spool's log can be read again");
+                }
                 for damage in outcome.damage {
                     lane.lose(damage.numbers.clone(), LossReason::Corrupt);
                     inner.damage.push((id, damage));
@@ -345,7 +365,10 @@ impl Spool {
             }
             Err(error) => {
                 batch.clear();
-                inner.disk_fails(error.to_string());
+                if inner.read_trouble.is_none() {
+                    tracing::error!(%error, "the spool's log cannot be read: what it holds waits");
+                }
+                inner.read_trouble = Some(error.to_string());
             }
         }
     }
@@ -388,7 +411,9 @@ impl Spool {
     /// Receivers pay for the wake-up only while somebody waits.
     pub fn wait(&self, timeout: Duration) {
         let mut inner = self.lock();
-        if inner.closed || inner.lanes.iter().any(Lane::has_unread) {
+        // What cannot be read is tried again when the time is over.
+        let has_unread = inner.lanes.iter().any(Lane::has_unread) && inner.read_trouble.is_none();
+        if inner.closed || has_unread {
             return;
         }
         inner.producer_waits = true;
@@ -442,12 +467,20 @@ impl Spool {
         self.lock().keeping != Keeping::Memory
     }
 
-    /// What is wrong with the disk, if anything; then new records are kept in memory only.
+    /// What is wrong with the disk, if anything: it does not take records, or they cannot be read back.
     pub fn trouble(&self) -> Option<String> {
-        match &self.lock().keeping {
+        let inner = self.lock();
+        match &inner.keeping {
             Keeping::DiskFails(why) => Some(why.clone()),
-            Keeping::Memory | Keeping::Disk => None,
+            Keeping::Memory | Keeping::Disk => inner.read_trouble.clone(),
         }
+    }
+
+    /// Whether every record that was appended is where it is kept: nothing is on its way to the disk.
+    pub fn is_at_rest(&self) -> bool {
+        let inner = self.lock();
+        let mut lanes = inner.lanes.iter();
+        inner.keeping != Keeping::Disk || lanes.all(|lane| lane.written() == lane.next())
     }
 
     /// Every lane, for the status page.

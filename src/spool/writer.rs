@@ -30,6 +30,13 @@ const RUN_BYTES_MAX: usize = 256 * 1024;
 /// waits for this too.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// The caps are kept each time so many bytes were written: they are overrun by no more, whatever comes in a second.
+const CAPS_BYTES: u64 = 1024 * 1024;
+
+/// A file that is given up when the disk is so full that no cursor can be saved: without a saved cursor nothing is
+/// unlinked, and the disk would stay full of what Kafka has. A cursor takes some kilobytes.
+const RESERVE_BYTES: usize = 64 * 1024;
+
 /// How often cursors are saved, caps are kept, and a failing disk is tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -53,6 +60,11 @@ pub struct Writer {
     when_full: WhenFull,
     logs: Vec<Log>,
     run: Vec<u8>,
+    /// Bytes written since the caps were last kept.
+    uncapped_bytes: u64,
+    /// Records that were settled when the cursors were last saved.
+    saved_settled: u64,
+    has_reserve: bool,
     housekept: Instant,
     synced: Instant,
     /// The folder is ours for as long as this lives.
@@ -85,7 +97,15 @@ impl Spool {
         let lock = disk.lock(&folder.join("lock"))?;
         let topics_folder = folder.join("topics");
         made(&topics_folder)?;
+        if kept.bytes_max == DiskConfig::BYTES_MAX_DEFAULT {
+            let free = disk
+                .free_bytes(folder)
+                .map_err(SpoolError::at(Operation::Stat, folder))?;
+            kept.bytes_max = kept.bytes_max.min(free / 2);
+        }
         let log_config = log::Config {
+            // `drop_oldest` gives up a segment: an eighth of the spool at most.
+            segment_bytes: log::Config::SEGMENT_BYTES_DEFAULT.min(kept.bytes_max / 8),
             at_roll: if kept.fsync == Fsync::Never {
                 AtRoll::Leave
             } else {
@@ -104,12 +124,6 @@ impl Spool {
             logs.push(opened.log);
             recoveries.push((topic, opened.recovery));
         }
-        if kept.bytes_max == DiskConfig::BYTES_MAX_DEFAULT {
-            let free = disk
-                .free_bytes(folder)
-                .map_err(SpoolError::at(Operation::Stat, folder))?;
-            kept.bytes_max = kept.bytes_max.min(free / 2);
-        }
         let readers = logs.iter().map(|log| Mutex::new(log.reader())).collect();
         let spool = Arc::new(Spool::with(config, lanes, Keeping::Disk, readers));
         let now = Instant::now();
@@ -120,6 +134,9 @@ impl Spool {
             when_full: config.when_full,
             logs,
             run: Vec::new(),
+            uncapped_bytes: 0,
+            saved_settled: 0,
+            has_reserve: false,
             housekept: now,
             synced: now,
             _lock: lock,
@@ -187,39 +204,64 @@ impl Writer {
             })
     }
 
-    /// Writes what is there, and keeps house when a second has passed.
+    /// Writes what is there, and keeps house when a second has passed or much was settled.
     pub fn turn(&mut self, now: UnixMicros, clock: Instant) {
         let due = clock.saturating_duration_since(self.housekept) >= HOUSEKEEPING;
-        // A failing disk is not tried for every record; if it is full, making room comes first.
-        if due && self.spool.trouble().is_some() {
-            let _ = self.keep_caps(now);
+        if self.is_failing() {
+            if due {
+                self.housekept = clock;
+                let tried = self.try_again(now);
+                self.report(tried);
+            }
+            return;
         }
-        if due || self.spool.trouble().is_none() {
-            let written = self.write(now);
-            self.report(written);
-        }
-        if self.sync_is_due(clock) && self.spool.trouble().is_none() {
+        let written = self.write(now);
+        self.report(written);
+        if self.sync_is_due(clock) && !self.is_failing() {
             self.synced = clock;
             let synced = self.sync();
             self.report(synced);
         }
-        if due {
+        if (due || self.much_is_settled()) && !self.is_failing() {
             self.housekept = clock;
-            if self.spool.trouble().is_none() {
-                let kept = self.keep_house(now);
-                self.report(kept);
-            }
+            let kept = self.keep_house(now);
+            self.report(kept);
         }
     }
 
-    /// The last turn: everything written, synced and remembered.
+    /// A failing disk is not tried for every record, and it has to do all of its work before it counts as back. Making
+    /// room comes first: it may be full.
+    fn try_again(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        let capped = self.keep_caps(now);
+        let kept = self.keep_house(now);
+        let written = self.write(now).and_then(|()| self.sync());
+        capped.and(kept).and(written)
+    }
+
+    fn is_failing(&self) -> bool {
+        matches!(self.spool.lock().keeping, Keeping::DiskFails(_))
+    }
+
+    fn much_is_settled(&self) -> bool {
+        self.settled() - self.saved_settled >= self.config.cursor_records_max
+    }
+
+    fn settled(&self) -> u64 {
+        let counts = self.spool.counts();
+        counts.accepted - counts.pending
+    }
+
+    /// The last turn: everything written, synced and remembered. What the disk does not take is lost.
     fn finish(&mut self, now: UnixMicros) {
-        let done = self
-            .write(now)
-            .and_then(|()| self.sync())
-            .and_then(|()| self.keep_house(now));
-        if let Err(error) = done {
-            tracing::error!(%error, "the spool could not be closed: records that are in memory only are lost");
+        let written = self.write(now).and_then(|()| self.sync());
+        if let Err(error) = written {
+            let mut inner = self.spool.lock();
+            inner.disk_fails(error.to_string());
+            let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
+            tracing::error!(%error, records, "the spool could not be written to its end: these records are lost");
+        }
+        if let Err(error) = self.keep_house(now) {
+            tracing::error!(%error, "the spool could not be closed: the next start sends records again");
         }
     }
 
@@ -233,7 +275,11 @@ impl Writer {
     /// Writes until every lane's memory is in its log.
     fn write(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         for index in 0..self.logs.len() {
-            while self.write_run(index, now)? {}
+            while self.write_run(index, now)? {
+                if self.uncapped_bytes >= CAPS_BYTES {
+                    self.keep_caps(now)?;
+                }
+            }
         }
         Ok(())
     }
@@ -257,6 +303,7 @@ impl Writer {
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(false);
         };
+        self.uncapped_bytes += self.run.len() as u64;
         log.skip_to(numbers.start);
         let origins = origins(&self.run, accepted);
         let mut done = log.append(&mut self.run, numbers.clone(), now);
@@ -328,6 +375,21 @@ impl Writer {
                 log.quarantine(&damage)?;
             }
         }
+        if let Err(error) = self.save_cursors() {
+            let is_full = matches!(error, SpoolError::NoSpace { .. });
+            if !is_full || self.disk.remove(&self.reserve()).is_err() {
+                return Err(error);
+            }
+            self.has_reserve = false;
+            self.save_cursors()?;
+        }
+        self.keep_caps(now)?;
+        self.keep_reserve();
+        Ok(())
+    }
+
+    fn save_cursors(&mut self) -> Result<(), SpoolError> {
+        let settled = self.settled();
         for (index, log) in self.logs.iter_mut().enumerate() {
             let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
             if let Some(cursor) = cursor {
@@ -335,10 +397,34 @@ impl Writer {
                 log.trim(saved)?;
             }
         }
-        self.keep_caps(now)
+        self.saved_settled = settled;
+        Ok(())
+    }
+
+    fn reserve(&self) -> PathBuf {
+        self.config.folder.join("reserve")
+    }
+
+    /// Makes the reserve if it is not there. Where it cannot be made the spool works all the same.
+    fn keep_reserve(&mut self) {
+        if self.has_reserve {
+            return;
+        }
+        let path = self.reserve();
+        // A reserve of an earlier start may be half a one.
+        let _ = self.disk.remove(&path);
+        let made = self
+            .disk
+            .create_new(&path)
+            .and_then(|file| super::disk::write_all_at(file.as_ref(), &[0; RESERVE_BYTES], 0));
+        self.has_reserve = made.is_ok();
+        if made.is_err() {
+            let _ = self.disk.remove(&path);
+        }
     }
 
     fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        self.uncapped_bytes = 0;
         if let Some(age_max) = self.config.age_max {
             let oldest_allowed = now.0 - i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
             while let Some(index) = self

@@ -129,6 +129,36 @@ impl Agent {
         Ledger(serde_json::from_str(&answer.body).expect("the ledger is JSON"))
     }
 
+    /// The ledger now, unless the process is gone.
+    pub fn try_ledger(&self) -> Option<Ledger> {
+        let answer = get(self.status_page(), "/ledger").ok()?;
+        serde_json::from_str(&answer.body).ok().map(Ledger)
+    }
+
+    /// Waits until the ledger says that nothing is pending and no packet is in hand, and returns that ledger.
+    #[track_caller]
+    pub fn wait_until_settled(&self, within: Duration) -> Ledger {
+        wait_for("nothing pending, nothing in hand", within, || {
+            let ledger = self.ledger();
+            (ledger.records("pending") == 0 && ledger.is_at_rest()).then_some(ledger)
+        })
+    }
+
+    /// Memory that the process holds now, in bytes (proc(5): VmRSS).
+    pub fn resident_bytes(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(&file).expect("the process runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.unwrap_or_else(|| panic!("no VmRSS in {text}")) * 1024
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it still runs");
+        self.child.wait().expect("the child's state");
+    }
+
     /// Waits until the ledger says that `count` records are delivered, and returns that ledger.
     #[track_caller]
     pub fn wait_until_delivered(&self, count: u64) -> Ledger {

@@ -13,6 +13,18 @@ impl Ledger {
         count(&self.0["records"], name)
     }
 
+    /// Whether every packet that was read has ended, as a rejection or as an accepted record.
+    pub fn is_at_rest(&self) -> bool {
+        let mut accounts = self.listeners().iter();
+        accounts.all(|account| count(account, "in_hand") == 0) && self.records("in_hand") == 0
+    }
+
+    /// Σ lost.
+    #[track_caller]
+    pub fn lost_total(&self) -> u64 {
+        sum(&self.0["records"]["lost"])
+    }
+
     /// Records lost for `reason`; 0 where the reason is not printed.
     pub fn lost(&self, reason: &str) -> u64 {
         self.0["records"]["lost"][reason].as_u64().unwrap_or(0)
@@ -61,6 +73,13 @@ impl Ledger {
             "pending at the end: {:#}",
             self.0
         );
+        self.assert_at_rest();
+    }
+
+    /// Nothing is in hand, and every packet that was used is a record of this run.
+    #[track_caller]
+    pub fn assert_at_rest(&self) {
+        self.assert_balances();
         let mut used = 0;
         for account in self.listeners() {
             assert_eq!(
@@ -70,7 +89,14 @@ impl Ledger {
             );
             used += count(account, "used");
         }
-        assert_eq!(used, self.records("from_packets"), "used: {:#}", self.0);
+        let made = self.records("from_packets") - self.records("earlier");
+        assert_eq!(used, made, "used: {:#}", self.0);
+        assert_eq!(
+            self.records("in_hand"),
+            0,
+            "on their way to the log: {:#}",
+            self.0
+        );
     }
 
     #[track_caller]

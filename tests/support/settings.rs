@@ -1,6 +1,7 @@
 //! The agent's configuration file, as a test wants it.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 /// Settings of one agent; `toml` writes the file.
 #[derive(Debug, Clone)]
@@ -17,19 +18,32 @@ pub struct Settings {
     pub spool_bytes_max: u64,
     /// What a full spool does.
     pub when_full: &'static str,
+    /// The spool on disk; one in memory where there is none.
+    pub disk: Option<DiskSpool>,
     /// The listeners.
     pub listeners: Vec<Listener>,
     /// More lines at the end of the file.
     pub more: String,
 }
 
-/// One listener of the file. Its port is always chosen by the kernel.
+/// A spool on disk.
+#[derive(Debug, Clone)]
+pub struct DiskSpool {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What is always left free on its file system.
+    pub free_bytes_min: u64,
+}
+
+/// One listener of the file. Its port is chosen by the kernel unless it is given.
 #[derive(Debug, Clone)]
 pub struct Listener {
     pub name: &'static str,
     pub protocol: &'static str,
     pub transport: &'static str,
     pub allow: Vec<&'static str>,
+    /// 0: the kernel chooses one.
+    pub port: u16,
 }
 
 impl Listener {
@@ -54,7 +68,14 @@ impl Listener {
             protocol,
             transport,
             allow: vec!["127.0.0.0/8"],
+            port: 0,
         }
+    }
+
+    /// The same at a port that is known before the agent starts.
+    pub fn at(mut self, port: u16) -> Self {
+        self.port = port;
+        self
     }
 }
 
@@ -68,6 +89,7 @@ impl Settings {
             topics: Vec::new(),
             spool_bytes_max: 32 * 1024 * 1024,
             when_full: "drop_oldest",
+            disk: None,
             listeners,
             more: String::new(),
         }
@@ -76,6 +98,16 @@ impl Settings {
     /// Sends events of `kind` to `topic`.
     pub fn topic(mut self, kind: &'static str, topic: &str) -> Self {
         self.topics.push((kind, topic.to_owned()));
+        self
+    }
+
+    /// Keeps events in `folder` on disk, up to 1 GiB of them.
+    pub fn on_disk(mut self, folder: &Path) -> Self {
+        self.disk = Some(DiskSpool {
+            folder: folder.to_owned(),
+            free_bytes_min: 0,
+        });
+        self.spool_bytes_max = 1024 * 1024 * 1024;
         self
     }
 
@@ -93,14 +125,21 @@ impl Settings {
             line(format!("{kind} = {topic:?}"));
         }
         line(format!(
-            "[spool]\nkind = \"memory\"\nbytes_max = {}\nwhen_full = {:?}",
+            "[spool]\nbytes_max = {}\nwhen_full = {:?}",
             self.spool_bytes_max, self.when_full
         ));
+        line(match &self.disk {
+            None => "kind = \"memory\"".to_owned(),
+            Some(disk) => format!(
+                "kind = \"disk\"\nfolder = {:?}\nfree_bytes_min = {}",
+                disk.folder, disk.free_bytes_min
+            ),
+        });
         line("[status]\nbind = \"127.0.0.1:0\"\n[log]\nformat = \"json\"".to_owned());
         for listener in &self.listeners {
             line(format!(
-                "[[listener]]\nname = {:?}\nprotocol = {:?}\ntransport = {:?}\nbind = \"127.0.0.1:0\"\nallow = {:?}",
-                listener.name, listener.protocol, listener.transport, listener.allow
+                "[[listener]]\nname = {:?}\nprotocol = {:?}\ntransport = {:?}\nbind = \"127.0.0.1:{}\"\nallow = {:?}",
+                listener.name, listener.protocol, listener.transport, listener.port, listener.allow
             ));
         }
         line(self.more.clone());

@@ -27,6 +27,40 @@ pub fn v2c_inform(community: &[u8], index: u8) -> Vec<u8> {
     notification(0xa6, community, index)
 }
 
+/// The whole SNMPv2c inform that carries `number`, in its request-id and in the text of `ifDescr.1`.
+pub fn numbered_inform(name: &str, number: u32) -> Vec<u8> {
+    let up_time = binding(&[0x2b, 6, 1, 2, 1, 1, 3, 0], &tlv(0x43, &[0x30, 0x39]));
+    let trap_oid = binding(&[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0], &tlv(0x06, LINK_DOWN));
+    let text = format!("{name} serial={number} ");
+    let descr = binding(
+        &[0x2b, 6, 1, 2, 1, 2, 2, 1, 2, 1],
+        &tlv(0x04, text.as_bytes()),
+    );
+    let pdu = [
+        tlv(0x02, &request_id(number)),
+        tlv(0x02, &[0]),
+        tlv(0x02, &[0]),
+        tlv(0x30, &[up_time, trap_oid, descr].concat()),
+    ]
+    .concat();
+    message(1, b"public", &tlv(0xa6, &pdu))
+}
+
+/// Whether `packet` is a Response (RFC 3416, section 4.2.4) with this request-id.
+pub fn is_response(packet: &[u8], number: u32) -> bool {
+    let request_id = tlv(0x02, &request_id(number));
+    let response = packet.windows(2).any(|pair| pair[0] == 0xa2);
+    response
+        && packet
+            .windows(request_id.len())
+            .any(|part| part == request_id)
+}
+
+/// Four bytes that begin with neither 0 nor a set sign bit, so that DER and BER write them alike.
+fn request_id(number: u32) -> [u8; 4] {
+    (0x1200_0000 | number).to_be_bytes()
+}
+
 fn notification(tag: u8, community: &[u8], index: u8) -> Vec<u8> {
     let up_time = binding(&[0x2b, 6, 1, 2, 1, 1, 3, 0], &tlv(0x43, &[0x30, 0x39]));
     let trap_oid = binding(&[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0], &tlv(0x06, LINK_DOWN));

@@ -8,6 +8,8 @@ use super::*;
 use crate::observe::ledger::LossReason;
 use crate::packet::Reason;
 use crate::record::{LaneId, Number, Origin, Record};
+use crate::spool::forgetful::{Fault, ForgetfulDisk};
+use crate::spool::segment::file_name as segment_name;
 use crate::spool::{Batch, ReadLimit};
 
 const ALL: ReadLimit = ReadLimit {
@@ -377,4 +379,88 @@ fn the_thread_writes_what_comes_and_what_is_left_at_the_end() {
     drop(spool);
     let Opened { spool, .. } = open(folder.path());
     assert_eq!((read(&spool, 0).len(), read(&spool, 1).len()), (1000, 1));
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_trouble_but_is_still_written_and_is_read_when_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    drop((spool, writer));
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    let segment = topic_folder(&folder.path().join("spool"), "a").join(segment_name(0));
+    let aside = folder.path().join("aside");
+    std::fs::rename(&segment, &aside).unwrap();
+    // A folder opens, and every read of it fails.
+    std::fs::create_dir(&segment).unwrap();
+    assert_eq!(read(&spool, 0), [0; 0]);
+    assert!(spool.trouble().is_some());
+    let inform = append(&spool, 1, b"<>").unwrap();
+    turn(&mut writer);
+    assert!(spool.is_accepted((LaneId(1), inform)), "writing goes on");
+    assert_eq!(read(&spool, 1), [0], "and so do other topics");
+    std::fs::remove_dir(&segment).unwrap();
+    std::fs::rename(&aside, &segment).unwrap();
+    assert_eq!(read(&spool, 0), [0]);
+    assert_eq!(spool.trouble(), None);
+    balances(&spool);
+}
+
+#[test]
+fn a_disk_that_fails_until_the_end_costs_what_it_never_took_and_says_so() {
+    let disk = Arc::new(ForgetfulDisk::default());
+    let (config, disk_config) = config(Path::new("/"));
+    let Opened {
+        spool, mut writer, ..
+    } = Spool::open_on(disk.clone(), &config, &disk_config).expect("a spool");
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    disk.fail(0, Fault::NoSpace);
+    append(&spool, 0, b"<>").unwrap();
+    append(&spool, 0, b"<>").unwrap();
+    writer.finish(UnixMicros(3_000));
+    let counts = spool.counts();
+    assert_eq!(counts.lost[LossReason::ProcessEnd as usize], 2);
+    assert_eq!((counts.accepted, counts.pending), (3, 1));
+    balances(&spool);
+}
+
+#[test]
+fn much_that_is_settled_saves_the_cursor_before_the_second_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, mut disk) = config(folder.path());
+    disk.cursor_records_max = 10;
+    let Opened {
+        spool, mut writer, ..
+    } = Spool::open(&config, &disk).expect("a spool");
+    for _ in 0..20 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    writer.write(UnixMicros(0)).unwrap();
+    read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..10);
+    let clock = writer.housekept;
+    writer.turn(UnixMicros(0), clock);
+    drop((spool, writer));
+    let Opened { spool, .. } = Spool::open(&config, &disk).expect("a spool");
+    assert_eq!(read(&spool, 0), (10..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_reserve_for_a_full_disk_is_there_after_the_first_second_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    turn(&mut writer);
+    assert!(folder.path().join("spool/reserve").is_file());
+    drop((spool, writer));
+    let Opened { mut writer, .. } = open(folder.path());
+    turn(&mut writer);
+    assert!(folder.path().join("spool/reserve").is_file(), "made anew");
 }
