@@ -286,18 +286,18 @@ impl Agent {
                 tracing::error!("a receiving thread had ended by a panic");
             }
         }
-        // What was received last is on its way to the log; the producer can deliver it only from there.
-        let until = Instant::now() + WRITE_WAIT;
-        self.while_alive(|agent| agent.spool.counts().in_hand == 0 || Instant::now() >= until);
         self.tick();
     }
 
     /// What the listeners read last is on its way to the disk, and only then can the producer see it.
     fn wait_for_writer(&self) {
-        let Some((_, thread)) = &self.writer else {
+        let Some(writer) = &self.writer else {
             return;
         };
-        self.while_alive(|agent| agent.spool.is_at_rest() || thread.is_finished());
+        let until = Instant::now() + WRITE_WAIT;
+        self.while_alive(|agent| {
+            agent.spool.is_at_rest() || writer.thread.is_finished() || Instant::now() >= until
+        });
     }
 
     fn drain(&mut self, cut_short: &AtomicBool) {

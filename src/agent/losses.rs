@@ -129,7 +129,7 @@ mod tests {
         listener.add_kernel_dropped(kernel_dropped);
         let mut records = RecordCounts::default();
         records.lost[LossReason::SpoolFull as usize] = spool_full;
-        Snapshot::take([&listener], records)
+        Snapshot::take([&listener], || records.clone())
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::cursor::Cursor;
 use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
@@ -59,6 +60,8 @@ pub struct Writer {
     config: DiskConfig,
     when_full: WhenFull,
     logs: Vec<Log>,
+    /// Each log's cursor as it was last saved.
+    saved: Vec<Cursor>,
     run: Vec<u8>,
     /// Bytes written since the caps were last kept.
     uncapped_bytes: u64,
@@ -132,6 +135,7 @@ impl Spool {
             disk,
             config: kept,
             when_full: config.when_full,
+            saved: vec![Cursor::default(); logs.len()],
             logs,
             run: Vec::new(),
             uncapped_bytes: 0,
@@ -272,10 +276,12 @@ impl Writer {
         }
     }
 
-    /// Writes until every lane's memory is in its log.
+    /// Takes to the logs what every lane holds now. What arrives meanwhile is the next turn's: no flood on one lane may
+    /// keep the writer from the other lanes, from its house-keeping, or from stopping.
     fn write(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
-        for index in 0..self.logs.len() {
-            while self.write_run(index, now)? {
+        let ends: Vec<u64> = self.spool.lock().lanes.iter().map(Lane::next).collect();
+        for (index, end) in ends.into_iter().enumerate() {
+            while self.write_run(index, end, now)? {
                 if self.uncapped_bytes >= CAPS_BYTES {
                     self.keep_caps(now)?;
                 }
@@ -284,18 +290,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes one run of one lane to its log; says whether there was one.
-    fn write_run(&mut self, index: usize, now: UnixMicros) -> Result<bool, SpoolError> {
+    /// Takes one run of one lane to its log; says whether there was one, and more below `end`.
+    fn write_run(&mut self, index: usize, end: u64, now: UnixMicros) -> Result<bool, SpoolError> {
         self.run.clear();
-        let (numbers, accepted) = {
+        let numbers = {
             let inner = self.spool.lock();
             let Some(lane) = inner.lanes.get(index) else {
                 return Ok(false);
             };
-            (
-                lane.copy_unwritten(RUN_BYTES_MAX, &mut self.run),
-                lane.accepted(),
-            )
+            lane.copy_unwritten(RUN_BYTES_MAX, &mut self.run)
         };
         if numbers.is_empty() {
             return Ok(false);
@@ -305,7 +308,7 @@ impl Writer {
         };
         self.uncapped_bytes += self.run.len() as u64;
         log.skip_to(numbers.start);
-        let origins = origins(&self.run, accepted);
+        let more = numbers.end < end;
         let mut done = log.append(&mut self.run, numbers.clone(), now);
         if done.is_ok() && self.config.fsync == Fsync::Always {
             done = log.sync().map(|_| ());
@@ -314,6 +317,8 @@ impl Writer {
             Ok(()) => {
                 let mut inner = self.spool.lock();
                 if let Some(lane) = inner.lanes.get_mut(index) {
+                    // Asked now: a reader that met a failing disk may have accepted them in memory meanwhile.
+                    let origins = origins(&self.run, lane.accepted());
                     lane.mark_written(numbers, origins);
                 }
                 let wake = std::mem::take(&mut inner.producer_waits);
@@ -321,7 +326,7 @@ impl Writer {
                 if wake {
                     self.spool.arrived.notify_one();
                 }
-                Ok(true)
+                Ok(more)
             }
             Err(error) => {
                 self.recover(index, &error);
@@ -342,7 +347,7 @@ impl Writer {
         };
         let again = log.resume_at(lane.first_in_memory().max(numbers.start));
         lane.lose(numbers.start..again.start, LossReason::DiskSync);
-        lane.unwrite(again.start);
+        lane.unwrite(again.start.max(lane.first_in_memory()));
     }
 
     fn sync(&mut self) -> Result<(), SpoolError> {
@@ -392,9 +397,14 @@ impl Writer {
         let settled = self.settled();
         for (index, log) in self.logs.iter_mut().enumerate() {
             let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
-            if let Some(cursor) = cursor {
-                let saved = log.save_cursor(&cursor)?;
-                log.trim(saved)?;
+            let Some(cursor) = cursor.filter(|cursor| self.saved.get(index) != Some(cursor)) else {
+                // Each save is two syncs: an idle agent must not wear out a flash disk.
+                continue;
+            };
+            let saved = log.save_cursor(&cursor)?;
+            log.trim(saved)?;
+            if let Some(last) = self.saved.get_mut(index) {
+                *last = cursor;
             }
         }
         self.saved_settled = settled;
@@ -427,23 +437,10 @@ impl Writer {
         self.uncapped_bytes = 0;
         if let Some(age_max) = self.config.age_max {
             let oldest_allowed = now.0 - i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
-            while let Some(index) = self
-                .oldest_log()
-                .filter(|(begun, _)| begun.0 < oldest_allowed)
-                .map(|(_, i)| i)
-            {
-                if !self.drop_oldest(index, LossReason::SpoolAge)? {
-                    break;
-                }
-            }
+            while self.drop_oldest(LossReason::SpoolAge, |begun| begun.0 < oldest_allowed)? {}
         }
-        while self.is_over()? && self.when_full == WhenFull::DropOldest {
-            let Some((_, index)) = self.oldest_log() else {
-                break;
-            };
-            if !self.drop_oldest(index, LossReason::SpoolFull)? {
-                break;
-            }
+        if self.when_full == WhenFull::DropOldest {
+            while self.is_over()? && self.drop_oldest(LossReason::SpoolFull, |_| true)? {}
         }
         let over = self.is_over()?;
         let mut inner = self.spool.lock();
@@ -462,17 +459,26 @@ impl Writer {
         Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && bytes > 0))
     }
 
-    /// The log whose oldest closed segment is the oldest of all, and when that was closed.
-    fn oldest_log(&self) -> Option<(UnixMicros, usize)> {
-        let begun = self
-            .logs
-            .iter()
-            .enumerate()
-            .filter_map(|(index, log)| Some((log.oldest_closed()?, index)));
-        begun.min()
+    /// Gives up the oldest closed segment of any log whose age is `wanted`, and that nobody has begun to read; says
+    /// whether there was one.
+    fn drop_oldest(
+        &mut self,
+        reason: LossReason,
+        wanted: impl Fn(UnixMicros) -> bool,
+    ) -> Result<bool, SpoolError> {
+        let closed = self.logs.iter().enumerate();
+        let closed = closed.filter_map(|(index, log)| Some((log.oldest_closed()?, index)));
+        let mut oldest_first: Vec<_> = closed.filter(|(begun, _)| wanted(*begun)).collect();
+        oldest_first.sort_unstable();
+        for (_, index) in oldest_first {
+            if self.drop_oldest_of(index, reason)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    fn drop_oldest(&mut self, index: usize, reason: LossReason) -> Result<bool, SpoolError> {
+    fn drop_oldest_of(&mut self, index: usize, reason: LossReason) -> Result<bool, SpoolError> {
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(false);
         };

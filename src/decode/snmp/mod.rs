@@ -27,8 +27,9 @@ pub use oid::{Arcs, Oid, SUB_IDENTIFIERS_MAX};
 pub use pdu::{Header, Notification, PduKind, TrapV1, response};
 pub use varbind::{Elements, Value, Varbind, Varbinds};
 
-/// Whether the bytes begin as every SNMP message does (RFC 3412, section 6; RFC 1901): a SEQUENCE with an INTEGER 0, 1
-/// or 3 in it. No text does: the INTEGER's two octets are control characters. A message that was cut short is known too.
+/// Whether the bytes begin as every SNMP message does (RFC 3412, section 6; RFC 1901): a SEQUENCE that begins with a
+/// short INTEGER, whatever version that names. No text does: the INTEGER's octets are control characters. A message
+/// that was cut short is known too.
 pub fn is_message(bytes: &[u8]) -> bool {
     let mut reader = super::reader::Reader::new(bytes);
     if !reader.eat(0x30) {
@@ -38,7 +39,7 @@ pub fn is_message(bytes: &[u8]) -> bool {
     if length > 0x80 {
         reader.take(usize::from(length & 0x7f));
     }
-    reader.eat(0x02) && reader.eat(0x01) && matches!(reader.byte(), Some(0 | 1 | 3))
+    reader.eat(0x02) && matches!(reader.byte(), Some(1..=4))
 }
 
 #[cfg(test)]
