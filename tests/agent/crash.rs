@@ -30,9 +30,9 @@ use crate::support::wait::{SOON, pause, wait_until};
 /// Records that may be with the Kafka client at once.
 const WINDOW_RECORDS: u64 = 1000;
 
-/// What one kill may repeat: what was with the client, and what was acknowledged since the cursor was last saved. The
-/// cursor is saved when as many as the window holds are acknowledged, and saving takes a moment.
-const REPEATS_MAX: u64 = 3 * WINDOW_RECORDS;
+/// What one kill may repeat: what was with the client, and what was acknowledged since the cursor was last saved, which
+/// happens when as many are acknowledged as the window holds.
+const REPEATS_MAX: u64 = 2 * WINDOW_RECORDS;
 
 /// Datagrams on their way to the agent: what a default socket buffer holds.
 const DATAGRAMS_AHEAD_MAX: u64 = 100;
@@ -63,7 +63,7 @@ fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little(
     for round in 0..rounds {
         let agent = Agent::start(&settings);
         let mut sent: Numbers<Range<u64>> = Numbers::new();
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             senders.load(&agent, random.below(1000), &mut sent, || {});
             wait_until_at_rest(&agent, &sent);
             for (device, numbers) in &sent {
@@ -202,7 +202,7 @@ fn send_datagrams(
             sent += 1;
             count.fetch_add(1, Ordering::SeqCst);
         }
-        if sent % 20 == 0 {
+        if sent.is_multiple_of(20) {
             pause(Duration::from_millis(2));
         }
     }
@@ -229,7 +229,7 @@ fn send_stream(
         }
         number += 1;
         count.fetch_add(1, Ordering::SeqCst);
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             pause(Duration::from_millis(2));
         }
     }

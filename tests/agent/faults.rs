@@ -243,7 +243,6 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
         !agent.get("/readyz").body.contains("degraded")
     });
     // And it takes messages as before.
-    let before = agent.ledger();
     wait_until("the spool is no longer full", SOON, || {
         let refused = turned_away(&agent.ledger());
         send_all(agent.listener("syslog-tcp"), "r3", 0..1);
@@ -251,7 +250,6 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
         wait_until("it has ended", SOON, || agent.ledger().is_at_rest());
         turned_away(&agent.ledger()) == refused
     });
-    drop(before);
     send_all(agent.listener("syslog-tcp"), "r4", 0..1000);
     wait_until("new messages arrive", SOON, || {
         agent.ledger().is_at_rest() && agent.ledger().records("pending") == 0
@@ -333,10 +331,10 @@ fn send_bulky(agent: &Agent, name: &str, numbers: Range<u64>) -> u64 {
     for number in numbers {
         let frame = octet_counted(&format!("{} {filling}", numbered(name, number)));
         stream.write_all(&frame).expect("the agent reads");
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             pause(Duration::from_millis(2));
         }
-        if number % 500 == 0 {
+        if number.is_multiple_of(500) {
             resident = resident.max(agent.resident_bytes());
         }
     }
