@@ -53,6 +53,9 @@ impl Agent {
             .args(["run", "--config"])
             .arg(&file)
             .current_dir(folder.path())
+            // These are for the tests; the agent refuses names that it does not know.
+            .env_remove("TRAPLINE_SOAK_ROUNDS")
+            .env_remove("TRAPLINE_SOAK_SEED")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
