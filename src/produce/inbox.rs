@@ -8,6 +8,7 @@
 //!
 //! In: librdkafka's callbacks. Out: lists that the client takes, and log lines. Nothing is decided here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub(super) struct Report {
 #[derive(Default)]
 pub(super) struct Inbox {
     reports: Mutex<Vec<Report>>,
+    /// How often a callback was told of a report or an error.
+    arrivals: AtomicU64,
     errors: Mutex<Errors>,
     log: Mutex<Vec<LogKind>>,
 }
@@ -79,6 +82,11 @@ impl Inbox {
         std::mem::swap(reports, &mut *lock(&self.reports));
     }
 
+    /// Grows with every report and error, so that whoever polls sees whether there was one.
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::Relaxed)
+    }
+
     /// Error events since the last call.
     pub fn take_errors(&self) -> Vec<ErrorEvent> {
         std::mem::take(&mut lock(&self.errors).events)
@@ -87,6 +95,7 @@ impl Inbox {
     /// rdkafka 0.39 calls the error callback twice for each event (`Client::poll_event`, then
     /// `BaseProducer::handle_error_event`), one after the other: the second call is its echo.
     fn error(&self, event: ErrorEvent) {
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
         let mut errors = lock(&self.errors);
         if errors.echo.as_ref() == Some(&event) {
             errors.echo = None;
@@ -184,6 +193,7 @@ impl ProducerContext for Context {
             .as_ref()
             .err()
             .map(|(error, _)| error.rdkafka_error_code().unwrap_or(Code::Fail));
+        self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         lock(&self.0.reports).push(Report { opaque, error });
     }
 }

@@ -95,6 +95,10 @@ impl Spool {
             disk.create_folder(path)
                 .map_err(SpoolError::at(Operation::Create, path))
         };
+        if let Some(above) = folder.parent() {
+            // On a host where no package made it. Where this fails, the next line says what is missing.
+            let _ = disk.create_folder(above);
+        }
         made(folder)?;
         super::disk::check_owner(disk.as_ref(), folder)?;
         let lock = disk.lock(&folder.join("lock"))?;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Prints figures and asserts none: machines differ, so what counts is the ratio within one run. It fails only where
-//! something did not work at all. Rate and duration: TRAPLINE_BENCH_RATE, TRAPLINE_BENCH_SECONDS.
+//! something did not work at all. Rate and duration: BENCH_RATE, BENCH_SECONDS.
 
 mod load;
 mod message;
@@ -27,8 +27,8 @@ const MESSAGE_BYTES: usize = 300;
 const PARTITIONS: i32 = 6;
 
 fn main() {
-    let rate = setting("TRAPLINE_BENCH_RATE", 20_000);
-    let seconds = setting("TRAPLINE_BENCH_SECONDS", 20);
+    let rate = setting("BENCH_RATE", 20_000);
+    let seconds = setting("BENCH_SECONDS", 20);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let kafka = Kafka::start(folder.path());
     println!(
