@@ -196,6 +196,8 @@ reasons! {
         NotWritten = "not_written",
         /// SNMP that is neither a trap nor an inform (a stray GetRequest or Response).
         NotANotification = "not_a_notification",
+        /// SNMP on a stream listener, which reads syslog: the connection is closed before anything of it is shown.
+        SnmpOverStream = "snmp_over_stream",
         /// One part of a message that was put together with others.
         Merged = "merged",
         /// A repeated inform; it was answered again, and its event exists already.

@@ -64,6 +64,7 @@ impl<S: Sink> Connection<S> {
         let mut frames = Frames {
             buffer: Buffer::new(framer.buffer_bytes_max()),
             framer,
+            opening: Opening::Unknown,
         };
         let ending = self.read(&mut stream, &mut frames).await;
         if matches!(ending, Ending::Stopping) {
@@ -145,7 +146,18 @@ impl<S: Sink> Connection<S> {
 
     /// Takes all frames that are there. Returns whether the peer is still allowed.
     fn take(&self, frames: &mut Frames, end: EndOfStream) -> bool {
-        let Frames { buffer, framer } = frames;
+        if frames.opening == Opening::Unknown {
+            frames.opening = Opening::of(frames.buffer.filled(), end);
+        }
+        match frames.opening {
+            Opening::Unknown => return true,
+            Opening::Text => {}
+            Opening::Snmp => {
+                self.refuse_snmp(frames);
+                return false;
+            }
+        }
+        let Frames { buffer, framer, .. } = frames;
         let peer = Peer::Inet(self.address, self.port);
         let is_allowed = self.allow.current().permits(&peer);
         let received = UnixMicros::now();
@@ -178,6 +190,23 @@ impl<S: Sink> Connection<S> {
         is_allowed
     }
 
+    /// Split into lines, a community would be shown as text. So nothing of it is taken, and it counts as one packet.
+    fn refuse_snmp(&self, frames: &mut Frames) {
+        static MUTE: Mute = Mute::usual();
+        let bytes = frames.buffer.filled().len();
+        frames.buffer.consume(bytes);
+        if bytes == 0 {
+            return;
+        }
+        let mut tally = Tally::default();
+        self.ledger.begin(1);
+        tally.add(Outcome::Rejected(Reason::SnmpOverStream));
+        self.ledger.end(&tally);
+        if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
+            tracing::warn!(listener = %self.config.listener.name, peer = %self.address, skipped, "a connection speaks SNMP, closed: send traps over UDP to an snmp listener");
+        }
+    }
+
     fn take_one(&self, packet: &Packet<'_>, is_allowed: bool) -> Outcome {
         match packet.wholeness {
             Wholeness::Whole => {}
@@ -204,6 +233,7 @@ impl<S: Sink> Connection<S> {
 struct Frames {
     buffer: Buffer,
     framer: Framer,
+    opening: Opening,
 }
 
 /// Bytes read and not yet consumed. Bounded, and as large as the largest frame on its way needs.
@@ -256,6 +286,32 @@ impl Buffer {
     }
 }
 
+/// What the first bytes of a stream say that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// Too few bytes to tell.
+    Unknown,
+    /// Syslog, or whatever else is read as text.
+    Text,
+    /// An ASN.1 SEQUENCE that begins with an INTEGER, as every SNMP message does (RFC 3430); no text begins so.
+    Snmp,
+}
+
+impl Opening {
+    fn of(bytes: &[u8], end: EndOfStream) -> Opening {
+        match bytes {
+            [0x30, 0x81, _, 0x02, ..] | [0x30, 0x82, _, _, 0x02, ..] => Opening::Snmp,
+            [0x30, length, 0x02, ..] if *length < 0x80 => Opening::Snmp,
+            [] | [0x30] | [0x30, _] | [0x30, 0x81, _] | [0x30, 0x82, _] | [0x30, 0x82, _, _]
+                if end == EndOfStream::NotYet =>
+            {
+                Opening::Unknown
+            }
+            _ => Opening::Text,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,5 +334,40 @@ mod tests {
         assert_eq!(buffer.room().len(), 9_999);
         buffer.consume(1);
         assert_eq!(buffer.room().len(), BUFFER_BYTES);
+    }
+
+    #[test]
+    fn snmp_is_known_by_its_first_bytes_however_they_are_split() {
+        let trap = [0x30, 0x81, 0xa3, 0x02, 0x01, 0x01, 0x04];
+        for length in 0..4 {
+            assert_eq!(
+                Opening::of(&trap[..length], EndOfStream::NotYet),
+                Opening::Unknown
+            );
+        }
+        assert_eq!(Opening::of(&trap, EndOfStream::NotYet), Opening::Snmp);
+        assert_eq!(
+            Opening::of(&[0x30, 0x29, 0x02, 0x01, 0x00], EndOfStream::NotYet),
+            Opening::Snmp
+        );
+        assert_eq!(
+            Opening::of(&[0x30, 0x82, 1, 2, 2, 1], EndOfStream::NotYet),
+            Opening::Snmp
+        );
+    }
+
+    #[test]
+    fn text_that_begins_with_a_zero_is_text() {
+        for text in [&b"0 errors"[..], b"0\n", b"<13>hello", b"58 <13>"] {
+            assert_eq!(
+                Opening::of(text, EndOfStream::NotYet),
+                if text == b"0\n" {
+                    Opening::Unknown
+                } else {
+                    Opening::Text
+                }
+            );
+            assert_eq!(Opening::of(text, EndOfStream::Reached), Opening::Text);
+        }
     }
 }

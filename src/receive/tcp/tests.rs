@@ -118,6 +118,24 @@ fn numbered_frames_of_several_connections_all_arrive_in_order() {
 }
 
 #[test]
+fn snmp_on_a_stream_is_refused_before_its_community_could_be_taken_for_a_line() {
+    let mut running = start(config(Transport::Tcp));
+    let mut sender = running.connect();
+    // A v1 trap: the version's zero octet would end the first line right before the community.
+    let trap = b"\x30\x29\x02\x01\x00\x04\x06s3cr3t\xa4\x1c\x06\x08rest of it, never read";
+    for byte in trap {
+        let _ = sender.write_all(&[*byte]);
+    }
+    assert!(is_closed(&mut sender), "the connection is still open");
+    let reason = Reason::SnmpOverStream as usize;
+    wait_until("it is counted", || {
+        running.ledger.counts().rejected[reason] == 1
+    });
+    running.finish();
+    assert_eq!(running.seen.count(), 0);
+}
+
+#[test]
 fn hostile_peers_do_not_hold_up_others() {
     let mut running = start(config(Transport::Tcp));
     let _silent = running.connect();
