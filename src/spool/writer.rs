@@ -122,11 +122,19 @@ impl Spool {
         };
         let (mut lanes, mut logs, mut recoveries) = (Vec::new(), Vec::new(), Vec::new());
         for topic in all_topics(disk.as_ref(), &topics_folder, config)? {
-            let opened = Log::open(
+            let mut opened = Log::open(
                 disk.clone(),
                 &topics_folder.join(&topic),
                 log_config.clone(),
             )?;
+            // What was found is remembered before anything new is written: killed again before the first second is over,
+            // the next start would count the hole that a torn record left as a loss. A full disk may not take it now.
+            match opened.log.save_cursor(&opened.cursor) {
+                Ok(saved) => _ = opened.log.trim(saved)?,
+                Err(error) => {
+                    tracing::warn!(topic, %error, "the spool's cursor could not be saved at start");
+                }
+            }
             lanes.push(Lane::new(topic.clone(), opened.log.next(), opened.cursor));
             logs.push(opened.log);
             recoveries.push((topic, opened.recovery));

@@ -464,3 +464,38 @@ fn the_reserve_for_a_full_disk_is_there_after_the_first_second_and_after_a_resta
     turn(&mut writer);
     assert!(folder.path().join("spool/reserve").is_file(), "made anew");
 }
+
+#[test]
+fn a_torn_record_is_no_loss_even_if_the_agent_is_killed_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    for _ in 0..3 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    turn(&mut writer);
+    drop((spool, writer));
+    let segment = topic_folder(&folder.path().join("spool"), "a").join(format!("{:020}.log", 0));
+    // A kill in the middle of the write of a fourth record.
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let start = bytes.len() - (bytes.len() - crate::spool::segment::HEADER_BYTES) / 3;
+    let mut torn = bytes[start..].to_vec();
+    torn[16] += 1;
+    torn.truncate(torn.len() - 2);
+    bytes.extend(torn);
+    std::fs::write(&segment, bytes).unwrap();
+    for _ in 0..2 {
+        let Opened {
+            spool, mut writer, ..
+        } = open(folder.path());
+        append(&spool, 0, b"<>").unwrap();
+        // Written, and killed before the first second is over.
+        writer.write(UnixMicros(0)).unwrap();
+        balances(&spool);
+        assert_eq!(spool.counts().lost_total(), 0);
+    }
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(spool.counts().lost_total(), 0);
+    assert_eq!(read(&spool, 0), [0, 1, 2, 4, 5]);
+}
