@@ -16,6 +16,9 @@ use std::ops::Range;
 
 use super::cursor::Cursor;
 use super::frame::{self, Batch};
+use super::log::LogView;
+use super::log::part;
+use super::oldest::Marks;
 use super::settled::Settled;
 use super::{LaneView, ReadLimit, SEGMENT_BYTES};
 use crate::observe::ledger::{LossReason, RecordCounts};
@@ -80,6 +83,8 @@ pub(super) struct Lane {
     read_max: u64,
     settled: Settled,
     counts: RecordCounts,
+    /// When records arrived that only the log has.
+    marks: Marks,
 }
 
 /// What `drop_oldest` gave up.
@@ -116,6 +121,7 @@ impl Lane {
             read_max: read.number,
             settled,
             counts: totals,
+            marks: Marks::default(),
         }
     }
 
@@ -284,6 +290,9 @@ impl Lane {
             .filter(|entry| entry.number.0 < self.read_max)
             .count();
         self.counts.redelivered += repeated as u64;
+        if let Some(first) = batch.entries().first() {
+            self.note_received(first.number.0, first.received);
+        }
         self.seek(number);
         self.read_max = self.read_max.max(number);
     }
@@ -399,6 +408,7 @@ impl Lane {
 
     /// Forgets the first segment, which the log has.
     pub fn forget_first_segment(&mut self) -> Dropped {
+        self.note_forgotten();
         let Some(segment) = self.segments.pop_front() else {
             return Dropped {
                 bytes: 0,
@@ -487,32 +497,91 @@ impl Lane {
         }
     }
 
-    pub fn view(&self) -> LaneView {
+    /// Record `number`, which only the log will have, arrived at `received`.
+    pub fn note_received(&mut self, number: u64, received: UnixMicros) {
+        self.marks.forget_below(self.settled.low());
+        self.marks.note(number, received);
+    }
+
+    /// The lane for others; `log` is its log, if it has one. No disk is looked at.
+    pub fn view(&self, log: Option<&LogView>) -> LaneView {
+        let in_memory = self.segments.iter().map(|segment| segment.bytes.len());
         LaneView {
             topic: self.topic.clone(),
             pending: self.pending(),
-            bytes: self
-                .segments
-                .iter()
-                .map(|segment| segment.bytes.len())
-                .sum(),
-            oldest_received: self.oldest_received(),
+            bytes: log.map_or(in_memory.sum::<usize>() as u64, LogView::bytes),
+            pending_bytes: self.pending_bytes(log),
+            oldest_received: self.oldest_received(log),
             next: Number(self.next),
         }
     }
 
-    fn oldest_received(&self) -> Option<UnixMicros> {
+    /// About how many bytes the pending records take.
+    fn pending_bytes(&self, log: Option<&LogView>) -> u64 {
+        let low = self.settled.low();
+        let written = log.map_or(low, |_| self.written.max(low));
+        let in_log = log.map_or(0, |log| log.bytes_of(low..written));
+        let in_memory = self.segments.iter().map(|segment| {
+            let bytes = segment.bytes.len() as u64;
+            part(
+                bytes,
+                &(segment.first..segment.end),
+                &(written..self.accepted),
+            )
+        });
+        let bytes = in_log + in_memory.sum::<u64>();
+        // What is settled above the mark is among them.
+        part(
+            bytes,
+            &(low..self.accepted.max(low)),
+            &(low..low + self.pending()),
+        )
+    }
+
+    /// When the oldest pending record arrived; what only the log has, from what is known of it.
+    fn oldest_received(&self, log: Option<&LogView>) -> Option<UnixMicros> {
+        let low = self.settled.low();
+        if self.pending() == 0 {
+            return None;
+        }
+        if low >= self.first_in_memory() {
+            return self.oldest_in_memory();
+        }
+        let marked = self.marks.at(low);
+        marked.or_else(|| log.and_then(|log| log.begun_at(low)))
+    }
+
+    fn oldest_in_memory(&self) -> Option<UnixMicros> {
         let low = self.settled.low();
         let segment = self.segments.iter().find(|segment| segment.end > low)?;
-        let frame = segment
-            .bytes
-            .get(segment.byte_of(low)..)
-            .and_then(frame::read)?;
-        Some(frame.received)
+        segment.received_of(low)
+    }
+
+    /// Memory's first segment is about to be forgotten: keeps the time of the oldest record, and of one a segment among
+    /// those that are with the client and can become the oldest before anything is read again.
+    fn note_forgotten(&mut self) {
+        let low = self.settled.low();
+        let Some(segment) = self.segments.front().filter(|segment| segment.end > low) else {
+            return;
+        };
+        let number = segment.first.max(low);
+        let received = segment.received_of(number);
+        if let Some(received) = received.filter(|_| number == low || number < self.read.number) {
+            self.note_received(number, received);
+        }
     }
 }
 
 impl Segment {
+    /// When the record of `number`, or the first one above it, arrived.
+    fn received_of(&self, number: u64) -> Option<UnixMicros> {
+        let frame = self
+            .bytes
+            .get(self.byte_of(number)..)
+            .and_then(frame::read)?;
+        Some(frame.received)
+    }
+
     /// Where the frame of `number`, or of the first number above it, begins.
     fn byte_of(&self, number: u64) -> usize {
         let mut at = 0;

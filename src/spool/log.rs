@@ -17,6 +17,7 @@
 
 mod open;
 mod reader;
+mod view;
 
 use std::collections::VecDeque;
 use std::io;
@@ -33,6 +34,8 @@ use crate::time::UnixMicros;
 
 pub use open::{Opened, Recovery};
 pub use reader::{LogReader, ReadOutcome};
+pub use view::LogView;
+pub(super) use view::part;
 
 /// How one log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

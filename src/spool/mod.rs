@@ -31,6 +31,7 @@ mod forgetful;
 mod frame;
 mod lane;
 pub mod log;
+mod oldest;
 pub mod segment;
 mod settled;
 mod writer;
@@ -47,7 +48,7 @@ use crate::time::UnixMicros;
 
 use cursor::Cursor;
 use lane::Lane;
-use log::LogReader;
+use log::{LogReader, LogView};
 use segment::Damage;
 
 pub use disk::SpoolError;
@@ -175,9 +176,12 @@ pub struct LaneView {
     pub topic: String,
     /// Records not yet acknowledged.
     pub pending: u64,
-    /// Bytes that it holds.
-    pub bytes: usize,
-    /// When the oldest of them arrived.
+    /// Bytes that it holds: in its log with the disk kind, else in memory.
+    pub bytes: u64,
+    /// About how many bytes those records take.
+    pub pending_bytes: u64,
+    /// When the oldest of them arrived. Of a record that only the log has, this is when the first of its batch arrived,
+    /// or the first of its segment where it was not read yet since the start.
     pub oldest_received: Option<UnixMicros>,
     /// The number that the next record will get.
     pub next: Number,
@@ -193,6 +197,8 @@ pub struct Spool {
     to_write: Condvar,
     /// The disk kind's readers, one a lane; only the producer uses them.
     readers: Vec<Mutex<LogReader>>,
+    /// The disk kind's logs as others see them, one a lane.
+    views: Vec<LogView>,
 }
 
 /// A lane's state when a read of its log begins.
@@ -231,6 +237,8 @@ struct Inner {
     closed: bool,
     /// Bytes of all logs, as the writer last saw them.
     log_bytes: u64,
+    /// Bytes of all records that were ever taken, as they are counted for the pace of a replay.
+    arrived_bytes: u64,
     /// Why the log cannot be read at the producer's place, while it cannot.
     read_trouble: Option<String>,
     /// What readers of the log could not read back, for the writer to keep aside.
@@ -246,6 +254,7 @@ impl Spool {
             config.topics.iter().map(lane).collect(),
             Keeping::Memory,
             Vec::new(),
+            Vec::new(),
         )
     }
 
@@ -254,6 +263,7 @@ impl Spool {
         lanes: Vec<Lane>,
         keeping: Keeping,
         readers: Vec<Mutex<LogReader>>,
+        views: Vec<LogView>,
     ) -> Spool {
         let inner = Inner {
             lanes,
@@ -268,6 +278,7 @@ impl Spool {
             writer_waits: false,
             closed: false,
             log_bytes: 0,
+            arrived_bytes: 0,
             read_trouble: None,
             damage: Vec::new(),
         };
@@ -276,6 +287,7 @@ impl Spool {
             arrived: Condvar::new(),
             to_write: Condvar::new(),
             readers,
+            views,
         }
     }
 
@@ -485,7 +497,16 @@ impl Spool {
 
     /// Every lane, for the status page.
     pub fn lanes(&self) -> Vec<LaneView> {
-        self.lock().lanes.iter().map(Lane::view).collect()
+        let inner = self.lock();
+        let lanes = inner.lanes.iter().enumerate();
+        lanes
+            .map(|(index, lane)| lane.view(self.views.get(index)))
+            .collect()
+    }
+
+    /// Bytes of keys and payloads of all records that were taken since the start, all lanes together.
+    pub fn arrived_bytes(&self) -> u64 {
+        self.lock().arrived_bytes
     }
 
     /// The topics, in the order of the lanes: those of the configuration, then those that only the disk still has
@@ -536,6 +557,7 @@ impl Inner {
         }
         let (number, bytes) = lane.append(record);
         self.bytes += bytes;
+        self.arrived_bytes += (bytes - frame::HEADER_BYTES.min(bytes)) as u64;
         match self.keeping {
             Keeping::Memory => lane.accept_in_memory(),
             Keeping::DiskFails(_) => lane.accept_in_hand(),

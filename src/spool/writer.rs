@@ -135,12 +135,20 @@ impl Spool {
                     tracing::warn!(topic, %error, "the spool's cursor could not be saved at start");
                 }
             }
-            lanes.push(Lane::new(topic.clone(), opened.log.next(), opened.cursor));
+            let mut lane = Lane::new(topic.clone(), opened.log.next(), opened.cursor);
+            let low = lane.settled().low();
+            if lane.pending() > 0
+                && let Some(received) = opened.log.reader().received_of(low)
+            {
+                lane.note_received(low, received);
+            }
+            lanes.push(lane);
             logs.push(opened.log);
             recoveries.push((topic, opened.recovery));
         }
         let readers = logs.iter().map(|log| Mutex::new(log.reader())).collect();
-        let spool = Arc::new(Spool::with(config, lanes, Keeping::Disk, readers));
+        let views = logs.iter().map(Log::view).collect();
+        let spool = Arc::new(Spool::with(config, lanes, Keeping::Disk, readers, views));
         let now = Instant::now();
         let writer = Writer {
             spool: spool.clone(),

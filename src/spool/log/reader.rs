@@ -17,6 +17,7 @@ use crate::spool::disk::{Disk, DiskFile, Operation, SpoolError};
 use crate::spool::frame::Batch;
 use crate::spool::segment::{Damage, HEADER_BYTES, Step, Walk};
 use crate::spool::settled::Settled;
+use crate::time::UnixMicros;
 
 /// One read passes over at most so many bytes of the log, however many of its records are settled, so that the thread
 /// that reads comes back in some ten milliseconds.
@@ -131,6 +132,26 @@ impl LogReader {
             None => outcome.caught_up = true,
         }
         outcome
+    }
+
+    /// When record `number`, or the next whole one behind it in its segment, arrived. Reads up to there, and reports no
+    /// damage; for the opening only.
+    pub fn received_of(&self, number: u64) -> Option<UnixMicros> {
+        let extent = self.extent_behind(number)?;
+        let file = self.disk.open_to_read(&extent.path).ok()?;
+        let mut walk = Walk::default();
+        walk.seek(HEADER_BYTES as u64);
+        loop {
+            match walk.step(file.as_ref(), extent.bytes).ok()? {
+                Step::Frame(frame) if frame.number < number => {
+                    let size = frame.size;
+                    walk.advance(size);
+                }
+                Step::Frame(frame) => return Some(frame.received),
+                Step::Damage(_) => {}
+                Step::Tail(_) | Step::End => return None,
+            }
+        }
     }
 
     /// The first segment with a number at or behind `number`.

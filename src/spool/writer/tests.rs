@@ -499,3 +499,72 @@ fn a_torn_record_is_no_loss_even_if_the_agent_is_killed_again_at_once() {
     assert_eq!(spool.counts().lost_total(), 0);
     assert_eq!(read(&spool, 0), [0, 1, 2, 4, 5]);
 }
+
+#[test]
+fn age_and_size_of_what_waits_are_known_when_only_the_log_has_it_and_after_a_restart() {
+    const RECORDS: i64 = 3000;
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    let payload = vec![b'x'; 1000];
+    for number in 0..RECORDS {
+        let record = Record {
+            lane: LaneId(0),
+            received: UnixMicros(1_000_000 + number),
+            key: b"r1",
+            payload: &payload,
+            number_at: 1,
+            origin: Origin::Packet,
+        };
+        spool.append(&record).unwrap();
+        if number % 100 == 99 {
+            turn(&mut writer);
+        }
+    }
+    let lane = |spool: &Spool| spool.lanes().swap_remove(0);
+    let memory = 1 << 20;
+    let size = u64::try_from(RECORDS).unwrap() * 1040;
+    let near = |bytes: u64, wanted: u64| bytes.abs_diff(wanted) < wanted / 50;
+    assert_eq!(lane(&spool).oldest_received, Some(UnixMicros(1_000_000)));
+    assert!(size > memory * 2);
+    assert!(near(lane(&spool).bytes, size), "{:?}", lane(&spool));
+    assert!(near(lane(&spool).pending_bytes, size), "{:?}", lane(&spool));
+    assert!(near(spool.arrived_bytes(), size / 1040 * 1004));
+
+    let some = ReadLimit {
+        records: 500,
+        bytes: 1 << 30,
+    };
+    let mut batch = Batch::default();
+    for _ in 0..3 {
+        assert_eq!(spool.read(LaneId(0), some, &mut batch), 500);
+    }
+    spool.acknowledge(LaneId(0), 0..700);
+    spool.acknowledge(LaneId(0), 900..1000);
+    // The batch that holds it began with number 500.
+    assert_eq!(lane(&spool).oldest_received, Some(UnixMicros(1_000_500)));
+    let pending = size / 3000 * 2200;
+    assert!(
+        near(lane(&spool).pending_bytes, pending),
+        "{:?}",
+        lane(&spool)
+    );
+
+    turn(&mut writer);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(lane(&spool).oldest_received, Some(UnixMicros(1_000_700)));
+    assert!(
+        near(lane(&spool).pending_bytes, pending),
+        "{:?}",
+        lane(&spool)
+    );
+    let mut left = 2200;
+    while left > 0 {
+        left -= spool.read(LaneId(0), ALL, &mut batch);
+    }
+    spool.acknowledge(LaneId(0), 0..3000);
+    let empty = lane(&spool);
+    assert_eq!((empty.oldest_received, empty.pending_bytes), (None, 0));
+}
