@@ -15,6 +15,7 @@
 //!   what it reports, `settings` the properties that it is made with. `errors` is the table of its error codes.
 //! - `lane` is the pure state machine of one topic, `producer` the thread around it, `handle` how others start, watch
 //!   and stop that thread.
+//! - `pace` holds a replay back to its cap, `replay` says how it goes.
 //! - `options` says which settings pass through.
 //!
 //! There is one way out of a permanent failure: purge, close the producer, open a new one, go back to every topic's
@@ -30,10 +31,13 @@ mod lane;
 #[cfg(test)]
 mod logged;
 mod options;
+mod pace;
 mod producer;
+mod replay;
 mod settings;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 pub use errors::{Row, TABLE, Treatment};
 pub use handle::{Handle, Stopped, Watch, spawn};
@@ -58,6 +62,9 @@ pub struct Config {
     pub window_records: usize,
     /// How many bytes of keys and payloads may be with the Kafka client at most, all topics together.
     pub window_bytes: usize,
+    /// How many bytes of keys and payloads a second may be sent above what arrives, while there is a backlog. `None`: as
+    /// fast as the brokers take them.
+    pub replay_bytes_per_second: Option<NonZeroU64>,
     /// The pause before a topic or a new producer is tried again.
     pub backoff: Backoff,
     /// Properties that pass through to librdkafka; TLS and SASL are set here.
@@ -91,6 +98,7 @@ impl Config {
             batch_records: Self::BATCH_RECORDS_DEFAULT,
             window_records: Self::WINDOW_RECORDS_DEFAULT,
             window_bytes: Self::WINDOW_BYTES_DEFAULT,
+            replay_bytes_per_second: None,
             backoff: Backoff::DEFAULT,
             options: Options::default(),
             headers: Headers::default(),
@@ -184,6 +192,23 @@ pub struct State {
     pub repeats: u64,
     /// Records that were given up because the broker will never take them.
     pub given_up: u64,
+    /// How the replay of a backlog goes, while there is one.
+    pub replay: Option<Progress>,
+}
+
+/// How the replay of a backlog goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that wait and can be sent: topics that do not take records are not counted.
+    pub records: u64,
+    /// About how many bytes those are, before compression.
+    pub bytes: u64,
+    /// How fast the backlog shrinks, measured over ten seconds.
+    pub bytes_per_second: u64,
+    /// How long it takes at this speed; `None` while it does not shrink.
+    pub seconds_left: Option<u64>,
+    /// The cap, if there is one.
+    pub bytes_per_second_max: Option<u64>,
 }
 
 /// The connection to Kafka, as far as it is known.

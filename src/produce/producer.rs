@@ -11,8 +11,8 @@
 //! that has the clock.
 //!
 //! This file is the loop. Its steps are `feeding` (spool to client), `settlement` (reports to spool), `connection`
-//! (up or not; `outage` is what the log is told of it), `replacement` (a new client) and `picture` (the state for
-//! others).
+//! (up or not; `outage` is what the log is told of it), `replacement` (a new client), `replaying` (backlogs, and their
+//! pace) and `picture` (the state for others).
 //!
 //! [`State`]: super::State
 
@@ -21,6 +21,7 @@ mod feeding;
 mod outage;
 mod picture;
 mod replacement;
+mod replaying;
 mod settlement;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ use crate::spool::Spool;
 use outage::Outage;
 use picture::connection_at_start;
 pub(super) use picture::state_at_start;
+use replaying::Replaying;
 use settlement::GiveUpLog;
 
 /// How long one turn serves the client while records move: long enough that a busy agent wakes 200 times a second and
@@ -78,6 +80,7 @@ pub(super) struct Producer {
     given_up: u64,
     give_up_log: GiveUpLog,
     pause_ms: u64,
+    replaying: Replaying,
     publish_at_ms: u64,
     ask_at_ms: u64,
     settled: Vec<Settled>,
@@ -109,6 +112,7 @@ impl Producer {
                 slots: slots_max(&config),
             },
             topics: config.topics.iter().map(|_| Topic::default()).collect(),
+            replaying: Replaying::new(config.replay_bytes_per_second, config.topics.len()),
             config,
             spool,
             shared,
@@ -151,6 +155,7 @@ impl Producer {
     fn turn(&mut self, heartbeat: &impl Fn()) {
         let now_ms = self.now_ms();
         self.open(now_ms);
+        self.watch_backlog(now_ms);
         let moved = self.feed(now_ms);
         let moved = self.rest(now_ms) || moved;
         self.pause_ms = if moved {
@@ -219,7 +224,7 @@ impl Producer {
         let in_flight = lanes().any(|lane| lane.in_flight() > 0);
         let waits = lanes().any(|lane| matches!(lane.mode(), Mode::Waiting { .. }));
         let settled = &mut self.settled;
-        if !in_flight && !waits && !stopping {
+        if !in_flight && !waits && !stopping && !self.replaying.is_held_back() {
             client.poll(Duration::from_millis(1), |record| settled.push(record));
             client.shrink();
             self.spool.wait(IDLE_WAIT);

@@ -1,11 +1,11 @@
 //! Records on their way from the spool into the client.
 //!
 //! ```text
-//!            ┌──────────────── each lane in turn, until nothing more goes ───────────────┐
-//!            ▼                                                                           │
-//!  lane.feed: Nothing | One | Many ─▶ room in the window ─▶ spool.read ─▶ slot ─▶ hand_over
-//!                                                                           ▲        │
-//!                                        topic.feeding: next turn goes on ──┴─ Full ─┘
+//!            ┌──────────────── each lane in turn, until nothing more goes ─────────────────────┐
+//!            ▼                                                                                 │
+//!  lane.feed: Nothing | One | Many ─▶ room in the window, pace ─▶ spool.read ─▶ slot ─▶ hand_over
+//!                                                                                 ▲        │
+//!                                              topic.feeding: next turn goes on ──┴─ Full ─┘
 //! ```
 //!
 //! In: what the lanes allow and the window has room for. Out: records in flight, and those that the client refuses.
@@ -20,10 +20,12 @@ impl Producer {
     /// Hands over what the lanes and the window allow: a slot a lane in turn, until nothing more goes.
     pub(super) fn feed(&mut self, now_ms: u64) -> bool {
         let mut moved = false;
+        self.advance_pace(now_ms);
         loop {
             let mut moved_now = false;
-            for index in 0..self.topics.len() {
-                moved_now |= self.feed_lane(index, now_ms);
+            for place in 0..self.topics.len() {
+                let (index, bytes) = self.replaying.next_lane(place);
+                moved_now |= self.feed_lane(index, bytes, now_ms);
             }
             if !moved_now {
                 return moved;
@@ -32,7 +34,9 @@ impl Producer {
         }
     }
 
-    fn feed_lane(&mut self, index: usize, now_ms: u64) -> bool {
+    /// Hands over a slot of lane `index`, of at most so many bytes but always of one record. 0: nothing.
+    fn feed_lane(&mut self, index: usize, bytes_max: usize, now_ms: u64) -> bool {
+        let window = self.window();
         let (Some(client), Some(topic)) = (&mut self.client, self.topics.get_mut(index)) else {
             return false;
         };
@@ -49,24 +53,24 @@ impl Producer {
                 Feed::One | Feed::Many => self.hand_over(index, slot),
             };
         }
-        let room = room(self.window, client.held(), index);
+        let room = room(window, client.held(), index);
         let records = match feed {
             Feed::Nothing => 0,
             Feed::One => room.records.min(1),
             Feed::Many => room.records,
         };
-        if records == 0 || room.bytes == 0 || room.slots == 0 {
+        let bytes = room.bytes.min(bytes_max);
+        if records == 0 || bytes == 0 || room.slots == 0 {
             return false;
         }
-        let limit = ReadLimit {
-            records,
-            bytes: room.bytes,
-        };
+        let limit = ReadLimit { records, bytes };
         let Ok(lane) = u16::try_from(index).map(LaneId) else {
             return false;
         };
         let slot = client.load(lane, limit, |limit, batch| {
-            self.spool.read(lane, limit, batch)
+            let read = self.spool.read(lane, limit, batch);
+            self.replaying.spend(batch.bytes_len());
+            read
         });
         slot.is_some_and(|slot| self.hand_over(index, slot))
     }

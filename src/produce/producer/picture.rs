@@ -54,6 +54,7 @@ impl Producer {
             producers_created: self.producers_created,
             repeats: self.repeats,
             given_up: self.given_up,
+            replay: self.replaying.progress(),
         };
     }
 }
