@@ -7,6 +7,7 @@
 //! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, and the
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
+mod actions;
 mod losses;
 mod picture;
 
@@ -35,6 +36,7 @@ use crate::spool::{self, Spool, WriterStop};
 use crate::status;
 use crate::time::UnixMicros;
 
+use actions::Deeds;
 use losses::Losses;
 use picture::Observer;
 
@@ -71,6 +73,7 @@ pub struct Agent {
     observer: Arc<Observer>,
     losses: Mutex<Losses>,
     status: Option<status::Running>,
+    admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
 }
 
@@ -140,6 +143,7 @@ impl Agent {
             listeners: hearing.states,
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
+            history: Mutex::default(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
         let mut agent = Agent {
@@ -157,6 +161,7 @@ impl Agent {
             observer,
             losses: Mutex::default(),
             status: None,
+            admin: None,
             status_stop,
         };
         if agent.ears.is_empty() {
@@ -164,7 +169,8 @@ impl Agent {
             agent.stop(&AtomicBool::new(true));
             return Err(AgentError::NothingToHear(listeners));
         }
-        agent.serve_status(status_stopping);
+        agent.serve_status(status_stopping.clone());
+        agent.serve_admin(status_stopping);
         Ok(agent)
     }
 
@@ -173,6 +179,17 @@ impl Agent {
         match status::spawn(&self.config.status, view, heartbeats, stopping) {
             Ok(running) => self.status = running,
             Err(error) => tracing::error!(%error, "no status page, everything else goes on"),
+        }
+    }
+
+    fn serve_admin(&mut self, stopping: tokio::sync::watch::Receiver<bool>) {
+        let Some(path) = self.config.status.admin_socket.clone() else {
+            return;
+        };
+        let (view, heartbeats) = (self.observer.clone(), self.heartbeats.clone());
+        match status::spawn_admin(&path, view, heartbeats, Arc::new(Deeds), stopping) {
+            Ok(running) => self.admin = Some(running),
+            Err(error) => tracing::error!(%error, "no admin socket, everything else goes on"),
         }
     }
 
@@ -193,7 +210,9 @@ impl Agent {
         }
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
-        losses.say(&self.ledger(), Instant::now());
+        let ledger = self.ledger();
+        losses.say(&ledger, Instant::now());
+        self.observer.note_rates(&ledger);
     }
 
     /// Whether all threads move (the same answer as `/healthz`).
@@ -274,6 +293,9 @@ impl Agent {
         let _ = self.status_stop.send(true);
         if let Some(status) = self.status.take() {
             let _ = status.thread.join();
+        }
+        if let Some(admin) = self.admin.take() {
+            let _ = admin.thread.join();
         }
         ledger
     }

@@ -1,7 +1,7 @@
 //! Every stage's own words → the one picture that metrics, health and the status page are made from.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use compact_str::{CompactString, ToCompactString};
@@ -9,9 +9,10 @@ use compact_str::{CompactString, ToCompactString};
 use super::ReloadCounts;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, Replay,
     SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
+use crate::observe::rates::History;
 use crate::produce;
 use crate::spool::Spool;
 use crate::time::UnixMicros;
@@ -29,6 +30,7 @@ pub(super) struct Observer {
     pub listeners: Vec<ListenerState>,
     pub producer: produce::Watch,
     pub reloads: ReloadCounts,
+    pub history: Mutex<History>,
 }
 
 impl Observer {
@@ -36,6 +38,16 @@ impl Observer {
     pub fn ledger(&self) -> Snapshot {
         let ledgers = self.ledgers.iter().map(Arc::as_ref);
         Snapshot::take(ledgers, || self.spool.counts())
+    }
+
+    /// Takes the ledger into the history, from which the rates are.
+    pub fn note_rates(&self, ledger: &Snapshot) {
+        let now_ms = self.clock.elapsed().as_millis() as u64;
+        self.history().note(now_ms, ledger);
+    }
+
+    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spool(&self) -> SpoolState {
@@ -81,6 +93,7 @@ impl View for Observer {
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
             readings: Vec::new(),
+            rates: self.history().rates(),
         }
     }
 }
@@ -99,7 +112,7 @@ pub(super) fn kafka(state: &produce::State, spool: &Spool) -> KafkaState {
         TopicState {
             topic: lane.topic.to_compact_string(),
             pending: lane.pending,
-            bytes: lane.bytes as u64,
+            bytes: lane.bytes,
             oldest_pending_age_ms: age_ms(lane.oldest_received, now),
             state: mode.map_or(TopicCondition::Untried, topic_condition),
         }
@@ -115,6 +128,13 @@ pub(super) fn kafka(state: &produce::State, spool: &Spool) -> KafkaState {
         in_flight: state.topics.iter().map(|topic| topic.in_flight).sum(),
         restarts: state.producers_created.saturating_sub(1),
         topics: topics.collect(),
+        replay: state.replay.map(|replay| Replay {
+            records: replay.records,
+            bytes: replay.bytes,
+            bytes_per_second: replay.bytes_per_second,
+            seconds_left: replay.seconds_left,
+            bytes_per_second_max: replay.bytes_per_second_max,
+        }),
         errors: errors(state),
     }
 }

@@ -1,18 +1,20 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain
+//!  trapline run | check | demo | explain | status
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
 //! configuration are wrong (every problem is printed).
 
+mod admin;
 mod check;
 mod demo;
 mod explain;
 mod fields;
 mod output;
 mod run;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ const CONFIG_FILE_DEFAULT: &str = "/etc/trapline/trapline.toml";
   trapline check --config trapline.toml         all problems of a file at once
   trapline run --config trapline.toml           receive and deliver until SIGTERM
   TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092 trapline run
+  trapline status                               how the running agent is
   echo '<189>7: *Mar  1 18:48:50: %SYS-5-CONFIG_I: Configured' | trapline explain
 
 Every key of the file can also be given as TRAPLINE_SECTION__KEY in the environment.
@@ -90,6 +93,16 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
+    /// Show the running agent: rates, what waits, Kafka and topics in words, how a replay goes.
+    #[command(after_help = "Examples:
+  trapline status
+  trapline status --watch                       again every second
+  trapline status --json | jq .replay
+  trapline status --socket /tmp/admin.sock
+
+The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
+Exit code 1: no agent answers.")]
+    Status(status::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
     }
 }
 

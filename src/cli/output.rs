@@ -30,6 +30,18 @@ impl Output {
         }
     }
 
+    /// Puts what was written in front of the reader.
+    pub(super) fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = io::stdout().lock().flush().err();
+        }
+    }
+
+    /// Whether there still is a reader.
+    pub(super) fn is_open(&self) -> bool {
+        self.failed.is_none()
+    }
+
     /// Whether all was written, as an exit code; a failure is said on standard error.
     pub(super) fn end(mut self) -> ExitCode {
         if self.failed.is_none() {

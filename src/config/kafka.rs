@@ -9,6 +9,7 @@
 //! What an option's value is, is not shown here: any of them may be a password.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use super::files;
@@ -61,6 +62,7 @@ pub(super) fn resolve(
         batch_records: reader.number_u32("kafka.batch_records", Config::BATCH_RECORDS_DEFAULT),
         window_records: reader.size("kafka.window_records", Config::WINDOW_RECORDS_DEFAULT),
         window_bytes: reader.size("kafka.window_bytes", Config::WINDOW_BYTES_DEFAULT),
+        replay_bytes_per_second: NonZeroU64::new(reader.number("replay.bytes_per_second", 0)),
         options: Options(options),
         headers: headers(&mut reader, agent_id),
         ..Config::new(route.lanes())

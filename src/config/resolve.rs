@@ -10,6 +10,7 @@
 //!
 //! Pure but for the files that values name (secrets, certificates), which are read here.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka;
@@ -274,7 +275,26 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
     };
     let shown = bind.map_or_else(|| OFF.to_owned(), |address| address.to_string());
     reader.note(KEY, &shown);
-    status::Config { bind }
+    let admin_socket = admin_socket(reader);
+    status::Config { bind, admin_socket }
+}
+
+fn admin_socket(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    const KEY: &str = "status.admin_socket";
+    const OFF: &str = "off";
+    let default = status::ADMIN_SOCKET_DEFAULT;
+    let text = reader.text(KEY).unwrap_or(default);
+    let is_possible = text.starts_with('/') && text.len() <= status::ADMIN_SOCKET_BYTES_MAX;
+    if text != OFF && !is_possible {
+        reader.problem(
+            KEY,
+            "the path of a socket, starting with / and of at most 107 bytes, or \"off\"",
+            &format!("{text:?}"),
+            format!("write a whole and short path, for example \"{default}\""),
+        );
+    }
+    reader.note(KEY, &text);
+    (text != OFF).then(|| PathBuf::from(text))
 }
 
 fn log(reader: &mut Reader<'_>) -> log::Config {

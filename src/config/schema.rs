@@ -62,7 +62,7 @@ pub enum OnReload {
 
 /// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options take any name.
 pub const SECTIONS: &[&str] = &[
-    "agent", "kafka", "topics", "event", "spool", "status", "log", "shutdown", "listener",
+    "agent", "kafka", "topics", "event", "spool", "replay", "status", "log", "shutdown", "listener",
 ];
 
 /// librdkafka options by name; their values may be secret.
@@ -214,7 +214,17 @@ pub const KEYS: &[Key] = &[
             "0 means that age does not count",
         )),
     ),
+    key(
+        "replay.bytes_per_second",
+        Shape::Bytes(range(
+            "bytes",
+            0,
+            1024 * MIB,
+            "0 means as fast as the brokers take them, and no line is faster than that",
+        )),
+    ),
     key("status.bind", Shape::Text),
+    key("status.admin_socket", Shape::Text),
     live("log.level", Shape::Text),
     key(
         "log.format",

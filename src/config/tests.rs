@@ -292,6 +292,12 @@ fn values_reach_their_stages() {
     assert_eq!(disk.age_max, Some(std::time::Duration::from_secs(3600)));
     assert_eq!(config.spool.when_full, crate::spool::WhenFull::DropNewest);
     assert_eq!(config.status.bind, None);
+    assert_eq!(
+        config.status.admin_socket.as_deref(),
+        Some(Path::new("/tmp/trapline.sock"))
+    );
+    let replay = config.produce.replay_bytes_per_second;
+    assert_eq!(replay.map(std::num::NonZeroU64::get), Some(500_000));
     assert_eq!(config.log.filter, "debug".parse().expect("a level"));
     assert_eq!(config.log.format, crate::observe::log::Format::Json);
     assert_eq!(config.drain.as_secs(), 7);

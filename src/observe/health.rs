@@ -195,6 +195,8 @@ pub struct Readiness {
     pub status: Status,
     /// Why it is not [`Status::Ready`], the gravest first; empty when it is.
     pub reasons: Vec<String>,
+    /// How the replay of a backlog goes, while there is one. It is no reason: the agent does what it should.
+    pub replay: Option<String>,
 }
 
 impl Readiness {
@@ -208,7 +210,11 @@ impl Readiness {
 
     /// The answer's body.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({"status": self.status.as_str(), "reasons": self.reasons})
+        let mut body = serde_json::json!({"status": self.status.as_str(), "reasons": self.reasons});
+        if let (Some(replay), Some(body)) = (&self.replay, body.as_object_mut()) {
+            body.insert("replay".to_owned(), replay.as_str().into());
+        }
+        body
     }
 }
 
@@ -223,6 +229,7 @@ pub fn readyz(picture: &Picture) -> Readiness {
         status: findings
             .first()
             .map_or(Status::Ready, |(status, _)| *status),
+        replay: picture.kafka.replay.map(|replay| replay.to_string()),
         reasons: findings.into_iter().map(|(_, reason)| reason).collect(),
     }
 }

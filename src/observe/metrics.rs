@@ -27,7 +27,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::health::{self, Status};
 use super::ledger::{ListenerSnapshot, RecordCounts};
 use super::picture::{
-    KafkaCondition, ListenerCondition, ListenerState, Picture, ReadingKind, SocketBuffer,
+    KafkaCondition, ListenerCondition, ListenerState, Picture, ReadingKind, Replay, SocketBuffer,
     TopicCondition, TopicState,
 };
 use super::process::Process;
@@ -353,6 +353,7 @@ fn kafka(page: &mut Page<'_>, picture: &Picture) -> fmt::Result {
         None,
         kafka.restarts,
     )?;
+    replay(page, kafka.replay.as_ref())?;
     page.counters(
         "trapline_kafka_produce_errors",
         "Failed sends, by the Kafka client's name of the error.",
@@ -361,6 +362,43 @@ fn kafka(page: &mut Page<'_>, picture: &Picture) -> fmt::Result {
             .errors
             .iter()
             .map(|error| ([("error", error.name.as_str())], error.total)),
+    )
+}
+
+fn replay(page: &mut Page<'_>, replay: Option<&Replay>) -> fmt::Result {
+    page.gauge(
+        "trapline_replay_active",
+        "1 while the backlog of an outage is sent, else 0.",
+        None,
+        u64::from(replay.is_some()),
+    )?;
+    page.gauge(
+        "trapline_replay_backlog_records",
+        "Records of the backlog that is being sent.",
+        None,
+        replay.map_or(0, |replay| replay.records),
+    )?;
+    page.gauge(
+        "trapline_replay_backlog",
+        "Size of the backlog that is being sent, before compression, estimated.",
+        Some(&Unit::Bytes),
+        replay.map_or(0, |replay| replay.bytes),
+    )?;
+    page.gauge(
+        "trapline_replay_speed_bytes_per_second",
+        "How fast the backlog shrinks.",
+        None,
+        replay.map_or(0, |replay| replay.bytes_per_second),
+    )?;
+    // While the backlog does not shrink nobody knows, and a number would mislead.
+    let Some(seconds) = replay.map_or(Some(0), |replay| replay.seconds_left) else {
+        return Ok(());
+    };
+    page.gauge(
+        "trapline_replay_time_left",
+        "How long the backlog takes at this speed; absent while it does not shrink.",
+        Some(&Unit::Seconds),
+        seconds,
     )
 }
 

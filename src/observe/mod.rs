@@ -19,6 +19,8 @@ pub mod metrics;
 pub mod mute;
 pub mod picture;
 pub mod process;
+pub mod rates;
+pub mod report;
 pub mod statement;
 pub mod stderr;
 pub mod systemd;

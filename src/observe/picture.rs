@@ -10,6 +10,7 @@
 use compact_str::CompactString;
 
 use crate::observe::ledger;
+use crate::observe::rates::Rates;
 use crate::time::UnixMicros;
 
 /// Where pictures come from. The agent implements it; the status server asks it once a request.
@@ -35,6 +36,8 @@ pub struct Picture {
     pub reloads: Reloads,
     /// Single numbers of stages that need no label.
     pub readings: Vec<Reading>,
+    /// How fast it goes.
+    pub rates: Rates,
 }
 
 /// Who is speaking, and since when.
@@ -151,8 +154,39 @@ pub struct KafkaState {
     pub restarts: u64,
     /// Every topic that has a lane in the spool.
     pub topics: Vec<TopicState>,
+    /// How the replay of a backlog goes, while there is one.
+    pub replay: Option<Replay>,
     /// Failed sends by the client library's error name. The agent lists the names that matter from the start, at 0.
     pub errors: Vec<ErrorCount>,
+}
+
+/// How the replay of a backlog goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Records that wait and can be sent.
+    pub records: u64,
+    /// About how many bytes those are, before compression.
+    pub bytes: u64,
+    /// How fast the backlog shrinks, in bytes a second.
+    pub bytes_per_second: u64,
+    /// How long it takes at this speed; `None` while it does not shrink.
+    pub seconds_left: Option<u64>,
+    /// The configured cap (`replay.bytes_per_second`), if there is one.
+    pub bytes_per_second_max: Option<u64>,
+}
+
+impl std::fmt::Display for Replay {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{} records of {} bytes wait, {} bytes a second fewer",
+            self.records, self.bytes, self.bytes_per_second
+        )?;
+        match self.seconds_left {
+            Some(seconds) => write!(formatter, ", {seconds} s left"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The connection to the cluster as a whole.

@@ -11,14 +11,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
@@ -54,16 +53,68 @@ impl Default for Limits {
     }
 }
 
+/// A socket that connections come from: TCP, or of this host.
+pub(super) trait Door: Send + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Who is at its other end, or who we are.
+    type Address: std::fmt::Debug + Send;
+
+    /// Waits for a connection.
+    fn accept(&self)
+    -> impl Future<Output = io::Result<(Self::Stream, Self::Address)>> + Send + '_;
+
+    /// Writes what can be written at once.
+    fn try_write(stream: &Self::Stream, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Where it listens.
+    fn local_address(&self) -> io::Result<Self::Address>;
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+    type Address = std::net::SocketAddr;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Self::Address)> {
+        TcpListener::accept(self).await
+    }
+
+    fn try_write(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        stream.try_write(bytes)
+    }
+
+    fn local_address(&self) -> io::Result<Self::Address> {
+        self.local_addr()
+    }
+}
+
+impl Door for UnixListener {
+    type Stream = UnixStream;
+    type Address = tokio::net::unix::SocketAddr;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Self::Address)> {
+        UnixListener::accept(self).await
+    }
+
+    fn try_write(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+        stream.try_write(bytes)
+    }
+
+    fn local_address(&self) -> io::Result<Self::Address> {
+        self.local_addr()
+    }
+}
+
 /// The listening socket behind its limits.
 #[derive(Debug)]
-pub(super) struct Gate {
-    listener: TcpListener,
+pub(super) struct Gate<D> {
+    listener: D,
     slots: Arc<Semaphore>,
     limits: Limits,
 }
 
-impl Gate {
-    pub(super) fn new(listener: TcpListener, limits: Limits) -> Self {
+impl<D: Door> Gate<D> {
+    pub(super) fn new(listener: D, limits: Limits) -> Self {
         Gate {
             listener,
             slots: Arc::new(Semaphore::new(limits.connections_max)),
@@ -72,11 +123,11 @@ impl Gate {
     }
 }
 
-impl axum::serve::Listener for Gate {
-    type Io = Guarded;
-    type Addr = SocketAddr;
+impl<D: Door> axum::serve::Listener for Gate<D> {
+    type Io = Guarded<D::Stream>;
+    type Addr = D::Address;
 
-    async fn accept(&mut self) -> (Guarded, SocketAddr) {
+    async fn accept(&mut self) -> (Guarded<D::Stream>, D::Address) {
         loop {
             let (stream, peer) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
@@ -90,14 +141,14 @@ impl axum::serve::Listener for Gate {
                 Ok(slot) => return (Guarded::new(stream, slot, &self.limits), peer),
                 // A fresh socket's buffer takes these bytes at once; if not, closing says enough.
                 Err(_) => {
-                    let _ = stream.try_write(BUSY);
+                    let _ = D::try_write(&stream, BUSY);
                 }
             }
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    fn local_addr(&self) -> io::Result<D::Address> {
+        self.listener.local_address()
     }
 }
 
@@ -114,16 +165,16 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 /// A connection that ends at its deadline, and reads no more than its share.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(super) struct Guarded<S> {
     /// Ends like a closed stream when the share is used up.
-    stream: Take<TcpStream>,
+    stream: Take<S>,
     deadline: Pin<Box<Sleep>>,
     /// Free again when the connection is dropped.
     _slot: OwnedSemaphorePermit,
 }
 
-impl Guarded {
-    fn new(stream: TcpStream, slot: OwnedSemaphorePermit, limits: &Limits) -> Self {
+impl<S: AsyncRead> Guarded<S> {
+    fn new(stream: S, slot: OwnedSemaphorePermit, limits: &Limits) -> Self {
         Guarded {
             stream: stream.take(limits.request_bytes_max),
             deadline: Box::pin(tokio::time::sleep(limits.connection_time_max)),
@@ -139,7 +190,7 @@ impl Guarded {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -150,7 +201,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -8,16 +8,18 @@
 //!                                        └──▶ Heartbeats ─────▶ GET /healthz  200 the threads move, 503 one does not
 //! ```
 //!
-//! Read only: nothing here changes the agent. One request a connection, answered and closed, so that a probe or a scrape
+//! Read only: nothing here changes the agent; what does goes through the admin socket (`admin`). One request a connection, answered and closed, so that a probe or a scrape
 //! never depends on who else keeps connections open. What is shown is not secret (no message, no community, no key), but
 //! names of listeners and topics are; so the default address is the loopback's.
 
+mod admin;
 mod gate;
 mod page;
 
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -34,22 +36,29 @@ use crate::observe::metrics;
 use crate::observe::picture::View;
 use crate::observe::process::Process;
 use crate::observe::statement;
-use gate::{Gate, Limits};
+use gate::{Door, Gate, Limits};
+
+pub use admin::{
+    ADMIN_SOCKET_BYTES_MAX, ADMIN_SOCKET_DEFAULT, ActionError, Actions, RunningAdmin, spawn_admin,
+};
 
 /// How long requests that are being answered may take once the agent stops; the drain has better uses for its time.
 const STOP_WAIT: Duration = Duration::from_millis(500);
 
 /// Where the status server listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The address; `None` turns the server off. Port 0 takes any free port.
     pub bind: Option<SocketAddr>,
+    /// The admin socket; `None` turns it off.
+    pub admin_socket: Option<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Config {
             bind: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9514))),
+            admin_socket: Some(ADMIN_SOCKET_DEFAULT.into()),
         }
     }
 }
@@ -65,6 +74,27 @@ pub enum StatusError {
     Bind {
         /// The configured address.
         address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The admin socket is another running agent's.
+    #[error(
+        "admin socket: another agent answers at {}; give this one a path of its own in status.admin_socket, or \"off\"",
+        .path.display()
+    )]
+    AdminInUse {
+        /// The configured path.
+        path: PathBuf,
+    },
+    /// The admin socket could not be made.
+    #[error(
+        "admin socket: {} could not be made: {source}; its folder must exist and belong to the user that trapline runs as \
+         (RuntimeDirectory=trapline under systemd): make it, or set status.admin_socket to another path or \"off\"",
+        .path.display()
+    )]
+    Admin {
+        /// The configured path.
+        path: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
@@ -136,7 +166,11 @@ fn spawn_with(
     Ok(Running { address, thread })
 }
 
-async fn serve(gate: Gate, router: Router, stopped: impl Future<Output = ()> + Send + 'static) {
+async fn serve<D: Door>(
+    gate: Gate<D>,
+    router: Router,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) {
     let (ending, ended) = tokio::sync::oneshot::channel::<()>();
     let signal = async move {
         stopped.await;

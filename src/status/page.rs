@@ -116,6 +116,9 @@ fn kafka(page: &mut Html, kafka: &KafkaState) {
         KafkaCondition::Up => format!("up, {} records in flight", kafka.in_flight),
     };
     page.element("p", &state);
+    if let Some(replay) = &kafka.replay {
+        page.element("p", &format!("replay: {replay}"));
+    }
     page.markup("<table>");
     page.row("th", ["topic", "state", "pending", "oldest", "bytes"]);
     for topic in &kafka.topics {

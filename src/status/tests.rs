@@ -317,6 +317,7 @@ fn an_address_in_use_is_an_error_that_names_it() {
     let server = Server::start(picture(), Limits::default());
     let config = Config {
         bind: Some(server.running.address),
+        admin_socket: None,
     };
     let (_stop, stopped) = watch::channel(false);
     let heartbeats = Arc::clone(&server.heartbeats);
@@ -329,10 +330,14 @@ fn an_address_in_use_is_an_error_that_names_it() {
 
 #[test]
 fn without_an_address_no_server_runs() {
+    let nowhere = Config {
+        bind: None,
+        admin_socket: None,
+    };
     let (_stop, stopped) = watch::channel(false);
     let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
     let view = Arc::new(Still(picture()));
-    let running = spawn(&Config { bind: None }, view, heartbeats, stopped).expect("no error");
+    let running = spawn(&nowhere, view, heartbeats, stopped).expect("no error");
     assert!(running.is_none());
 }
 

@@ -165,7 +165,7 @@ fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) 
     let config = folder.join("trapline.toml");
     let text = format!(
         "[agent]\nid = \"bench\"\n[kafka]\nbootstrap_servers = \"{}\"\n[topics]\nsyslog = \"{topic}\"\n\
-         [spool]\nkind = \"{spool}\"\nfolder = \"{}\"\nfree_bytes_min = 0\n[status]\nbind = \"off\"\n[log]\nformat = \"json\"\n[[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\n\
+         [spool]\nkind = \"{spool}\"\nfolder = \"{}\"\nfree_bytes_min = 0\n[status]\nbind = \"off\"\nadmin_socket = \"off\"\n[log]\nformat = \"json\"\n[[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\n\
          transport = \"udp\"\nbind = \"127.0.0.1:0\"\n",
         kafka.address,
         folder.join("spool").display()

@@ -4,6 +4,7 @@
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
 //! - [`start`]: ports that are taken or not permitted, a status page without its port.
+//! - [`status`]: the running agent, and none.
 //! - [`stop`]: signals, and readers that do not read.
 //!
 //! None of it needs Kafka: bootstrap servers point to a port that refuses.
@@ -13,6 +14,7 @@ mod explain;
 mod help;
 mod process;
 mod start;
+mod status;
 mod stop;
 
 #[path = "../support/wait.rs"]

@@ -149,6 +149,11 @@ impl Running {
 
     #[track_caller]
     fn spawn(command: &mut Command) -> Running {
+        // Agents that run beside each other must not fight over the default path.
+        const ADMIN_SOCKET: &str = "TRAPLINE_STATUS__ADMIN_SOCKET";
+        if !command.get_envs().any(|(name, _)| name == ADMIN_SOCKET) {
+            command.env(ADMIN_SOCKET, "off");
+        }
         let child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

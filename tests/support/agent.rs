@@ -16,6 +16,9 @@ use super::ledger::Ledger;
 use super::settings::Settings;
 use super::wait::{SOON, wait_for, wait_until};
 
+/// The admin socket, in the agent's own folder.
+const ADMIN_SOCKET: &str = "admin.sock";
+
 /// A running agent. Dropping it kills it; [`Agent::stop`] ends it in order.
 pub struct Agent {
     child: Child,
@@ -56,6 +59,11 @@ impl Agent {
             // These are for the tests; the agent refuses names that it does not know.
             .env_remove("TRAPLINE_SOAK_ROUNDS")
             .env_remove("TRAPLINE_SOAK_SEED")
+            // Agents that run beside each other must not fight over the default path.
+            .env(
+                "TRAPLINE_STATUS__ADMIN_SOCKET",
+                folder.path().join(ADMIN_SOCKET),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -122,6 +130,18 @@ impl Agent {
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         get(self.status_page(), path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// What `trapline status` prints of it.
+    #[track_caller]
+    pub fn status(&self) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_trapline"))
+            .args(["status", "--socket"])
+            .arg(self.folder.path().join(ADMIN_SOCKET))
+            .output()
+            .expect("the binary starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     /// The ledger now.
