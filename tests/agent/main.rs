@@ -5,6 +5,7 @@
 //! - [`lifecycle`]: no broker at the start, SIGTERM under load, SIGHUP.
 //! - [`crash`]: kill -9 again and again, on one spool.
 //! - [`faults`]: brokers that go, hang and come back; outages longer than memory; disks that fail.
+//! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //!
@@ -14,6 +15,7 @@ mod crash;
 mod faults;
 mod hostile;
 mod lifecycle;
+mod replay;
 mod senders;
 mod syslog;
 mod topics;

@@ -124,6 +124,12 @@ impl Broker {
         records
     }
 
+    /// How many records the topic holds now.
+    #[track_caller]
+    pub fn count(&self, topic: &str) -> usize {
+        self.length(&self.reader(topic), topic)
+    }
+
     /// Two members or more with the same `group` share the topic's partitions.
     pub fn member(&self, topic: &str, group: &str) -> BaseConsumer {
         let consumer: BaseConsumer = self
