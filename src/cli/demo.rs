@@ -117,9 +117,11 @@ fn demo(output: &mut Output) -> Result<(), DemoError> {
     Ok(())
 }
 
+/// Nothing of this host's own agent is touched: the disk spool's default folder may hold events that wait for Kafka.
 fn configuration(bootstrap_servers: &str) -> Result<config::Resolved, DemoError> {
     let text = format!(
         "[agent]\nid = \"demo\"\n[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[status]\nbind = \"off\"\nadmin_socket = \"off\"\n\
+         [spool]\nkind = \"memory\"\n\
          [log]\nlevel = \"warn\"\n\
          [[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n\
          [[listener]]\nname = \"syslog-tcp\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nbind = \"127.0.0.1:0\"\n\
@@ -203,4 +205,16 @@ fn from_hex(hex: &str) -> Vec<u8> {
         .chunks(2)
         .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_never_opens_the_hosts_own_spool() {
+        let config = configuration("127.0.0.1:9092").expect("a configuration");
+        assert_eq!(config.spool.disk, None);
+        assert_eq!(config.status.bind, None);
+    }
 }
