@@ -9,7 +9,6 @@ use rdkafka::admin::TopicReplication;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::audit::assert_nothing_missing;
 use crate::support::cluster::{Cluster, NODES};
 use crate::support::device::UdpDevice;
 use crate::support::kafka::{PARTITIONS, unique};
@@ -17,6 +16,7 @@ use crate::support::load::{Load, total};
 use crate::support::oracle::{number_after, partition};
 use crate::support::settings::{Listener, Settings, count_from_environment};
 use crate::support::snmp::numbered_inform;
+use crate::support::tally::assert_nothing_missing;
 use crate::support::wait::wait_until;
 
 /// Records that may be with the Kafka client at once, and so the most that one fault may repeat.

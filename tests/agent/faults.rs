@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::audit::assert_nothing_missing;
 use crate::support::kafka::OwnBroker;
 use crate::support::load::{Load, Sent, send_paced, total};
 use crate::support::settings::{Listener, Settings};
+use crate::support::tally::assert_nothing_missing;
 use crate::support::wait::{SOON, wait_until};
 
 /// How long a test waits for a broker's return to be noticed and a backlog to be delivered on a busy machine.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::audit::assert_nothing_missing;
 use crate::support::kafka::OwnBroker;
 use crate::support::load::{Load, total};
 use crate::support::settings::{Listener, Settings, count_from_environment};
+use crate::support::tally::assert_nothing_missing;
 use crate::support::wait::{SOON, wait_until};
 
 /// What the agent may hold in memory, an outage of any length included.

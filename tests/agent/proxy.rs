@@ -7,11 +7,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::audit::assert_nothing_missing;
 use crate::support::kafka::{OwnBroker, quiet_port};
 use crate::support::load::{Load, total};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{Listener, Settings};
+use crate::support::tally::assert_nothing_missing;
 use crate::support::wait::wait_until;
 
 /// Records that may be with the Kafka client at once, and so the most that one fault may repeat.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::audit::assert_nothing_missing;
 use crate::support::device::UdpDevice;
 use crate::support::kafka::{Broker, OwnBroker, quiet_port};
 use crate::support::load::{Load, Sent, total};
 use crate::support::oracle::number_after;
 use crate::support::settings::{Listener, Settings};
 use crate::support::snmp::numbered_inform;
+use crate::support::tally::assert_nothing_missing;
 use crate::support::wait::wait_until;
 
 /// How long a test waits for a right or a password to be noticed: the client's pauses grow to some seconds.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::kafka::Delivered;
+use super::kafka::{Broker, Delivered};
+use super::load::{Sent, total};
 use super::oracle::{assert_well_made_with_repeats, number_after, string};
 
 /// One record in so many is judged by the schema; the order and the numbers of all are.
@@ -61,7 +62,7 @@ impl Tally {
 
     /// Exactly the numbers below `sent` have arrived, device by device.
     #[track_caller]
-    pub fn assert_complete(&self, sent: &BTreeMap<String, u64>) {
+    pub fn assert_complete(&self, sent: &Sent) {
         for (name, sent) in sent {
             let missing = self.missing(name, *sent);
             let first = missing.iter().take(20).collect::<Vec<_>>();
@@ -77,6 +78,16 @@ impl Tally {
             "more arrived than was sent"
         );
     }
+}
+
+/// The last question of every fault test: everything that was sent is in `topic`, first occurrences in order. Returns how many repeats there are.
+#[track_caller]
+pub fn assert_nothing_missing(broker: &Broker, topic: &str, sent: &Sent) -> u64 {
+    let mut tally = Tally::default();
+    let count = usize::try_from(total(sent)).expect("some millions");
+    broker.read_each(topic, count, |record| tally.take(&record));
+    tally.assert_complete(sent);
+    tally.repeats()
 }
 
 impl Numbers {
