@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test soak lint bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ demo: build ## Send device messages through the real agent into an embedded Kafk
 
 test: ## Run every test, with a real Kafka broker and real senders. The first run builds for some minutes.
 	tests/run
+
+SOAK_MINUTES ?= 10
+
+soak: ## Fault proofs for longer: 100 kills, leaders killed again and again, SOAK_MINUTES (10) without a broker.
+	tests/setup test
+	SOAK_MINUTES="$(SOAK_MINUTES)" tests/run soak
 
 lint: ## Check formatting, clippy's lints and the shell scripts.
 	tests/run lint

@@ -7,7 +7,7 @@
 //!  last:    start ─ everything delivered ─ SIGTERM        - one arrived: so must all that was sent before it
 //! ```
 //!
-//! `TRAPLINE_SOAK_ROUNDS` sets how many rounds there are, `TRAPLINE_SOAK_SEED` repeats a run's random moments.
+//! `TRAPLINE_TEST_CRASH_ROUNDS` sets how many rounds there are, `TRAPLINE_TEST_CRASH_SEED` repeats a run's random moments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::support::agent::Agent;
 use crate::support::device::{UdpDevice, numbered, octet_counted};
 use crate::support::kafka::{Broker, Delivered, quiet_port};
 use crate::support::oracle::{assert_well_made_with_repeats, number_after, string};
-use crate::support::settings::{Listener, Settings};
+use crate::support::settings::{Listener, Settings, count_from_environment};
 use crate::support::snmp::{is_response, numbered_inform};
 use crate::support::wait::{SOON, pause, wait_until};
 
@@ -42,7 +42,7 @@ type Numbers<T> = BTreeMap<String, T>;
 
 #[test]
 fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little() {
-    let rounds = environment("TRAPLINE_SOAK_ROUNDS").unwrap_or(30);
+    let rounds = count_from_environment("TRAPLINE_TEST_CRASH_ROUNDS").unwrap_or(30);
     let mut random = Random::seeded();
     let broker = Broker::shared();
     let (syslog, snmp) = (broker.topic("crash"), broker.topic("crash-snmp"));
@@ -379,24 +379,16 @@ fn assert_one_id_for_each_message(records: &[Delivered]) -> usize {
     by_message.len()
 }
 
-fn environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
-    )
-}
-
 /// Xorshift (Marsaglia 2003).
 struct Random(u64);
 
 impl Random {
     fn seeded() -> Random {
-        let seed = environment("TRAPLINE_SOAK_SEED").unwrap_or_else(|| {
+        let seed = count_from_environment("TRAPLINE_TEST_CRASH_SEED").unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             now.expect("a clock after 1970").subsec_nanos().into()
         });
-        println!("TRAPLINE_SOAK_SEED={seed}");
+        println!("TRAPLINE_TEST_CRASH_SEED={seed}");
         Random(seed | 1)
     }
 

@@ -4,18 +4,28 @@
 //! - [`hostile`]: what nobody should send, and secrets that must stay in.
 //! - [`lifecycle`]: no broker at the start, SIGTERM under load, SIGHUP.
 //! - [`crash`]: kill -9 again and again, on one spool.
-//! - [`faults`]: brokers that go, hang and come back; outages longer than memory; disks that fail.
+//! - [`cluster`]: three brokers, of which one is killed, restarted or hangs.
+//! - [`proxy`]: a network that drops, resets, stalls, cuts and crawls.
+//! - [`rights`]: a broker that refuses credentials and topics, until it does not.
+//! - [`faults`]: a broker that goes, hangs and comes back; an outage longer than memory.
+//! - [`outage`]: one that lasts; what it costs, and the replay beside live traffic.
 //! - [`replay`]: after an outage within its cap, and the urgent first.
+//! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
 
+mod cluster;
 mod crash;
+mod disk;
 mod faults;
 mod hostile;
 mod lifecycle;
+mod outage;
+mod proxy;
 mod replay;
+mod rights;
 mod senders;
 mod syslog;
 mod topics;

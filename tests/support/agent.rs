@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::ledger::Ledger;
 use super::settings::Settings;
-use super::wait::{SOON, wait_for, wait_until};
+use super::wait::{LOOK_EVERY, SOON, pause, wait_for, wait_until};
 
 /// The admin socket, in the agent's own folder.
 const ADMIN_SOCKET: &str = "admin.sock";
@@ -56,9 +56,6 @@ impl Agent {
             .args(["run", "--config"])
             .arg(&file)
             .current_dir(folder.path())
-            // These are for the tests; the agent refuses names that it does not know.
-            .env_remove("TRAPLINE_SOAK_ROUNDS")
-            .env_remove("TRAPLINE_SOAK_SEED")
             // Agents that run beside each other must not fight over the default path.
             .env(
                 "TRAPLINE_STATUS__ADMIN_SOCKET",
@@ -199,6 +196,27 @@ impl Agent {
             SOON,
             || self.ledger().listener(listener, "received") >= count,
         );
+    }
+
+    /// Waits until `/readyz` says degraded and why. The status stays 200, since events are received.
+    #[track_caller]
+    pub fn wait_until_named(&self, words: &str, within: Duration) {
+        let deadline = Instant::now() + within;
+        loop {
+            self.ledger().assert_balances();
+            let ready = self.get("/readyz");
+            assert_eq!(ready.status, 200, "{}", ready.body);
+            if ready.body.contains("degraded") && ready.body.contains(words) {
+                return;
+            }
+            let seconds = within.as_secs();
+            assert!(
+                Instant::now() < deadline,
+                "waited {seconds} s in vain for {words:?}: {}",
+                ready.body
+            );
+            pause(LOOK_EVERY);
+        }
     }
 
     /// Replaces the configuration file.

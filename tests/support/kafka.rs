@@ -26,9 +26,11 @@ pub const PARTITIONS: i32 = 6;
 /// A broker that serves, whoever started it.
 #[derive(Debug, Clone)]
 pub struct Broker {
-    /// `host:port`.
+    /// `host:port`, several separated by commas.
     pub address: String,
     folder: PathBuf,
+    /// How many brokers keep each partition of a topic.
+    replicas: i32,
 }
 
 /// One record, as a consumer sees it.
@@ -52,17 +54,31 @@ impl Broker {
             let given = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
             if let Some(address) = given("TRAPLINE_TEST_KAFKA") {
                 let folder = given("TRAPLINE_TEST_KAFKA_DIR").unwrap_or_default();
-                return Broker {
-                    address,
-                    folder: folder.into(),
-                };
+                return Broker::alone(address, folder.into());
             }
             let name = format!("kafka-{}", std::process::id());
             let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
             let owner = format!("owner={}", std::process::id());
             let address = broker_script(&["start", &text(&folder), &owner]);
-            Broker { address, folder }
+            Broker::alone(address, folder)
         })
+    }
+
+    fn alone(address: String, folder: PathBuf) -> Broker {
+        Broker {
+            address,
+            folder,
+            replicas: 1,
+        }
+    }
+
+    /// Several brokers, `addresses` separated by commas; topics are replicated to `replicas` of them.
+    pub fn cluster(addresses: String, replicas: i32) -> Broker {
+        Broker {
+            address: addresses,
+            folder: PathBuf::new(),
+            replicas,
+        }
     }
 
     /// A new topic with a name of its own that begins with `name`.
@@ -74,9 +90,19 @@ impl Broker {
 
     /// Creates a topic with settings of its own, and waits until it can be used.
     pub fn create(&self, topic: &str, settings: &[(&str, &str)]) {
+        self.create_on(topic, TopicReplication::Fixed(self.replicas), settings);
+    }
+
+    /// As [`Broker::create`], on chosen brokers.
+    pub fn create_on(
+        &self,
+        topic: &str,
+        replication: TopicReplication<'_>,
+        settings: &[(&str, &str)],
+    ) {
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().expect("an admin client");
-        let mut new = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
+        let mut new = NewTopic::new(topic, PARTITIONS, replication);
         for (name, value) in settings {
             new = new.set(name, value);
         }
@@ -96,32 +122,46 @@ impl Broker {
     /// record too many is seen as well. The order is that of the partitions, each from its first offset on.
     #[track_caller]
     pub fn read(&self, topic: &str, count: usize) -> Vec<Delivered> {
-        let consumer = self.reader(topic);
         let mut records: Vec<Delivered> = Vec::new();
+        self.read_each(topic, count, |record| records.push(record));
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// As [`Broker::read`], one record after the other: in order within a partition, the partitions mixed.
+    #[track_caller]
+    pub fn read_each(&self, topic: &str, count: usize, mut take: impl FnMut(Delivered)) {
+        let consumer = self.reader(topic);
+        let mut taken = 0;
         let mut wanted = count;
         let mut deadline = Instant::now() + SOON;
         loop {
-            while records.len() < wanted {
-                if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-                    let message = message.expect("the broker can be read");
-                    records.push(Delivered::new(&message));
-                    deadline = Instant::now() + SOON;
+            while taken < wanted {
+                match consumer.poll(Duration::from_millis(100)) {
+                    Some(Ok(message)) => {
+                        take(Delivered::new(&message));
+                        taken += 1;
+                        deadline = Instant::now() + SOON;
+                    }
+                    // One of several brokers may be away; the client goes on with the others.
+                    Some(Err(error)) if self.replicas > 1 => {
+                        assert!(Instant::now() < deadline, "reading {topic}: {error}");
+                    }
+                    Some(Err(error)) => panic!("reading {topic}: {error}"),
+                    None => {}
                 }
                 assert!(
                     Instant::now() < deadline,
-                    "{} of {wanted} records in {topic}, and no more in {} s",
-                    records.len(),
+                    "{taken} of {wanted} records in {topic}, and no more in {} s",
                     SOON.as_secs()
                 );
             }
             // Asking for the end takes long, so it is asked for only where the reading may be at it.
             match self.length(&consumer, topic) {
-                length if length > records.len() => wanted = length,
+                length if length > taken => wanted = length,
                 _ => break,
             }
         }
-        records.sort_by_key(|record| (record.partition, record.offset));
-        records
     }
 
     /// How many records the topic holds now.
@@ -169,7 +209,8 @@ impl Broker {
         codecs
     }
 
-    fn client(&self) -> ClientConfig {
+    /// A client of this broker, for what is asked rarely.
+    pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address);
         config
@@ -229,14 +270,22 @@ impl Delivered {
 pub struct OwnBroker {
     folder: TempDir,
     port: u16,
+    /// What `tests/kafka/broker start` is told besides.
+    settings: Vec<String>,
 }
 
 impl OwnBroker {
     /// Chooses an address at which nothing listens yet.
     pub fn absent() -> OwnBroker {
+        OwnBroker::absent_with(&[])
+    }
+
+    /// The same with settings of its own, as `tests/kafka/broker start` takes them.
+    pub fn absent_with(settings: &[String]) -> OwnBroker {
         OwnBroker {
             folder: TempDir::new().expect("a temporary folder"),
             port: quiet_port(),
+            settings: settings.to_vec(),
         }
     }
 
@@ -247,14 +296,25 @@ impl OwnBroker {
 
     /// Starts it, or starts it again with the data that it had.
     pub fn start(&self) -> Broker {
+        let folder = text(self.folder.path());
         let port = format!("port={}", self.port);
         let owner = format!("owner={}", std::process::id());
-        let address = broker_script(&["start", &text(self.folder.path()), &port, &owner]);
+        let mut arguments = vec!["start", &folder, &port, &owner, "heap=384"];
+        arguments.extend(self.settings.iter().map(String::as_str));
+        let address = broker_script(&arguments);
         assert_eq!(address, self.address());
-        Broker {
-            address,
-            folder: self.folder.path().to_owned(),
-        }
+        self.broker()
+    }
+
+    /// The broker, which may be away.
+    pub fn broker(&self) -> Broker {
+        Broker::alone(self.address(), self.folder.path().to_owned())
+    }
+
+    /// Runs one of Kafka's own tools on it and returns what it printed.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let folder = text(self.folder.path());
+        broker_script(&[&["tool", &folder, class], arguments].concat())
     }
 }
 
@@ -271,12 +331,7 @@ impl OwnBroker {
 
     /// Sends it a signal: SIGSTOP and SIGCONT make it deaf for a while with its connections open.
     pub fn signal(&self, signal: libc::c_int) {
-        let file = self.folder.path().join("pid");
-        let id = std::fs::read_to_string(&file).expect("the broker runs");
-        let id: libc::pid_t = id.trim().parse().expect("a process id");
-        // SAFETY: kill takes two integers; the broker is this test's own child and still runs.
-        let result = unsafe { libc::kill(id, signal) };
-        assert_eq!(result, 0, "kill: {}", std::io::Error::last_os_error());
+        signal_broker(self.folder.path(), signal);
     }
 }
 
@@ -305,9 +360,19 @@ pub fn unique(name: &str) -> String {
     format!("{name}-{}-{number}", std::process::id())
 }
 
+/// Sends a signal to the broker that was started in `folder`.
+#[track_caller]
+pub(super) fn signal_broker(folder: &Path, signal: libc::c_int) {
+    let id = std::fs::read_to_string(folder.join("pid")).expect("the broker runs");
+    let id: libc::pid_t = id.trim().parse().expect("a process id");
+    // SAFETY: kill takes two integers; the broker is this test's own child and still runs.
+    let result = unsafe { libc::kill(id, signal) };
+    assert_eq!(result, 0, "kill: {}", std::io::Error::last_os_error());
+}
+
 /// Runs `tests/kafka/broker` and returns what it printed.
 #[track_caller]
-fn broker_script(arguments: &[&str]) -> String {
+pub(super) fn broker_script(arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     // Output goes to files: the broker lives on and would hold a pipe open.
@@ -327,6 +392,7 @@ fn broker_script(arguments: &[&str]) -> String {
     text.trim().to_owned()
 }
 
-fn text(path: &Path) -> String {
+/// A path as an argument.
+pub(super) fn text(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }

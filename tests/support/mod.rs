@@ -8,12 +8,17 @@
 //! Nothing here imports the `trapline` library: a test that shares code with what it tests shares its mistakes.
 
 pub mod agent;
+pub mod cluster;
 pub mod device;
 pub mod kafka;
 pub mod ledger;
+pub mod load;
+pub mod mount;
 pub mod oracle;
+pub mod proxy;
 pub mod schema;
 pub mod settings;
 pub mod snmp;
+pub mod tally;
 pub mod tool;
 pub mod wait;

@@ -146,3 +146,10 @@ impl Settings {
         file
     }
 }
+
+/// A number that the environment sets for the tests. The agent leaves names that begin with `TRAPLINE_TEST_` alone.
+pub fn count_from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+}

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  an acknowledgement, an answer to a question ──▶ Up
-//!  error events ─────────────────────────────────▶ Connecting { why }, and counts by name
+//!  error events ─────────────────────────────────▶ counts by name, and Connecting { why } where all brokers are down,
+//!                                                  or nothing answers any more
 //! ```
 //!
 //! In: the client's error events, acknowledgements, answers. Out: the [`Connection`] of the state, and log lines: one
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use super::Producer;
 use super::outage::Outage;
+use super::picture::SILENT_MS;
 use crate::produce::Connection;
+use crate::produce::errors::Row;
 
 /// How often an idle agent without a connection asks whether a broker answers, and how long it waits.
 const ASK_MS: u64 = 1_000;
@@ -76,18 +79,36 @@ impl Producer {
             return;
         };
         for event in client.take_errors() {
-            let failure = event.failure();
-            *self.errors.entry(failure.row.name).or_default() += 1;
-            let all_down = failure.row.name == "_ALL_BROKERS_DOWN";
-            // A single broker's trouble matters only while there is no connection at all; then it says more than
-            // "all brokers are down".
-            let silent = self.connection != Connection::Up;
-            if all_down && !silent || silent && !all_down {
-                let why = format!("{} ({})", failure.row.words, event.reason);
-                self.connection_lost(failure.row.name, why);
-            }
+            self.note_error(event.failure().row, &event.reason);
         }
         self.ask_whether_connected();
+    }
+
+    fn note_error(&mut self, row: &'static Row, reason: &str) {
+        *self.errors.entry(row.name).or_default() += 1;
+        let up = self.connection == Connection::Up;
+        // A single broker's trouble matters only while nothing answers; then it says more than "all brokers are down".
+        let matters = match row.name {
+            "_ALL_BROKERS_DOWN" => up,
+            _ => !up || self.is_silent(),
+        };
+        if matters {
+            let why = format!("{} ({reason})", row.words);
+            self.connection_lost(row.name, why);
+        }
+    }
+
+    /// Whether records are with the client and nothing was acknowledged for long. librdkafka does not say "all brokers
+    /// are down" for each outage: of a broker that came back and refuses the credentials, for one, it tells only that.
+    fn is_silent(&self) -> bool {
+        let now_ms = self.now_ms();
+        let mut waiting = self
+            .topics
+            .iter()
+            .filter(|topic| topic.lane.in_flight() > 0)
+            .peekable();
+        waiting.peek().is_some()
+            && waiting.all(|topic| now_ms.saturating_sub(topic.progress_ms) >= SILENT_MS)
     }
 
     /// Without records in flight nothing says that the connection is back, so an idle agent asks.
@@ -110,8 +131,11 @@ impl Producer {
 mod tests {
     use std::sync::Arc;
 
+    use rdkafka::types::RDKafkaErrorCode as Code;
+
     use super::*;
     use crate::produce::Config;
+    use crate::produce::errors::row;
     use crate::produce::handle::Shared;
     use crate::produce::logged::logged;
     use crate::spool::{self, Spool, WhenFull};
@@ -168,6 +192,28 @@ mod tests {
         producer.connection_lost("_TRANSPORT", "refused (2)".to_owned());
         let why = "refused (2)".to_owned();
         assert_eq!(producer.connection, Connection::Connecting { why });
+    }
+
+    #[test]
+    fn one_brokers_trouble_counts_when_nothing_is_acknowledged_any_more() {
+        let mut producer = producer();
+        let refused = row(Code::Authentication);
+        producer.connected();
+        producer.note_error(refused, "bad password");
+        assert_eq!(producer.connection, Connection::Up, "nothing waits");
+        producer.topics[0].lane.handed(0);
+        producer.topics[0].progress_ms = producer.now_ms();
+        producer.note_error(refused, "bad password");
+        assert_eq!(producer.connection, Connection::Up, "others may answer");
+        producer.start -= Duration::from_millis(SILENT_MS);
+        producer.note_error(refused, "bad password");
+        let Connection::Connecting { why } = &producer.connection else {
+            panic!("{:?}", producer.connection);
+        };
+        assert!(
+            why.contains("authentication failed") && why.contains("bad password"),
+            "{why}"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::produce::lane::{Lane, Mode};
 use crate::produce::{Config, Connection, State, TopicState};
 
 /// After so long without an acknowledgement the state of a topic says so.
-const SILENT_MS: u64 = 10_000;
+pub(super) const SILENT_MS: u64 = 10_000;
 
 /// What is known of the connection before anything is tried.
 pub(super) fn connection_at_start(config: &Config) -> Connection {

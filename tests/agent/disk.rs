@@ -1,0 +1,299 @@
+//! Disks that are full, read-only, gone, somebody else's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::agent::Agent;
+use crate::support::kafka::{Broker, OwnBroker, unique};
+use crate::support::ledger::Ledger;
+use crate::support::load::{Sent, send_paced};
+use crate::support::mount::{ReadOnly, SmallDisk};
+use crate::support::oracle::{number_after, string};
+use crate::support::settings::{Listener, Settings};
+use crate::support::tally::{Tally, assert_nothing_missing};
+use crate::support::wait::{SOON, wait_until};
+
+/// How long a test waits for a broker's return to be noticed and a backlog to be delivered on a busy machine.
+const AFTER_AN_OUTAGE: Duration = Duration::from_secs(120);
+
+/// Bytes behind each number, so that some thousand messages fill a small disk.
+const BULKY: usize = 1400;
+
+#[test]
+fn a_full_disk_gives_up_by_policy_and_counts_exactly_what_is_missing() {
+    for policy in ["drop_oldest", "drop_newest"] {
+        let Some(disk) = SmallDisk::mount() else {
+            println!("SKIPPED: this user may not mount a tmpfs, so no disk can be filled");
+            return;
+        };
+        full_disk(&disk, policy);
+    }
+}
+
+fn full_disk(disk: &SmallDisk, policy: &'static str) {
+    const EVENTS: u64 = 16_000;
+    const HOGGED: u64 = 4_000;
+    let own = OwnBroker::absent();
+    let mut settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
+        .topic("syslog", "full")
+        .on_disk(&disk.folder().join("spool"));
+    settings.when_full = policy;
+    settings.disk.as_mut().expect("a disk").free_bytes_min = 4 * 1024 * 1024;
+    let agent = Agent::start(&settings);
+    let to = agent.listener("syslog-tcp");
+    send_paced(to, "r1", 0..EVENTS, 5000, BULKY);
+    wait_until_ended(&agent, EVENTS);
+    let ledger = agent.ledger();
+    match policy {
+        "drop_newest" => assert!(
+            turned_away(&ledger) > 0 && ledger.lost_total() == 0,
+            "{:#}",
+            ledger.0
+        ),
+        _ => assert!(ledger.lost("spool_full") > 0, "{:#}", ledger.0),
+    }
+    assert!(ledger.records("pending") > 1000, "{:#}", ledger.0);
+
+    // Others take the rest of the disk, to the last byte; then they give it back.
+    let hog = disk.fill();
+    send_paced(to, "r2", 0..HOGGED, 5000, BULKY);
+    wait_until_ended(&agent, EVENTS + HOGGED);
+    assert_eq!(agent.get("/readyz").status, 200);
+    std::fs::remove_file(hog).expect("the file that fills the disk");
+    let broker = own.start();
+    broker.create("full", &[]);
+    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    wait_until_all_is_well(&agent);
+
+    // And it takes messages as before.
+    let mut tries = 0;
+    wait_until("the spool is no longer full", SOON, || {
+        let refused = turned_away(&agent.ledger());
+        send_paced(to, "r3", tries..tries + 1, 5000, 0);
+        tries += 1;
+        wait_until_ended(&agent, EVENTS + HOGGED + tries);
+        turned_away(&agent.ledger()) == refused
+    });
+    send_paced(to, "r4", 0..1000, 5000, 0);
+    wait_until_ended(&agent, EVENTS + HOGGED + tries + 1000);
+    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    let ended = agent.stop();
+    ended.assert_in_order();
+    let sent = [("r1", EVENTS), ("r2", HOGGED), ("r3", tries), ("r4", 1000)];
+    assert_missing_is_counted(&broker, policy, &ended.ledger, &sent);
+}
+
+/// What is missing in Kafka is what the ledger says is lost or was turned away, to the record.
+#[track_caller]
+fn assert_missing_is_counted(broker: &Broker, policy: &str, ledger: &Ledger, sent: &[(&str, u64)]) {
+    let delivered = ledger.records("delivered");
+    let mut tally = Tally::default();
+    let mut ids = BTreeSet::new();
+    let count = usize::try_from(delivered).expect("some thousands");
+    broker.read_each("full", count, |record| {
+        tally.take(&record);
+        ids.insert(id_number(&record.event["id"]));
+    });
+    assert_eq!(tally.repeats(), 0, "the broker never failed");
+    assert_eq!(tally.distinct(), delivered, "{:#}", ledger.0);
+    let missing: BTreeMap<&str, Vec<u64>> = sent
+        .iter()
+        .map(|(name, sent)| (*name, tally.missing(name, *sent)))
+        .collect();
+    let missing_total: usize = missing.values().map(Vec::len).sum();
+    let (lost, refused) = (ledger.lost_total(), turned_away(ledger));
+    println!(
+        "{policy}: {missing_total} missing, {lost} lost, {refused} turned away, {delivered} delivered"
+    );
+    assert_eq!(missing_total as u64, lost + refused, "{:#}", ledger.0);
+    // An id is taken when a record is: what is missing among them was accepted and given up.
+    let holes = (0..ledger.records("accepted")).filter(|id| !ids.contains(id));
+    assert_eq!(holes.count() as u64, lost, "ids that are nowhere");
+    assert!(missing["r4"].is_empty(), "all was well by then");
+    let r1 = &missing["r1"];
+    let (first, last) = (r1[0], r1[r1.len() - 1]);
+    assert_eq!(
+        last - first + 1,
+        r1.len() as u64,
+        "of r1, one run is missing"
+    );
+    match policy {
+        "drop_newest" => assert_eq!(last + 1, sent[0].1, "the newest"),
+        // The segment that holds the record with which the Kafka client still tries is kept.
+        _ => assert!(last + 1 < sent[0].1, "the oldest: {first} to {last}"),
+    }
+}
+
+#[test]
+fn a_spool_folder_that_cannot_be_used_at_the_start_is_named_and_memory_takes_its_place() {
+    let broker = Broker::shared();
+    let in_use = TempDir::new().expect("a temporary folder");
+    let first = start_on(broker, in_use.path());
+    wait_until("the first has its spool", SOON, || {
+        in_use.path().join("topics").is_dir() && is_well(&first.0)
+    });
+    let closed = TempDir::new().expect("a temporary folder");
+    let is_root = make_unusable(closed.path());
+    let no_folder = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut faults = vec![
+        (in_use.path().to_owned(), "locked by"),
+        (
+            closed.path().to_owned(),
+            if is_root {
+                "belongs to user"
+            } else {
+                "not allowed"
+            },
+        ),
+        (no_folder.path().join("spool"), "Not a directory"),
+    ];
+    let disk = SmallDisk::mount();
+    match &disk {
+        Some(disk) => {
+            disk.make_read_only();
+            faults.push((disk.folder().join("spool"), "read-only"));
+        }
+        None => println!("SKIPPED: this user may not mount a tmpfs, so no disk is read-only"),
+    }
+    for (folder, why) in faults {
+        let (agent, topic) = start_on(broker, &folder);
+        agent.wait_until_named(why, SOON);
+        assert_works(broker, agent, &topic);
+    }
+    assert_works(broker, first.0, &first.1);
+    // A start later, with the folder put right, it is used.
+    if is_root {
+        std::os::unix::fs::chown(closed.path(), Some(0), None).expect("root may");
+        let (agent, topic) = start_on(broker, closed.path());
+        wait_until("it has its spool", SOON, || {
+            closed.path().join("topics").is_dir() && is_well(&agent)
+        });
+        assert_works(broker, agent, &topic);
+    }
+}
+
+#[test]
+fn a_spool_folder_that_goes_away_or_becomes_read_only_is_named_and_used_again_when_it_is_back() {
+    let own = OwnBroker::absent();
+    let above = TempDir::new().expect("a temporary folder");
+    let (folder, away) = (above.path().join("spool"), above.path().join("away"));
+    let settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
+        .topic("syslog", "away")
+        .on_disk(&folder);
+    let agent = Agent::start(&settings);
+    let to = agent.listener("syslog-tcp");
+    let mut sent = 0;
+    let mut send = |count: u64| {
+        send_paced(to, "r1", sent..sent + count, 5000, BULKY);
+        sent += count;
+        wait_until_ended(&agent, sent);
+        sent
+    };
+    send(3000);
+    assert!(!agent.get("/readyz").body.contains("spool:"));
+
+    // What comes meanwhile waits in memory, which has room for all of it.
+    std::fs::rename(&folder, &away).expect("the folder is there");
+    send(1500);
+    agent.wait_until_named("spool:", SOON);
+    send(1500);
+    std::fs::rename(&away, &folder).expect("the folder is away");
+    wait_until_spool_is_well(&agent);
+    let mut total = send(3000);
+
+    match ReadOnly::over(&folder) {
+        Some(view) => {
+            send(1500);
+            agent.wait_until_named("read-only", SOON);
+            send(1500);
+            drop(view);
+            wait_until_spool_is_well(&agent);
+            total = send(3000);
+        }
+        None => println!("SKIPPED: this user may not mount, so no folder becomes read-only"),
+    }
+    let broker = own.start();
+    broker.create("away", &[]);
+    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    let ended = agent.stop();
+    ended.assert_in_order();
+    assert_eq!(
+        ended.ledger.records("delivered"),
+        total,
+        "{:#}",
+        ended.ledger.0
+    );
+    let sent = Sent::from([("r1".to_owned(), total)]);
+    assert_eq!(assert_nothing_missing(&broker, "away", &sent), 0);
+}
+
+fn start_on(broker: &Broker, folder: &Path) -> (Agent, String) {
+    let topic = unique("folder");
+    broker.create(&topic, &[]);
+    let settings = Settings::new(&broker.address, vec![Listener::syslog_tcp()])
+        .topic("syslog", &topic)
+        .on_disk(folder);
+    (Agent::start(&settings), topic)
+}
+
+/// It receives and delivers, wherever its spool is.
+#[track_caller]
+fn assert_works(broker: &Broker, agent: Agent, topic: &str) {
+    send_paced(agent.listener("syslog-tcp"), "r1", 0..100, 5000, 0);
+    agent.wait_until_delivered(100);
+    let ended = agent.stop();
+    ended.assert_in_order();
+    let sent = Sent::from([("r1".to_owned(), 100)]);
+    assert_eq!(assert_nothing_missing(broker, topic, &sent), 0);
+}
+
+/// Gives the folder to another user, or takes the right to write away. Says whether it could do the first.
+fn make_unusable(folder: &Path) -> bool {
+    if std::os::unix::fs::chown(folder, Some(65_534), None).is_ok() {
+        return true;
+    }
+    let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o500);
+    std::fs::set_permissions(folder, read_only).expect("it is our folder");
+    false
+}
+
+/// Waits until `count` packets have come to their end.
+#[track_caller]
+fn wait_until_ended(agent: &Agent, count: u64) {
+    wait_until("every packet has ended", SOON, || {
+        let ledger = agent.ledger();
+        ledger.assert_balances();
+        ledger.listener("syslog-tcp", "received") == count && ledger.is_at_rest()
+    });
+    agent.ledger().assert_at_rest();
+}
+
+fn turned_away(ledger: &Ledger) -> u64 {
+    ledger.rejected("syslog-tcp", "spool_full") + ledger.rejected("syslog-tcp", "spool_stalled")
+}
+
+fn is_well(agent: &Agent) -> bool {
+    let ready = agent.get("/readyz");
+    ready.status == 200 && !ready.body.contains("degraded")
+}
+
+#[track_caller]
+fn wait_until_all_is_well(agent: &Agent) {
+    wait_until("/readyz names nothing", SOON, || is_well(agent));
+}
+
+#[track_caller]
+fn wait_until_spool_is_well(agent: &Agent) {
+    wait_until("/readyz names no spool", SOON, || {
+        !agent.get("/readyz").body.contains("spool:")
+    });
+}
+
+/// The last part of an id: agent, boot, shard, number.
+#[track_caller]
+fn id_number(id: &serde_json::Value) -> u64 {
+    number_after(string(id), "-")
+}
