@@ -214,6 +214,15 @@ pub const KEYS: &[Key] = &[
             "0 means that age does not count",
         )),
     ),
+    key(
+        "spool.dead_letter_bytes_max",
+        Shape::Bytes(range(
+            "bytes",
+            0,
+            1024 * 1024 * MIB,
+            "0 means that what the broker will never take is lost at once",
+        )),
+    ),
     key("status.bind", Shape::Text),
     live("log.level", Shape::Text),
     key(

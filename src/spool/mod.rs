@@ -17,6 +17,9 @@
 //! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A number is
 //! taken only when there is room for its record, so numbers have no holes.
 //!
+//! A record that the broker will never take goes to the file of dead letters ([`dead_letter`]), where there is one;
+//! [`requeue`] sends it again. [`inspect`] looks at a spool from outside.
+//!
 //! - **memory**: what it holds is gone when the process ends (`check` and the start-up log say so). A record is
 //!   accepted when it is appended.
 //! - **disk**: the lanes in memory are the *tail* of a log ([`log`]). A record is accepted when `write` has returned
@@ -25,12 +28,15 @@
 //!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
 pub mod cursor;
+pub mod dead_letter;
 pub mod disk;
 #[cfg(test)]
 mod forgetful;
 mod frame;
+pub mod inspect;
 mod lane;
 pub mod log;
+pub mod requeue;
 pub mod segment;
 mod settled;
 mod writer;
@@ -46,6 +52,7 @@ use crate::record::{LaneId, Number, Record};
 use crate::time::UnixMicros;
 
 use cursor::Cursor;
+use dead_letter::{DeadLetter, DeadLetters, DeadLettersView, NotSetAside};
 use lane::Lane;
 use log::LogReader;
 use segment::Damage;
@@ -100,6 +107,9 @@ pub struct DiskConfig {
     /// How many records may be settled before the cursor is saved, if a second is not over sooner: so many are sent
     /// again after a kill, and as many as were with the Kafka client.
     pub cursor_records_max: u64,
+    /// Bytes that the file of dead letters may take, beside `bytes_max`. When it is full the letters in it stay, and
+    /// what the broker refuses from then on is counted as `lost{poison}`; 0: that is so from the start.
+    pub dead_letter_bytes_max: u64,
 }
 
 impl DiskConfig {
@@ -122,6 +132,7 @@ impl DiskConfig {
             age_max: None,
             fsync: Self::FSYNC_DEFAULT,
             cursor_records_max: Self::CURSOR_RECORDS_MAX_DEFAULT,
+            dead_letter_bytes_max: Self::DEAD_LETTER_BYTES_MAX_DEFAULT,
         }
     }
 }
@@ -193,6 +204,19 @@ pub struct Spool {
     to_write: Condvar,
     /// The disk kind's readers, one a lane; only the producer uses them.
     readers: Vec<Mutex<LogReader>>,
+    /// The disk kind's file of what the broker will never take.
+    dead_letters: Option<DeadLetters>,
+}
+
+/// What became of a record that the broker will never take.
+#[derive(Debug)]
+pub enum GivenUp {
+    /// It is in the dead-letter file, counted as `dead_letter`.
+    SetAside,
+    /// It is gone, counted as `lost{poison}`; this is why it could not be set aside.
+    Lost(NotSetAside),
+    /// It was settled before.
+    Settled,
 }
 
 /// A lane's state when a read of its log begins.
@@ -276,6 +300,7 @@ impl Spool {
             arrived: Condvar::new(),
             to_write: Condvar::new(),
             readers,
+            dead_letters: None,
         }
     }
 
@@ -378,12 +403,64 @@ impl Spool {
         self.settle(lane, |lane| lane.deliver(numbers));
     }
 
-    /// The broker will never take this record: it is given up so that the rest goes on, and counted as `lost{poison}`.
-    /// Whoever calls says in the log which record it was and why.
-    pub fn give_up(&self, lane: LaneId, number: Number) {
-        self.settle(lane, |lane| {
-            _ = lane.lose(number.0..number.0 + 1, LossReason::Poison)
-        });
+    /// The broker will never take this record, for `reason`: it is set aside so that the rest goes on. First the letter
+    /// is written, and only then is the record settled: a kill in between sets it aside once more under the same id.
+    /// Where it cannot be written, the record is lost. Waits for the disk; only the producer calls this. Whoever calls
+    /// says in the log which record it was and what became of it.
+    pub fn give_up(
+        &self,
+        lane: LaneId,
+        number: Number,
+        reason: &str,
+        now: UnixMicros,
+    ) -> GivenUp {
+        let numbers = number.0..number.0 + 1;
+        let mut letters = self.dead_letters.as_ref().map(DeadLetters::lock);
+        let is_settled = |lane: &Lane| lane.settled().contains(number.0);
+        if self.lock().lanes.get(usize::from(lane.0)).is_none_or(is_settled) {
+            return GivenUp::Settled;
+        }
+        let written = match &mut letters {
+            None => Err(NotSetAside::InMemory),
+            Some(letters) => self
+                .read_back(lane, number, letters)
+                .and_then(|record| letters.append(&record.letter(reason, now))),
+        };
+        match written {
+            Ok(()) => {
+                self.settle(lane, |lane| lane.set_aside(numbers));
+                GivenUp::SetAside
+            }
+            Err(why) => {
+                self.settle(lane, |lane| _ = lane.lose(numbers, LossReason::Poison));
+                GivenUp::Lost(why)
+            }
+        }
+    }
+
+    /// One record that is not settled, from memory or from the log.
+    fn read_back(
+        &self,
+        lane: LaneId,
+        number: Number,
+        letters: &dead_letter::LetterFile,
+    ) -> Result<OneRecord, NotSetAside> {
+        let inner = self.lock();
+        let lane = inner.lanes.get(usize::from(lane.0));
+        let lane = lane.ok_or(NotSetAside::Unreadable)?;
+        let topic = lane.topic().to_owned();
+        let held = lane.frame(number.0).map(|frame| OneRecord::new(&topic, &frame));
+        drop(inner);
+        if let Some(record) = held {
+            return Ok(record);
+        }
+        let found = inspect::record(letters.disk(), letters.folder(), &topic, number)?;
+        found.ok_or(NotSetAside::Unreadable)
+    }
+
+    /// The dead-letter file; `None` with the memory kind.
+    pub fn dead_letters(&self) -> Option<DeadLettersView> {
+        self.dead_letters.as_ref().map(|letters| letters.lock().view())
     }
 
     fn settle(&self, lane: LaneId, change: impl FnOnce(&mut Lane)) {
@@ -508,6 +585,40 @@ impl Spool {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A copy of one record.
+#[derive(Debug)]
+struct OneRecord {
+    topic: String,
+    number: Number,
+    received: UnixMicros,
+    key: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl OneRecord {
+    fn new(topic: &str, frame: &frame::Frame<'_>) -> OneRecord {
+        OneRecord {
+            topic: topic.to_owned(),
+            number: Number(frame.number),
+            received: frame.received,
+            key: frame.key.to_vec(),
+            payload: frame.payload.to_vec(),
+        }
+    }
+
+    fn letter<'a>(&'a self, reason: &'a str, now: UnixMicros) -> DeadLetter<'a> {
+        DeadLetter {
+            topic: &self.topic,
+            number: self.number,
+            received: self.received,
+            set_aside: now,
+            reason,
+            key: &self.key,
+            payload: &self.payload,
+        }
     }
 }
 
