@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain
+//!  trapline run | check | demo | explain | spool
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -13,6 +13,7 @@ mod explain;
 mod fields;
 mod output;
 mod run;
+mod spool;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -90,6 +91,18 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
+    /// Look at the events that wait on disk, check them, and send again what the broker refused.
+    #[command(after_help = "Examples:
+  trapline spool ls
+  trapline spool verify
+  trapline spool cat net.syslog | head -3
+  trapline spool cat --dead-letters
+  trapline spool export --to pending.jsonl
+  trapline spool requeue --all
+
+All but requeue are safe beside a running agent: they change nothing. The spool belongs to the user that the agent runs
+as: sudo -u trapline trapline spool ls.")]
+    Spool(spool::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
     }
 }
 
