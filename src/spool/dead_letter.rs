@@ -103,7 +103,8 @@ impl DeadLetter<'_> {
     fn write(&self, out: &mut Vec<u8>) -> usize {
         let topic = cut(self.topic, TOPIC_BYTES_MAX);
         let reason = cut(self.reason, REASON_BYTES_MAX);
-        let length = HEADER_BYTES + topic.len() + reason.len() + self.key.len() + self.payload.len();
+        let length =
+            HEADER_BYTES + topic.len() + reason.len() + self.key.len() + self.payload.len();
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&(length as u32).to_le_bytes());
@@ -197,7 +198,9 @@ fn check(bytes: &[u8]) -> Checked<'_> {
     }
     match bytes.get(..length) {
         None => Checked::Torn { need: length },
-        Some(whole) => read(whole).map_or(Checked::Corrupt, |letter| Checked::Whole(letter, length)),
+        Some(whole) => {
+            read(whole).map_or(Checked::Corrupt, |letter| Checked::Whole(letter, length))
+        }
     }
 }
 

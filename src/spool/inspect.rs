@@ -18,8 +18,9 @@ use std::sync::Arc;
 use super::cursor::{self, Cursor, CursorFound};
 use super::dead_letter::Letters;
 use super::disk::{Disk, Operation, RealDisk, SpoolError};
+use super::given_up::OneRecord;
 use super::segment::{self, HEADER_BYTES, HeaderRead, Step, Walk};
-use super::{OneRecord, topic_folder};
+use super::topic_folder;
 use crate::record::{Number, Origin};
 use crate::time::UnixMicros;
 
@@ -286,10 +287,7 @@ impl TopicLog {
 }
 
 /// The segments in order, and what was put aside.
-fn list(
-    disk: &dyn Disk,
-    folder: &Path,
-) -> Result<(Vec<SegmentFile>, Vec<AsideFile>), SpoolError> {
+fn list(disk: &dyn Disk, folder: &Path) -> Result<(Vec<SegmentFile>, Vec<AsideFile>), SpoolError> {
     let names = disk
         .list(folder)
         .map_err(SpoolError::at(Operation::List, folder))?;
@@ -451,7 +449,11 @@ impl Reading<'_> {
         }
         let path = &self.segment.path;
         let scan = segment::scan(self.file, path, self.segment.first, 0)?;
-        for damage in scan.damage.iter().filter(|it| it.bytes.start >= bytes.start) {
+        for damage in scan
+            .damage
+            .iter()
+            .filter(|it| it.bytes.start >= bytes.start)
+        {
             if self
                 .damage(damage.bytes.clone(), damage.numbers.end, each)
                 .is_break()

@@ -13,12 +13,12 @@
 //! spool's lock, from a command ([`requeue_offline`]). Out: a [`Requeued`].
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::dead_letter::{DeadLetter, DeadLetters, LetterFile, NotSetAside, Step};
 use super::disk::SpoolError;
@@ -36,8 +36,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long [`requeue_offline`] waits for the disk: far longer than any disk that works needs.
 const OFFLINE_WAIT: Duration = Duration::from_secs(60);
 
-/// Which dead letters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which dead letters. In JSON, for a request to the running agent: `"all"`, `{"topic":"net.syslog"}` or `{"id":"…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Which {
     /// Every one.
     All,
@@ -57,32 +58,8 @@ impl Which {
     }
 }
 
-/// `all`, `topic:NAME` or `id:ID`: how a request to the running agent says it.
-impl FromStr for Which {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Which, String> {
-        match text.split_once(':') {
-            None if text == "all" => Ok(Which::All),
-            Some(("topic", topic)) => Ok(Which::Topic(topic.to_owned())),
-            Some(("id", id)) => Ok(Which::Id(id.to_owned())),
-            _ => Err(format!("expected all, topic:NAME or id:ID, came {text:?}")),
-        }
-    }
-}
-
-impl fmt::Display for Which {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Which::All => out.write_str("all"),
-            Which::Topic(topic) => write!(out, "topic:{topic}"),
-            Which::Id(id) => write!(out, "id:{id}"),
-        }
-    }
-}
-
 /// A letter that is a record again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// Its topic.
     pub topic: String,
@@ -93,7 +70,7 @@ pub struct Moved {
 }
 
 /// What became of the letters that were asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Requeued {
     /// Sent again.
     pub moved: Vec<Moved>,
@@ -174,7 +151,11 @@ impl Spool {
         };
         let begun = self.begin_requeue(which, letters)?;
         let until = Instant::now() + within;
-        while !begun.last.iter().all(|(lane, number)| self.is_accepted((*lane, *number))) {
+        while !begun
+            .last
+            .iter()
+            .all(|(lane, number)| self.is_accepted((*lane, *number)))
+        {
             if Instant::now() >= until {
                 let records = begun.requeued.moved.len();
                 return Err(RequeueError::NotWritten { records });
@@ -191,11 +172,7 @@ impl Spool {
         }
     }
 
-    fn begin_requeue(
-        &self,
-        which: &Which,
-        letters: &DeadLetters,
-    ) -> Result<Begun, RequeueError> {
+    fn begin_requeue(&self, which: &Which, letters: &DeadLetters) -> Result<Begun, RequeueError> {
         let mut begun = Begun::default();
         let mut file = letters.lock();
         let Some(mut walk) = file.letters()? else {
@@ -253,7 +230,10 @@ impl Spool {
             return Ok(Fate::Repeated);
         }
         let Some((lane, is_settled)) = self.lane_of(letter) else {
-            let why = format!("this spool has no topic {}: add it to [topics]", letter.topic);
+            let why = format!(
+                "this spool has no topic {}: add it to [topics]",
+                letter.topic
+            );
             return Ok(Fate::Kept(why));
         };
         if !is_settled {
@@ -278,7 +258,10 @@ impl Spool {
         match self.append(&record) {
             Ok(number) => Ok(Fate::Moved(lane, number, moved(letter, old_id, number))),
             Err(reason @ (Reason::SpoolFull | Reason::SpoolStalled)) => Ok(Fate::NoRoom(reason)),
-            Err(reason) => Ok(Fate::Kept(format!("the spool refuses it: {}", reason.as_str()))),
+            Err(reason) => Ok(Fate::Kept(format!(
+                "the spool refuses it: {}",
+                reason.as_str()
+            ))),
         }
     }
 

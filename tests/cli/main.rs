@@ -3,6 +3,7 @@
 //! - [`help`]: every command's help.
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
+//! - [`spool`]: spools on disk, whole and damaged, looked at and sent again.
 //! - [`start`]: ports that are taken or not permitted, a status page without its port.
 //! - [`stop`]: signals, and readers that do not read.
 //!
@@ -12,6 +13,7 @@ mod check;
 mod explain;
 mod help;
 mod process;
+mod spool;
 mod start;
 mod stop;
 

@@ -20,7 +20,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
     /// Begin with this number
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "dead_letters")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        conflicts_with = "dead_letters"
+    )]
     from: u64,
     /// Print at most so many
     #[arg(long, value_name = "COUNT")]
@@ -68,8 +73,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     } else {
         let mut print =
             |_: &str, record: &Shown<'_>| print(&String::from_utf8_lossy(record.payload));
-        each_record(&opened, &wanted, arguments.choice, arguments.from, &mut print)?
-            .map_err(CommandError::Output)?;
+        each_record(
+            &opened,
+            &wanted,
+            arguments.choice,
+            arguments.from,
+            &mut print,
+        )?
+        .map_err(CommandError::Output)?;
     }
     out.flush().map_err(CommandError::Output)?;
     Ok(ExitCode::SUCCESS)

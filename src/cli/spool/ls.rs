@@ -29,7 +29,12 @@ pub(super) fn run(place: &Place) -> Result<ExitCode, CommandError> {
 
 fn topics(opened: &Opened, output: &mut Output) -> Result<(), CommandError> {
     let topics = opened.topics(&[])?;
-    let width = topics.iter().map(String::len).max().unwrap_or(0).max("topic".len());
+    let width = topics
+        .iter()
+        .map(String::len)
+        .max()
+        .unwrap_or(0)
+        .max("topic".len());
     writeln!(
         output,
         "{:width$}  {:>8} {:>12} {:>12} {:>14} {:>12}  oldest pending",
@@ -129,7 +134,10 @@ fn letters(opened: &Opened, output: &mut Output) -> Result<(), CommandError> {
         ),
     }
     if damaged_bytes > 0 {
-        writeln!(output, "dead letters: {damaged_bytes} bytes are damaged; see trapline spool verify");
+        writeln!(
+            output,
+            "dead letters: {damaged_bytes} bytes are damaged; see trapline spool verify"
+        );
     }
     Ok(())
 }

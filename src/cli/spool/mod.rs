@@ -91,7 +91,9 @@ struct Place {
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
-    #[error("the configuration keeps events in memory (spool.kind = \"memory\"): there is no spool to look at; --folder names one")]
+    #[error(
+        "the configuration keeps events in memory (spool.kind = \"memory\"): there is no spool to look at; --folder names one"
+    )]
     InMemory,
     #[error("the configuration has problems, see above; --folder names a spool without it")]
     Configuration,
@@ -170,7 +172,10 @@ struct Opened {
 impl Opened {
     /// The topics that were asked for, or every one.
     fn topics(&self, wanted: &[String]) -> Result<Vec<String>, CommandError> {
-        let topics = self.inspection.topics().map_err(|error| self.error(error))?;
+        let topics = self
+            .inspection
+            .topics()
+            .map_err(|error| self.error(error))?;
         match wanted.iter().find(|topic| !topics.contains(topic)) {
             Some(topic) => Err(CommandError::NoTopic {
                 folder: self.folder.clone(),

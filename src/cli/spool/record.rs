@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn a_record_is_one_line_of_json_whatever_it_holds() {
         for (payload, expected) in [
-            (&br#"{"id":"x-0","n":1}"#[..], serde_json::json!({"id": "x-0", "n": 1})),
+            (
+                &br#"{"id":"x-0","n":1}"#[..],
+                serde_json::json!({"id": "x-0", "n": 1}),
+            ),
             (b"\xffno json\n", serde_json::json!("\u{fffd}no json\n")),
         ] {
             let record = Shown {

@@ -87,7 +87,10 @@ impl Total {
             plural(count)
         ));
         if self.repeated > 0 {
-            complain(&format!("{} were in the file twice and are sent once", self.repeated));
+            complain(&format!(
+                "{} were in the file twice and are sent once",
+                self.repeated
+            ));
         }
         if self.still_pending > 0 {
             complain(&format!(

@@ -56,7 +56,11 @@ pub(super) fn run(place: &Place) -> Result<ExitCode, CommandError> {
         count => writeln!(output, "{count} place{} damaged", plural(count)),
     }
     let ended = output.end();
-    Ok(if damaged > 0 { ExitCode::FAILURE } else { ended })
+    Ok(if damaged > 0 {
+        ExitCode::FAILURE
+    } else {
+        ended
+    })
 }
 
 /// Verifies one log; returns how many places of it are damaged.
@@ -89,15 +93,24 @@ fn log(
         damaged += usize::try_from(verdict.untold).unwrap_or(usize::MAX);
     }
     if let CursorFound::Damaged(why) = found {
-        writeln!(output, "{topic}: damaged: cursor: {why}; what is on disk will be sent again");
+        writeln!(
+            output,
+            "{topic}: damaged: cursor: {why}; what is on disk will be sent again"
+        );
         damaged += 1;
     }
     if verdict.torn_bytes > 0 {
         let what = match is_used {
             true => "a record is being written",
-            false => "a record was being written when the process ended; it was not accepted yet, the next start cuts it off",
+            false => {
+                "a record was being written when the process ended; it was not accepted yet, the next start cuts it off"
+            }
         };
-        writeln!(output, "{topic}: {} bytes at the end: {what}", verdict.torn_bytes);
+        writeln!(
+            output,
+            "{topic}: {} bytes at the end: {what}",
+            verdict.torn_bytes
+        );
     }
     if verdict.gone_segments > 0 {
         writeln!(
@@ -109,7 +122,11 @@ fn log(
     }
     for file in &log.aside {
         let name = tamed(&file.name);
-        writeln!(output, "{topic}: {name} was kept aside by an earlier start, {} bytes", file.bytes);
+        writeln!(
+            output,
+            "{topic}: {name} was kept aside by an earlier start, {} bytes",
+            file.bytes
+        );
     }
     Ok(damaged)
 }
@@ -212,17 +229,23 @@ fn letters(opened: &Opened, output: &mut Output) -> Result<usize, SpoolError> {
                 writeln!(
                     output,
                     "dead letters: damaged: bytes {} to {} hold no whole letter",
-                    bytes.start,
-                    bytes.end
+                    bytes.start, bytes.end
                 );
             }
             Step::Torn(bytes) => {
                 let length = bytes.end - bytes.start;
-                writeln!(output, "dead letters: {length} bytes at the end: a letter that was being written");
+                writeln!(
+                    output,
+                    "dead letters: {length} bytes at the end: a letter that was being written"
+                );
             }
             Step::End => break,
         }
     }
-    writeln!(output, "dead letters: {count} whole letter{}", plural(count));
+    writeln!(
+        output,
+        "dead letters: {count} whole letter{}",
+        plural(count)
+    );
     Ok(damaged)
 }

@@ -73,9 +73,12 @@ impl Producer {
         }
         self.given_up += 1;
         let reason = format!("{}: {}", failure.row.name, failure.row.words);
-        let given_up =
-            self.spool
-                .give_up(record.lane, Number(record.number), &reason, UnixMicros::now());
+        let given_up = self.spool.give_up(
+            record.lane,
+            Number(record.number),
+            &reason,
+            UnixMicros::now(),
+        );
         self.tell_given_up(record, failure, &given_up);
     }
 
@@ -86,7 +89,8 @@ impl Producer {
         };
         let became = match given_up {
             GivenUp::SetAside => {
-                "set aside: see trapline spool cat --dead-letters, and trapline spool requeue".to_owned()
+                "set aside: see trapline spool cat --dead-letters, and trapline spool requeue"
+                    .to_owned()
             }
             GivenUp::Lost(why) => format!("lost: {why}"),
             GivenUp::Settled => "was settled before".to_owned(),

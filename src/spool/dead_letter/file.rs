@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{CHUNK_BYTES, DeadLetter, FILE_HEADER_BYTES, FILE_NAME, Letters, Step, file_header};
@@ -53,10 +54,29 @@ pub struct DeadLettersView {
     pub bytes_max: u64,
 }
 
+/// What is shown of the file to those who must not wait while it is written.
+#[derive(Debug, Default)]
+struct Shown {
+    letters: AtomicU64,
+    bytes: AtomicU64,
+    bytes_max: u64,
+}
+
+impl Shown {
+    fn view(&self) -> DeadLettersView {
+        DeadLettersView {
+            letters: self.letters.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            bytes_max: self.bytes_max,
+        }
+    }
+}
+
 /// The file and the order of those who change it.
 #[derive(Debug)]
 pub(in crate::spool) struct DeadLetters {
     file: Mutex<LetterFile>,
+    shown: Arc<Shown>,
     /// Held by the one who sends letters again.
     pub requeueing: Mutex<()>,
 }
@@ -64,9 +84,15 @@ pub(in crate::spool) struct DeadLetters {
 impl DeadLetters {
     pub fn new(file: LetterFile) -> DeadLetters {
         DeadLetters {
+            shown: file.shown.clone(),
             file: Mutex::new(file),
             requeueing: Mutex::new(()),
         }
+    }
+
+    /// How much there is. Waits for nobody.
+    pub fn view(&self) -> DeadLettersView {
+        self.shown.view()
     }
 
     /// Held from the writing of a letter until its record is settled, so that nobody takes a letter whose record is
@@ -91,6 +117,7 @@ pub(in crate::spool) struct LetterFile {
     end: u64,
     letters: u64,
     bytes_max: u64,
+    shown: Arc<Shown>,
     /// Whether a letter is synced before its record is settled.
     sync: bool,
     /// Letters of records that are not settled: the process was killed between the two, and the records come again.
@@ -117,6 +144,10 @@ impl LetterFile {
             end: FILE_HEADER_BYTES as u64,
             letters: 0,
             bytes_max,
+            shown: Arc::new(Shown {
+                bytes_max,
+                ..Shown::default()
+            }),
             sync,
             unsettled: HashMap::new(),
             trouble: None,
@@ -125,6 +156,7 @@ impl LetterFile {
             tracing::error!(%error, "dead letters cannot be kept: what the broker refuses is lost");
             file.trouble = Some(error.to_string());
         }
+        file.show();
         file
     }
 
@@ -160,7 +192,10 @@ impl LetterFile {
             }
         }
         if damaged_bytes > 0 {
-            tracing::error!(damaged_bytes, "dead letters are damaged, these bytes of the file are passed over");
+            tracing::error!(
+                damaged_bytes,
+                "dead letters are damaged, these bytes of the file are passed over"
+            );
         }
         if length < FILE_HEADER_BYTES as u64 {
             disk::write_all_at(file.as_ref(), &file_header(), 0)
@@ -170,12 +205,16 @@ impl LetterFile {
         Ok(())
     }
 
+    fn show(&self) {
+        let bytes = self.file.as_ref().map_or(0, |_| self.end);
+        self.shown.letters.store(self.letters, Ordering::Relaxed);
+        self.shown.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much there is.
+    #[cfg(test)]
     pub fn view(&self) -> DeadLettersView {
-        DeadLettersView {
-            letters: self.letters,
-            bytes: self.file.as_ref().map_or(0, |_| self.end),
-            bytes_max: self.bytes_max,
-        }
+        self.shown.view()
     }
 
     pub fn disk(&self) -> &dyn Disk {
@@ -215,6 +254,7 @@ impl LetterFile {
         }
         self.end += size;
         self.letters += 1;
+        self.show();
         Ok(())
     }
 
@@ -294,6 +334,7 @@ impl LetterFile {
         self.file = Some(new);
         self.end = end;
         self.letters = self.letters.saturating_sub(places.len() as u64);
+        self.show();
         self.disk
             .sync_folder(&self.folder)
             .map_err(SpoolError::at(Operation::Sync, &self.folder))
@@ -314,7 +355,8 @@ impl LetterFile {
             while from < gap.start {
                 let left = usize::try_from(gap.start - from).unwrap_or(usize::MAX);
                 let room = left.min(CHUNK_BYTES);
-                let read = disk::read_full_at(old, chunk.get_mut(..room).unwrap_or_default(), from)?;
+                let read =
+                    disk::read_full_at(old, chunk.get_mut(..room).unwrap_or_default(), from)?;
                 if read == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
