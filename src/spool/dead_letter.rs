@@ -132,18 +132,20 @@ impl DeadLetter<'_> {
         std::str::from_utf8(self.payload.get(at..at + length)?).ok()
     }
 
-    /// The payload without its number, and where the number belongs: what [`crate::record::Record`] wants, so that it
-    /// gets another. `None` where its id does not end in its number.
-    pub fn without_number(&self) -> Option<(Vec<u8>, usize)> {
+    /// What its id has before the number. `None` where it does not end in its number.
+    pub fn id_prefix(&self) -> Option<&str> {
+        let prefix = self.id()?.strip_suffix(&self.number.0.to_string())?;
+        prefix.ends_with('-').then_some(prefix)
+    }
+
+    /// The payload with `prefix` for an id, and where a number belongs behind it: what [`crate::record::Record`] wants.
+    /// `None` where the payload is no event of ours.
+    pub fn with_id_prefix(&self, prefix: &str) -> Option<(Vec<u8>, usize)> {
         let (at, length) = id_place(self.payload)?;
-        let id = self.payload.get(at..at + length)?;
-        let digits = self.number.0.to_string();
-        let prefix = id.strip_suffix(digits.as_bytes())?;
-        prefix.strip_suffix(b"-")?;
-        let number_at = at + prefix.len();
-        let before = self.payload.get(..number_at)?;
+        let before = self.payload.get(..at)?;
         let after = self.payload.get(at + length..)?;
-        Some(([before, after].concat(), number_at))
+        let payload = [before, prefix.as_bytes(), after].concat();
+        Some((payload, at + prefix.len()))
     }
 }
 
@@ -158,8 +160,9 @@ fn id_place(payload: &[u8]) -> Option<(usize, usize)> {
 
 /// At most `bytes_max` bytes of `text`.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default()
+    let mut ends = (0..=bytes_max.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// crc32c over the length and everything behind the checksum.

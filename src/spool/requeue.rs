@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The poisoned number never reached Kafka and stays counted as `dead_letter`. The new record takes the next number of
-//! its topic's lane; its event's id ends in that number and is otherwise the old one; it counts as `generated`. Its key,
-//! its time of arrival and the rest of its payload are the old ones.
+//! its topic's lane, and its event's id ends in that number; it counts as `generated`. Its key, its time of arrival and
+//! the rest of its payload are the old ones. A running agent gives it an id of its present run ([`NewId`]), so that the
+//! numbers of a run have no holes for whoever compares them with what Kafka has.
 //!
 //! In: the wish of a person, through the running agent ([`Spool::requeue_dead_letters`]) or, where no agent has the
 //! spool's lock, from a command ([`requeue_offline`]). Out: a [`Requeued`].
@@ -56,6 +57,15 @@ impl Which {
             Which::Id(id) => letter.id() == Some(id),
         }
     }
+}
+
+/// What the new id has before its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewId<'a> {
+    /// What the old one had: no agent runs, and the number belongs to none of its runs.
+    AsBefore,
+    /// What the ids of this run of the agent have, by lane. A lane without an entry keeps the old one.
+    OfThisRun(&'a [String]),
 }
 
 /// A letter that is a record again.
@@ -141,6 +151,7 @@ impl Spool {
     pub fn requeue_dead_letters(
         &self,
         which: &Which,
+        new_id: NewId<'_>,
         within: Duration,
     ) -> Result<Requeued, RequeueError> {
         let letters = self.dead_letters.as_ref().ok_or(NotSetAside::InMemory)?;
@@ -149,7 +160,7 @@ impl Spool {
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return Err(RequeueError::Busy),
         };
-        let begun = self.begin_requeue(which, letters)?;
+        let begun = self.begin_requeue(which, new_id, letters)?;
         let until = Instant::now() + within;
         while !begun
             .last
@@ -172,7 +183,12 @@ impl Spool {
         }
     }
 
-    fn begin_requeue(&self, which: &Which, letters: &DeadLetters) -> Result<Begun, RequeueError> {
+    fn begin_requeue(
+        &self,
+        which: &Which,
+        new_id: NewId<'_>,
+        letters: &DeadLetters,
+    ) -> Result<Begun, RequeueError> {
         let mut begun = Begun::default();
         let mut file = letters.lock();
         let Some(mut walk) = file.letters()? else {
@@ -193,7 +209,7 @@ impl Spool {
             let is_repeated = letter
                 .id()
                 .is_some_and(|id| !seen.insert((letter.topic.to_owned(), id.to_owned())));
-            match self.requeue_one(&letter, is_repeated, &mut file)? {
+            match self.requeue_one(&letter, is_repeated, new_id, &mut file)? {
                 Fate::Moved(lane, number, moved) => {
                     begun.last.insert(lane, number);
                     begun.requeued.moved.push(moved);
@@ -224,6 +240,7 @@ impl Spool {
         &self,
         letter: &DeadLetter<'_>,
         is_repeated: bool,
+        new_id: NewId<'_>,
         file: &mut LetterFile,
     ) -> Result<Fate, RequeueError> {
         if is_repeated {
@@ -243,9 +260,17 @@ impl Spool {
                 return Ok(Fate::StillPending);
             }
         }
-        let (Some((payload, number_at)), Some(old_id)) = (letter.without_number(), letter.id())
-        else {
+        let Some(old_prefix) = letter.id_prefix() else {
             return Ok(Fate::Kept("its id does not end in its number".to_owned()));
+        };
+        let prefix = match new_id {
+            NewId::AsBefore => old_prefix,
+            NewId::OfThisRun(prefixes) => prefixes
+                .get(usize::from(lane.0))
+                .map_or(old_prefix, String::as_str),
+        };
+        let Some((payload, number_at)) = letter.with_id_prefix(prefix) else {
+            return Ok(Fate::Kept("it is no event".to_owned()));
         };
         let record = Record {
             lane,
@@ -256,7 +281,14 @@ impl Spool {
             origin: Origin::Generated,
         };
         match self.append(&record) {
-            Ok(number) => Ok(Fate::Moved(lane, number, moved(letter, old_id, number))),
+            Ok(number) => {
+                let moved = Moved {
+                    topic: letter.topic.to_owned(),
+                    old_id: format!("{old_prefix}{}", letter.number.0),
+                    new_id: format!("{prefix}{}", number.0),
+                };
+                Ok(Fate::Moved(lane, number, moved))
+            }
             Err(reason @ (Reason::SpoolFull | Reason::SpoolStalled)) => Ok(Fate::NoRoom(reason)),
             Err(reason) => Ok(Fate::Kept(format!(
                 "the spool refuses it: {}",
@@ -280,16 +312,6 @@ enum Fate {
     StillPending,
     Kept(String),
     NoRoom(Reason),
-}
-
-fn moved(letter: &DeadLetter<'_>, old_id: &str, number: Number) -> Moved {
-    let old_digits = letter.number.0.to_string();
-    let prefix = old_id.strip_suffix(&old_digits).unwrap_or(old_id);
-    Moved {
-        topic: letter.topic.to_owned(),
-        old_id: old_id.to_owned(),
-        new_id: format!("{prefix}{}", number.0),
-    }
 }
 
 /// Sends dead letters again without an agent: takes the spool's lock, appends to the logs, and closes the spool. The
@@ -321,7 +343,7 @@ pub fn requeue_offline(
     let (spool, stop) = (opened.spool, Arc::new(WriterStop::default()));
     let writer = opened.writer.spawn(stop.clone(), || {})?;
     let done = loop {
-        match spool.requeue_dead_letters(which, OFFLINE_WAIT) {
+        match spool.requeue_dead_letters(which, NewId::AsBefore, OFFLINE_WAIT) {
             Ok(requeued) => {
                 let more = requeued.more;
                 each(requeued);

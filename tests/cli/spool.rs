@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use trapline::record::{LaneId, Number, Origin, Record};
+use trapline::spool::requeue::{NewId, Which};
 use trapline::spool::{
     Config, DiskConfig, GivenUp, Opened, Spool, WhenFull, Writer, WriterStop, topic_folder,
 };
@@ -288,10 +289,7 @@ fn beside_an_agent_everything_can_be_read_and_nothing_is_changed() {
     assert!(refused.err.contains(&by), "{}", refused.err);
     let requeued = open
         .spool
-        .requeue_dead_letters(
-            &trapline::spool::requeue::Which::All,
-            Duration::from_secs(20),
-        )
+        .requeue_dead_letters(&Which::All, NewId::AsBefore, Duration::from_secs(20))
         .expect("the agent itself can");
     assert_eq!(requeued.moved.len(), 1);
     open.close();
@@ -346,7 +344,7 @@ fn whoever_may_not_read_it_is_told_as_whom_to_run() {
     // SAFETY: geteuid has no arguments and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         // Without root there is no second user, and a folder that is closed to its owner has to do.
-        std::fs::set_permissions(&spool, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&spool, std::fs::Permissions::from_mode(0o000)).unwrap();
     }
     for command in [&["ls"][..], &["requeue", "--all"]] {
         let mut trapline = nobody.trapline();

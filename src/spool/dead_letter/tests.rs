@@ -244,13 +244,16 @@ fn letter_bytes(number: u64) -> u64 {
 
 #[test]
 fn only_an_id_that_ends_in_the_number_gets_another() {
-    let (payload, at) = letter(7, PAYLOADS[0]).without_number().unwrap();
-    assert_eq!(payload, br#"{"schema":1,"id":"br17-01-0-","message":"a"}"#);
-    assert_eq!(&payload[..at], br#"{"schema":1,"id":"br17-01-0-"#);
-    assert_eq!(letter(7, PAYLOADS[0]).id(), Some("br17-01-0-7"));
-    assert_eq!(letter(8, PAYLOADS[0]).without_number(), None);
-    assert_eq!(letter(7, "no event").without_number(), None);
-    assert_eq!(letter(7, r#"{"id":"17"}"#).without_number(), None);
+    let first = letter(7, PAYLOADS[0]);
+    assert_eq!(first.id(), Some("br17-01-0-7"));
+    assert_eq!(first.id_prefix(), Some("br17-01-0-"));
+    let (payload, at) = first.with_id_prefix("br17-02-0-").unwrap();
+    assert_eq!(payload, br#"{"schema":1,"id":"br17-02-0-","message":"a"}"#);
+    assert_eq!(&payload[..at], br#"{"schema":1,"id":"br17-02-0-"#);
+    assert_eq!(letter(8, PAYLOADS[0]).id_prefix(), None);
+    assert_eq!(letter(7, r#"{"id":"17"}"#).id_prefix(), None);
+    let no_event = letter(7, "no event");
+    assert_eq!((no_event.id(), no_event.with_id_prefix("x-")), (None, None));
 }
 
 proptest! {

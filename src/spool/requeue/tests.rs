@@ -66,7 +66,9 @@ impl Rig {
     }
 
     fn requeue(&self, which: &Which) -> Requeued {
-        self.spool.requeue_dead_letters(which, SOON).unwrap()
+        self.spool
+            .requeue_dead_letters(which, NewId::AsBefore, SOON)
+            .unwrap()
     }
 
     fn payloads(&self, lane: u16) -> Vec<String> {
@@ -203,7 +205,9 @@ fn where_there_is_no_file_or_no_room_in_it_the_record_is_lost_and_counted() {
         GivenUp::Lost(NotSetAside::InMemory)
     ));
     assert_eq!(rig.spool.counts().lost[LossReason::Poison as usize], 1);
-    let refused = rig.spool.requeue_dead_letters(&Which::All, SOON);
+    let refused = rig
+        .spool
+        .requeue_dead_letters(&Which::All, NewId::AsBefore, SOON);
     assert!(matches!(refused, Err(RequeueError::NoFile(_))));
 }
 
@@ -244,6 +248,27 @@ fn a_letter_that_is_sent_again_is_a_record_with_a_new_number_and_leaves_the_file
     rig.balances();
     assert_eq!(rig.requeue(&Which::All).moved.len(), 1);
     assert_eq!(rig.requeue(&Which::All), Requeued::default());
+}
+
+#[test]
+fn a_running_agent_gives_the_ids_of_its_run() {
+    let (_home, folder) = home();
+    let rig = on_real_disk(&folder);
+    rig.append(0, 1);
+    rig.append(1, 1);
+    rig.give_up(0, 0);
+    rig.give_up(1, 0);
+    let prefixes = ["br17-02-0-".to_owned()];
+    let spool = &rig.spool;
+    let requeued = spool
+        .requeue_dead_letters(&Which::All, NewId::OfThisRun(&prefixes), SOON)
+        .unwrap();
+    let ids: Vec<&str> = requeued.moved.iter().map(|it| it.new_id.as_str()).collect();
+    assert_eq!(ids, ["br17-02-0-1", "br17-01-0-1"]);
+    assert_eq!(
+        rig.payloads(0),
+        [r#"{"schema":1,"id":"br17-02-0-1","message":"x"}"#]
+    );
 }
 
 #[test]
@@ -363,7 +388,9 @@ fn whenever_the_power_goes_the_record_is_pending_or_a_letter() {
         rig.append(0, 3);
         disk.fail(seed % 20, Fault::PowerOff);
         rig.give_up(0, 1);
-        let _ = rig.spool.requeue_dead_letters(&Which::All, Duration::ZERO);
+        let _ = rig
+            .spool
+            .requeue_dead_letters(&Which::All, NewId::AsBefore, Duration::ZERO);
         power_off(rig);
         let rig = Rig::open(Arc::new(disk.clone()), folder, 1 << 20);
         let is_letter = !letters(&disk, folder).is_empty();
