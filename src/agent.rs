@@ -61,6 +61,7 @@ pub enum AgentError {
 pub struct Agent {
     config: Resolved,
     spool: Arc<Spool>,
+    router: Arc<Router>,
     settings: Arc<Settings>,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
@@ -150,6 +151,7 @@ impl Agent {
             main_heartbeat: heartbeats.register("main"),
             config,
             spool,
+            router,
             settings,
             heartbeats,
             stop,
@@ -187,7 +189,11 @@ impl Agent {
             return;
         };
         let (view, heartbeats) = (self.observer.clone(), self.heartbeats.clone());
-        match status::spawn_admin(&path, view, heartbeats, Arc::new(Deeds), stopping) {
+        let deeds = Arc::new(Deeds {
+            spool: self.spool.clone(),
+            router: self.router.clone(),
+        });
+        match status::spawn_admin(&path, view, heartbeats, deeds, stopping) {
             Ok(running) => self.admin = Some(running),
             Err(error) => tracing::error!(%error, "no admin socket, everything else goes on"),
         }

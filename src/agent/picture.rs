@@ -9,8 +9,9 @@ use compact_str::{CompactString, ToCompactString};
 use super::ReloadCounts;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, Replay,
-    SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reading,
+    ReadingKind, Reloads, Replay, SpoolCondition, SpoolKind, SpoolState, TopicCondition,
+    TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::produce;
@@ -92,10 +93,40 @@ impl View for Observer {
                 succeeded: self.reloads.succeeded.load(Ordering::Relaxed),
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
-            readings: Vec::new(),
             rates: self.history().rates(),
+            readings: dead_letters(&self.spool),
         }
     }
+}
+
+/// The dead-letter file; nothing with a memory spool.
+fn dead_letters(spool: &Spool) -> Vec<Reading> {
+    let Some(letters) = spool.dead_letters() else {
+        return Vec::new();
+    };
+    let gauge = |name, help, value| Reading {
+        name,
+        help,
+        kind: ReadingKind::Gauge,
+        value,
+    };
+    vec![
+        gauge(
+            "dead_letters",
+            "Records in the dead-letter file: set aside and not sent again.",
+            letters.letters,
+        ),
+        gauge(
+            "dead_letter_bytes",
+            "Size of the dead-letter file.",
+            letters.bytes,
+        ),
+        gauge(
+            "dead_letter_bytes_max",
+            "Bytes that the dead-letter file may take; when it is full, what the broker refuses is lost.",
+            letters.bytes_max,
+        ),
+    ]
 }
 
 fn age_ms(oldest: Option<UnixMicros>, now: UnixMicros) -> u64 {

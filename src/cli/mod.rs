@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | status
+//!  trapline run | check | demo | explain | spool | status
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -14,6 +14,7 @@ mod explain;
 mod fields;
 mod output;
 mod run;
+mod spool;
 mod status;
 
 use std::path::PathBuf;
@@ -103,6 +104,18 @@ An SNMP community is never shown.")]
 The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
 Exit code 1: no agent answers.")]
     Status(status::Arguments),
+    /// Look at the events that wait on disk, check them, and send again what the broker refused.
+    #[command(after_help = "Examples:
+  trapline spool ls
+  trapline spool verify
+  trapline spool cat net.syslog | head -3
+  trapline spool cat --dead-letters
+  trapline spool export --to pending.jsonl
+  trapline spool requeue --all
+
+All but requeue are safe beside a running agent: they change nothing. The spool belongs to the user that the agent runs
+as: sudo -u trapline trapline spool ls.")]
+    Spool(spool::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -139,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Spool(arguments) => spool::run(&arguments),
     }
 }
 

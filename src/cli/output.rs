@@ -59,6 +59,12 @@ impl Output {
     }
 }
 
+/// The end of a command whose standard output has failed.
+pub(super) fn ended_by(error: io::Error) -> ExitCode {
+    let failed = Some(error);
+    Output { failed }.end()
+}
+
 /// Whether the reader has closed its end, as `head -1` does: it has what it wanted.
 fn is_reader_gone(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe

@@ -245,6 +245,10 @@ fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig
         spool::DiskConfig::FREE_BYTES_MIN_DEFAULT,
     );
     let age = reader.number("spool.age_seconds_max", 0);
+    let dead_letter_bytes_max = reader.number(
+        "spool.dead_letter_bytes_max",
+        spool::DiskConfig::DEAD_LETTER_BYTES_MAX_DEFAULT,
+    );
     wanted.then(|| spool::DiskConfig {
         folder: folder.into(),
         bytes_max: reader.number("spool.bytes_max", spool::DiskConfig::BYTES_MAX_DEFAULT),
@@ -252,6 +256,7 @@ fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig
         age_max: (age > 0).then(|| Duration::from_secs(age)),
         fsync,
         cursor_records_max: spool::DiskConfig::CURSOR_RECORDS_MAX_DEFAULT,
+        dead_letter_bytes_max,
     })
 }
 

@@ -223,6 +223,15 @@ pub const KEYS: &[Key] = &[
             "0 means as fast as the brokers take them, and no line is faster than that",
         )),
     ),
+    key(
+        "spool.dead_letter_bytes_max",
+        Shape::Bytes(range(
+            "bytes",
+            0,
+            1024 * 1024 * MIB,
+            "0 means that what the broker will never take is lost at once",
+        )),
+    ),
     key("status.bind", Shape::Text),
     key("status.admin_socket", Shape::Text),
     live("log.level", Shape::Text),

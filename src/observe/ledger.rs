@@ -27,7 +27,8 @@ reasons! {
         Corrupt = "corrupt",
         /// The disk could not keep it.
         DiskSync = "disk_sync",
-        /// The broker will never take it, and the memory spool has no dead-letter file to set it aside in.
+        /// The broker will never take it, and it could not be set aside: the spool is in memory, the dead-letter file is
+        /// full, or the disk fails.
         Poison = "poison",
     }
 }
@@ -158,13 +159,13 @@ impl ListenerLedger {
 pub struct RecordCounts {
     /// Made from one packet each.
     pub from_packets: u64,
-    /// Made by the agent itself.
+    /// Made by the agent itself: its own events, and dead letters that are sent again under a new number.
     pub generated: u64,
     /// Taken by the spool.
     pub accepted: u64,
     /// Acknowledged by the broker.
     pub delivered: u64,
-    /// Set aside as not deliverable.
+    /// Set aside as not deliverable, ever: one that is sent again stays counted here, and its new record as `generated`.
     pub dead_letter: u64,
     /// In the spool, not yet acknowledged.
     pub pending: u64,

@@ -100,6 +100,11 @@ impl Router {
         }
     }
 
+    /// What the ids of this run have before their numbers, by lane.
+    pub fn id_prefixes(&self) -> &[String] {
+        &self.id_prefixes
+    }
+
     /// Writes `event` into `payload` (which is cleared first) and says where it goes.
     pub fn record<'s, 'e: 's>(
         &'e self,

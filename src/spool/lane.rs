@@ -438,6 +438,21 @@ impl Lane {
         self.counts.delivered += settled;
     }
 
+    /// These were written to the dead-letter file.
+    pub fn set_aside(&mut self, numbers: Range<u64>) {
+        let settled = self.settle(numbers);
+        self.counts.dead_letter += settled;
+    }
+
+    /// The frame of `number`, if it is in memory.
+    pub fn frame(&self, number: u64) -> Option<frame::Frame<'_>> {
+        let mut segments = self.segments.iter();
+        let segment = segments.find(|segment| segment.end > number)?;
+        let bytes = segment.bytes.get(segment.byte_of(number)..);
+        let frame = bytes.and_then(frame::read);
+        frame.filter(|frame| frame.number == number)
+    }
+
     /// These are lost.
     pub fn lose(&mut self, numbers: Range<u64>, reason: LossReason) -> u64 {
         let settled = self.settle(numbers);

@@ -17,6 +17,9 @@
 //! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A number is
 //! taken only when there is room for its record, so numbers have no holes.
 //!
+//! A record that the broker will never take goes to the file of dead letters ([`dead_letter`]), where there is one;
+//! [`requeue`] sends it again. [`inspect`] looks at a spool from outside.
+//!
 //! - **memory**: what it holds is gone when the process ends (`check` and the start-up log say so). A record is
 //!   accepted when it is appended.
 //! - **disk**: the lanes in memory are the *tail* of a log ([`log`]). A record is accepted when `write` has returned
@@ -25,13 +28,17 @@
 //!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
 pub mod cursor;
+pub mod dead_letter;
 pub mod disk;
 #[cfg(test)]
 mod forgetful;
 mod frame;
+mod given_up;
+pub mod inspect;
 mod lane;
 pub mod log;
 mod oldest;
+pub mod requeue;
 pub mod segment;
 mod settled;
 mod writer;
@@ -47,12 +54,14 @@ use crate::record::{LaneId, Number, Record};
 use crate::time::UnixMicros;
 
 use cursor::Cursor;
+use dead_letter::DeadLetters;
 use lane::Lane;
 use log::{LogReader, LogView};
 use segment::Damage;
 
 pub use disk::SpoolError;
 pub use frame::{Batch, Entry, KEY_BYTES_MAX};
+pub use given_up::GivenUp;
 pub use settled::Settled;
 pub use writer::{Opened, Writer, WriterStop, topic_folder};
 
@@ -101,6 +110,9 @@ pub struct DiskConfig {
     /// How many records may be settled before the cursor is saved, if a second is not over sooner: so many are sent
     /// again after a kill, and as many as were with the Kafka client.
     pub cursor_records_max: u64,
+    /// Bytes that the file of dead letters may take, beside `bytes_max`. When it is full the letters in it stay, and
+    /// what the broker refuses from then on is counted as `lost{poison}`; 0: that is so from the start.
+    pub dead_letter_bytes_max: u64,
 }
 
 impl DiskConfig {
@@ -123,6 +135,7 @@ impl DiskConfig {
             age_max: None,
             fsync: Self::FSYNC_DEFAULT,
             cursor_records_max: Self::CURSOR_RECORDS_MAX_DEFAULT,
+            dead_letter_bytes_max: Self::DEAD_LETTER_BYTES_MAX_DEFAULT,
         }
     }
 }
@@ -199,6 +212,8 @@ pub struct Spool {
     readers: Vec<Mutex<LogReader>>,
     /// The disk kind's logs as others see them, one a lane.
     views: Vec<LogView>,
+    /// The disk kind's file of what the broker will never take.
+    dead_letters: Option<DeadLetters>,
 }
 
 /// A lane's state when a read of its log begins.
@@ -288,6 +303,7 @@ impl Spool {
             to_write: Condvar::new(),
             readers,
             views,
+            dead_letters: None,
         }
     }
 
@@ -388,14 +404,6 @@ impl Spool {
     /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.
     pub fn acknowledge(&self, lane: LaneId, numbers: Range<u64>) {
         self.settle(lane, |lane| lane.deliver(numbers));
-    }
-
-    /// The broker will never take this record: it is given up so that the rest goes on, and counted as `lost{poison}`.
-    /// Whoever calls says in the log which record it was and why.
-    pub fn give_up(&self, lane: LaneId, number: Number) {
-        self.settle(lane, |lane| {
-            _ = lane.lose(number.0..number.0 + 1, LossReason::Poison)
-        });
     }
 
     fn settle(&self, lane: LaneId, change: impl FnOnce(&mut Lane)) {

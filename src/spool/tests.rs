@@ -254,7 +254,7 @@ proptest! {
                     settled[usize::from(lane)].extend(start..(start + length).min(known));
                 }
                 Step::GiveUp(lane, number) => {
-                    spool.give_up(LaneId(lane), Number(number));
+                    _ = spool.give_up(LaneId(lane), Number(number), "POISON: test", UnixMicros(0));
                     if appended[usize::from(lane)].contains_key(&number) {
                         settled[usize::from(lane)].insert(number);
                     }

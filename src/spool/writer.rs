@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cursor::Cursor;
+use super::dead_letter::{DeadLetters, LetterFile};
 use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
@@ -148,7 +149,19 @@ impl Spool {
         }
         let readers = logs.iter().map(|log| Mutex::new(log.reader())).collect();
         let views = logs.iter().map(Log::view).collect();
-        let spool = Arc::new(Spool::with(config, lanes, Keeping::Disk, readers, views));
+        let letters = LetterFile::open(
+            disk.clone(),
+            folder,
+            kept.dead_letter_bytes_max,
+            kept.fsync != Fsync::Never,
+            |topic, number| {
+                let lane = lanes.iter().find(|lane| lane.topic() == topic);
+                lane.is_some_and(|lane| number < lane.next() && !lane.settled().contains(number))
+            },
+        );
+        let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views);
+        spool.dead_letters = Some(DeadLetters::new(letters));
+        let spool = Arc::new(spool);
         let now = Instant::now();
         let writer = Writer {
             spool: spool.clone(),

@@ -1,6 +1,10 @@
 //! A topic that is not there, a record that the broker refuses, a spool that is full.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::support::agent::Agent;
 use crate::support::device::{UdpDevice, numbered, octet_counted, stream};
@@ -8,7 +12,8 @@ use crate::support::kafka::{Broker, quiet_port, unique};
 use crate::support::oracle::{assert_well_made, number_after, string};
 use crate::support::settings::{Listener, Settings};
 use crate::support::snmp::v2c_trap;
-use crate::support::wait::{SOON, wait_until};
+use crate::support::tool::output;
+use crate::support::wait::{SOON, wait_for, wait_until};
 
 #[test]
 fn an_absent_topic_stops_only_itself_is_named_and_delivers_once_it_exists() {
@@ -86,8 +91,8 @@ fn one_record_too_large_for_the_topic_costs_only_itself() {
 
     let ended = agent.stop();
     ended.assert_in_order();
-    let set_aside = ended.ledger.records("dead_letter") + ended.ledger.lost("poison");
-    assert_eq!(set_aside, 1, "{:#}", ended.ledger.0);
+    // A spool in memory has no dead-letter file.
+    assert_eq!(ended.ledger.lost("poison"), 1, "{:#}", ended.ledger.0);
     let records = broker.read(&topic, 399);
     let mut times: BTreeMap<u64, u32> = BTreeMap::new();
     let mut firsts = Vec::new();
@@ -105,6 +110,111 @@ fn one_record_too_large_for_the_topic_costs_only_itself() {
     // records, and at most five batches are under way.
     let repeats = records.len() - firsts.len();
     assert!(repeats <= 200, "{repeats} repeats");
+}
+
+/// `trapline spool` on `folder`, to its end: exit code, standard output, standard error.
+fn spool(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
+    let command = command.arg("spool").args(arguments);
+    let output = output(command.arg("--folder").arg(folder));
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn what_the_topic_refuses_is_a_dead_letter_and_is_sent_again_once_the_topic_takes_it() {
+    let broker = Broker::shared();
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let folder = home.path().join("spool");
+    let topic = unique("refused");
+    broker.create(&topic, &[("max.message.bytes", "20000")]);
+    let mut settings = Settings::new(&broker.address, vec![Listener::syslog_tcp()]);
+    settings.compression = "none";
+    settings.kafka = "batch_bytes = 10000";
+    let settings = settings.topic("syslog", &topic).on_disk(&folder);
+    let agent = Agent::start(&settings);
+    let frames: Vec<u8> = (0..200)
+        .flat_map(|number| {
+            let filling = "x".repeat(if number == 100 { 40_000 } else { 0 });
+            octet_counted(&format!("{} {filling}", numbered("r1", number)))
+        })
+        .collect();
+    stream(agent.listener("syslog-tcp"), &frames);
+    wait_until("one is set aside, the others are delivered", SOON, || {
+        let ledger = agent.ledger();
+        ledger.records("dead_letter") == 1 && ledger.records("delivered") >= 199
+    });
+    agent.ledger().assert_balances();
+    assert!(
+        agent
+            .get("/metrics")
+            .body
+            .contains("\ntrapline_dead_letters 1")
+    );
+
+    // Beside the running agent.
+    let (code, letters, error) = spool(&folder, &["cat", "--dead-letters"]);
+    assert_eq!(code, Some(0), "{error}");
+    let letter: Value = serde_json::from_str(&letters).expect("one letter");
+    assert_eq!(letter["topic"], topic.as_str());
+    let reason = string(&letter["reason"]);
+    assert!(reason.starts_with("MSG_SIZE_TOO_LARGE: "), "{reason}");
+    let message = string(&letter["payload"]["message"]);
+    assert_eq!(number_after(message, "n="), 100);
+    let (code, verdict, error) = spool(&folder, &["verify"]);
+    assert_eq!(code, Some(0), "{verdict}{error}");
+    let (code, _, error) = spool(&folder, &["requeue", "--all"]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("uses this spool"), "{error}");
+    // Asked over its socket it does it itself: the letter is refused again and comes back, under its new id.
+    let socket = agent.admin_socket();
+    let socket = socket.to_str().expect("a path in UTF-8");
+    let (code, moved, error) = spool(&folder, &["requeue", "--all", "--socket", socket]);
+    assert_eq!(code, Some(0), "{error}");
+    let moved: Vec<&str> = moved.split_whitespace().collect();
+    assert_eq!(
+        moved[..2],
+        [topic.as_str(), string(&letter["payload"]["id"])]
+    );
+    let again = wait_for("the letter comes back", SOON, || {
+        let (_, letters, _) = spool(&folder, &["cat", "--dead-letters"]);
+        serde_json::from_str::<Value>(&letters).ok()
+    });
+    assert_eq!(again["payload"]["id"], moved[3]);
+    let letter = again;
+    agent.stop().assert_in_order();
+
+    broker.alter(&topic, "max.message.bytes", "1000000");
+    let (code, moved, error) = spool(&folder, &["requeue", "--all"]);
+    assert_eq!(code, Some(0), "{error}");
+    let old_id = string(&letter["payload"]["id"]);
+    let moved: Vec<&str> = moved.split_whitespace().collect();
+    assert_eq!(moved[..3], [topic.as_str(), old_id, "->"], "{moved:?}");
+    let (_, letters, _) = spool(&folder, &["cat", "--dead-letters"]);
+    assert_eq!(letters, "");
+    let (_, pending, _) = spool(&folder, &["cat", &topic]);
+    let pending: Value = serde_json::from_str(&pending).expect("one record");
+    assert_eq!(pending["id"], moved[3]);
+
+    let agent = Agent::start(&settings);
+    let ledger = agent.wait_until_settled(SOON);
+    assert_eq!(ledger.records("dead_letter"), 2);
+    assert!(ledger.records("generated") >= 2);
+    agent.stop().assert_in_order();
+    let records = broker.read(&topic, 200);
+    let again = records.iter().find(|record| record.event["id"] == moved[3]);
+    let again = again.expect("the letter is delivered");
+    assert_eq!(again.event["message"], letter["payload"]["message"]);
+    assert_eq!(again.key, string(&letter["key"]));
+    let numbers: BTreeSet<u64> = records
+        .iter()
+        .map(|record| number_after(string(&record.event["message"]), "n="))
+        .collect();
+    assert_eq!(numbers, (0..200).collect());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! - [`help`]: every command's help.
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
+//! - [`spool`]: spools on disk, whole and damaged, looked at and sent again.
 //! - [`start`]: ports that are taken or not permitted, a status page without its port.
 //! - [`status`]: the running agent, and none.
 //! - [`stop`]: signals, and readers that do not read.
@@ -13,6 +14,7 @@ mod check;
 mod explain;
 mod help;
 mod process;
+mod spool;
 mod start;
 mod status;
 mod stop;

@@ -129,6 +129,11 @@ impl Agent {
         get(self.status_page(), path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
+    /// Where its admin socket is.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.folder.path().join(ADMIN_SOCKET)
+    }
+
     /// What `trapline status` prints of it.
     #[track_caller]
     pub fn status(&self) -> String {

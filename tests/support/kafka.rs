@@ -9,7 +9,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -115,6 +117,22 @@ impl Broker {
             .expect("the broker answers");
         for result in results {
             result.unwrap_or_else(|(topic, error)| panic!("creating {topic}: {error}"));
+        }
+    }
+
+    /// Changes a setting of a topic.
+    pub fn alter(&self, topic: &str, name: &str, value: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let results = runtime
+            .block_on(admin.alter_configs([&change], &AdminOptions::new()))
+            .expect("the broker answers");
+        for result in results {
+            result.unwrap_or_else(|(_, error)| panic!("altering {topic}: {error}"));
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  Settled ──▶ lane.reported ─┬ acknowledged ──▶ sorted into ranges ──▶ spool.acknowledge
 //!                             ├ kept ──────────▶ counted; the lane goes back later
-//!                             └ given up ──────▶ counted, told in the log, spool.give_up
+//!                             └ given up ──────▶ spool.give_up: set aside, or lost; counted, told in the log
 //! ```
 //!
 //! In: the reports of the last poll. Out: calls of the spool, counts, log lines.
@@ -13,9 +13,11 @@ use crate::produce::client::Settled;
 use crate::produce::errors::{Failure, Treatment};
 use crate::produce::lane::Verdict;
 use crate::record::{LaneId, Number};
+use crate::spool::GivenUp;
+use crate::time::UnixMicros;
 
-/// How many given-up records are told in full in one [`GIVE_UP_LOG_MS`]. Each is a loss, so each should be told; but a
-/// device that makes them must not fill the log. All are counted.
+/// How many given-up records are told in full in one [`GIVE_UP_LOG_MS`]. Somebody has to look at each, so each should
+/// be told; but a device that makes them must not fill the log. All are counted.
 const GIVE_UP_LINES_MAX: u64 = 20;
 const GIVE_UP_LOG_MS: u64 = 60_000;
 
@@ -70,19 +72,39 @@ impl Producer {
             return;
         }
         self.given_up += 1;
+        let reason = format!("{}: {}", failure.row.name, failure.row.words);
+        let given_up = self.spool.give_up(
+            record.lane,
+            Number(record.number),
+            &reason,
+            UnixMicros::now(),
+        );
+        self.tell_given_up(record, failure, &given_up);
+    }
+
+    fn tell_given_up(&mut self, record: &Settled, failure: Failure, given_up: &GivenUp) {
         let now_ms = self.now_ms();
-        if let Some(suppressed) = self.give_up_log.may_log(now_ms) {
-            tracing::error!(
-                topic = self.topic_name(record.lane),
-                number = record.number,
-                payload_bytes = record.bytes,
-                error = failure.row.name,
-                what = failure.row.words,
-                suppressed,
-                "record given up, the broker will never take it"
-            );
-        }
-        self.spool.give_up(record.lane, Number(record.number));
+        let Some(suppressed) = self.give_up_log.may_log(now_ms) else {
+            return;
+        };
+        let became = match given_up {
+            GivenUp::SetAside => {
+                "set aside: see trapline spool cat --dead-letters, and trapline spool requeue"
+                    .to_owned()
+            }
+            GivenUp::Lost(why) => format!("lost: {why}"),
+            GivenUp::Settled => "was settled before".to_owned(),
+        };
+        tracing::error!(
+            topic = self.topic_name(record.lane),
+            number = record.number,
+            payload_bytes = record.bytes,
+            error = failure.row.name,
+            what = failure.row.words,
+            became,
+            suppressed,
+            "record given up, the broker will never take it"
+        );
     }
 
     fn topic_name(&self, lane: LaneId) -> &str {
