@@ -116,10 +116,10 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         .parse()
         .unwrap_or_else(|error| panic!("{}: received: {error}", folder.display()));
     let config = Config {
-        agent_id: "test".to_owned(),
         raw: settings.raw,
         domain: settings.domain,
         utc_offset_minutes: settings.utc_offset_minutes,
+        ..Config::for_agent("test")
     };
     let listener = Listener {
         index: 0,

@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain
+//!  trapline run | check | demo | explain | mib
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod explain;
 mod fields;
+mod mib;
 mod output;
 mod run;
 
@@ -87,9 +88,12 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
   trapline explain message.bin
   journalctl -n 1 -o cat | trapline explain
 
+Names of traps come from the configuration's snmp.mib_files and the built-in table.
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
+    /// Names for SNMP: compile MIB modules, look OIDs and names up, find errors in modules.
+    Mib(mib::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Mib(arguments) => mib::run(&arguments),
     }
 }
 

@@ -11,11 +11,11 @@ use std::fmt::Write;
 
 /// Appends the date. `false`, and nothing appended, where the octets are none.
 pub fn rfc3339(octets: &[u8], out: &mut String) -> bool {
-    let (&[high, low, month, day, hour, minute, second, tenth], zone) =
-        (match octets.split_first_chunk::<8>() {
-            Some(split) => split,
-            None => return false,
-        });
+    let Some((&[high, low, month, day, hour, minute, second, tenth], zone)) =
+        octets.split_first_chunk::<8>()
+    else {
+        return false;
+    };
     let year = u16::from_be_bytes([high, low]);
     let is_date = year <= 9999
         && (1..=12).contains(&month)

@@ -51,6 +51,15 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// The file that cannot be used.
+    pub fn path(&self) -> &Path {
+        match self {
+            OpenError::Read { path, .. } | OpenError::Fault { path, .. } => path,
+        }
+    }
+}
+
 /// What is wrong with a file's octets.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Fault {

@@ -51,7 +51,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     }
     let printed = output.end();
-    if all_known { printed } else { ExitCode::FAILURE }
+    if all_known {
+        printed
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn look_up(wanted: &str, set: &Set) -> Option<String> {
@@ -92,7 +96,10 @@ fn of_oid(arcs: &[u32], set: &Set) -> Option<String> {
         }
         (_, Some(entry)) => {
             let known = entry.oid.split('.').count();
-            Some(described_builtin(entry, arcs.get(known..).unwrap_or_default()))
+            Some(described_builtin(
+                entry,
+                arcs.get(known..).unwrap_or_default(),
+            ))
         }
         _ => None,
     }
@@ -100,7 +107,10 @@ fn of_oid(arcs: &[u32], set: &Set) -> Option<String> {
 
 fn described(found: Longest<'_>, oid: &[u8], path: &Path) -> String {
     let Longest { node, octets } = found;
-    let rest: Vec<String> = Oid(oid).arcs_after(octets).map(|arc| format!(".{arc}")).collect();
+    let rest: Vec<String> = Oid(oid)
+        .arcs_after(octets)
+        .map(|arc| format!(".{arc}"))
+        .collect();
     let mut text = format!(
         "{}::{}{}\n",
         node.module().unwrap_or_default(),
@@ -132,14 +142,22 @@ fn described(found: Longest<'_>, oid: &[u8], path: &Path) -> String {
     line("objects", &objects.join(" "));
     line("means", node.description().unwrap_or_default());
     let severity = builtin::exact(oid).and_then(|entry| entry.severity);
-    line("severity", severity.map_or("", |severity| severity.as_str()));
+    line(
+        "severity",
+        severity.map_or("", |severity| severity.as_str()),
+    );
     line("file", &path.display().to_string());
     text
 }
 
 fn described_builtin(entry: &Entry, index: &[u32]) -> String {
     let rest: Vec<String> = index.iter().map(|arc| format!(".{arc}")).collect();
-    let mut text = format!("{}{}\n  oid      {}\n", entry.name, rest.concat(), entry.oid);
+    let mut text = format!(
+        "{}{}\n  oid      {}\n",
+        entry.name,
+        rest.concat(),
+        entry.oid
+    );
     let labels: Vec<String> = entry
         .labels
         .iter()
@@ -175,7 +193,10 @@ fn index_text(parts: &Parts) -> String {
         .list
         .iter()
         .map(|part| {
-            let label = part.label.as_ref().map(|label| format!("({})", parts.get(label)));
+            let label = part
+                .label
+                .as_ref()
+                .map(|label| format!("({})", parts.get(label)));
             let (name, value) = (parts.get(&part.name), parts.get(&part.value));
             format!("{name}={value}{}", label.unwrap_or_default())
         })
