@@ -49,9 +49,9 @@ pub struct Compiled {
 /// How much is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Something of the module is missing in the result.
+    /// Against the standard (RFC 2578 to 2580): something of the module may be missing in the result.
     Error,
-    /// It was understood all the same.
+    /// Bad style, or a guess that was needed.
     Warning,
 }
 
@@ -424,7 +424,7 @@ fn index(column: Object<'_>) -> Option<Vec<Component>> {
             Some(Component {
                 name: index.name().to_owned(),
                 form,
-                size: fixed.unwrap_or_default(),
+                size: fixed.filter(|_| form == Form::Fixed).unwrap_or_default(),
                 syntax,
             })
         })
