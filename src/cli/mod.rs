@@ -93,6 +93,13 @@ Without --protocol: what begins as an SNMP message does is read as one, all else
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
     /// Names for SNMP: compile MIB modules, look OIDs and names up, find errors in modules.
+    #[command(after_help = "Examples:
+  trapline mib compile /usr/share/snmp/mibs -o /etc/trapline/set.mibdb
+  trapline mib lookup 1.3.6.1.2.1.2.2.1.8.2
+  trapline mib lint MY-MIB.txt
+  trapline mib ls /etc/trapline/set.mibdb
+
+Nothing is fetched from anywhere: the modules are files of this host.")]
     Mib(mib::Arguments),
 }
 

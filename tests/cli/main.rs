@@ -3,6 +3,7 @@
 //! - [`help`]: every command's help.
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
+//! - [`mib`]: modules compiled, looked up, listed, and used by `explain`.
 //! - [`start`]: ports that are taken or not permitted, a status page without its port.
 //! - [`stop`]: signals, and readers that do not read.
 //!
@@ -11,6 +12,7 @@
 mod check;
 mod explain;
 mod help;
+mod mib;
 mod process;
 mod start;
 mod stop;
