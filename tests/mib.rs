@@ -106,7 +106,7 @@ fn names_indexes_and_labels_are_those_that_net_snmp_reads() {
     if Command::new("snmptranslate").arg("-V").output().is_err() {
         return eprintln!("skipped: snmptranslate (Debian: snmp) is not installed");
     }
-    let (_, db) = compiled(&[folder.clone()]);
+    let (_, db) = compiled(std::slice::from_ref(&folder));
     let nodes: Vec<Node<'_>> = db.named().filter(|node| node.oid().len() > 1).collect();
     let mut differences = BTreeMap::new();
     let (mut names, mut labels, mut indexes) = (0, 0, 0);

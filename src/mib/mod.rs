@@ -11,6 +11,7 @@
 //! - [`hint`], [`date`] and [`index`] turn octets and sub-identifiers into text as the MIB says.
 
 pub mod compile;
+mod copy;
 pub mod date;
 pub mod format;
 pub mod hint;

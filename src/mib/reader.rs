@@ -13,12 +13,12 @@
 //! the OID that is sought, so the worst file gives wrong names.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapMut};
 
+use super::copy::{Copy, read_up_to};
 use super::format::{
     Base, CHECKED_FROM, COMPONENTS_MAX, Convention, FACTS_BYTES, FILE_BYTES_MAX, Form,
     HEADER_BYTES, Kind, MAGIC, MODULE_BYTES, TREE_BYTES, VERSION,
@@ -636,67 +636,6 @@ fn layout(file: &[u8]) -> Option<Layout> {
         pool_at,
         made,
     })
-}
-
-/// Reads until `room` is full or the file ends, and says how much came.
-fn read_up_to(file: &mut File, room: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while let Some(rest) = room.get_mut(count..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
-}
-
-/// Where the private copy goes.
-enum Copy {
-    /// A file without a name, which nobody else can open or shorten.
-    Nameless(File),
-    /// Memory of ours, where no such file can be made: a read-only root, a file system without O_TMPFILE.
-    Memory(MmapMut, usize),
-}
-
-impl Copy {
-    fn nameless(_length: u64) -> io::Result<Copy> {
-        File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_TMPFILE)
-            .mode(0o600)
-            .open(std::env::temp_dir())
-            .map(Copy::Nameless)
-    }
-
-    fn memory(length: u64) -> io::Result<Copy> {
-        let length = usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        Ok(Copy::Memory(MmapMut::map_anon(length)?, 0))
-    }
-
-    fn take(&mut self, part: &[u8]) -> io::Result<()> {
-        match self {
-            Copy::Nameless(file) => file.write_all(part),
-            Copy::Memory(map, used) => {
-                let end = used.saturating_add(part.len());
-                let room = map.get_mut(*used..end).ok_or(io::ErrorKind::FileTooLarge)?;
-                room.copy_from_slice(part);
-                *used = end;
-                Ok(())
-            }
-        }
-    }
-
-    fn map(self) -> io::Result<Mmap> {
-        match self {
-            // Safety: the file has no name and is open nowhere else, so nobody can write or shorten it while it is
-            // mapped. It was written to its full length.
-            Copy::Nameless(file) => unsafe { Mmap::map(&file) },
-            Copy::Memory(map, _) => map.make_read_only(),
-        }
-    }
 }
 
 #[cfg(test)]
