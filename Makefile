@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench clean
+.PHONY: help build demo test soak lint bench mibs clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ lint: ## Check formatting, clippy's lints and the shell scripts.
 bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
 	cargo bench --locked --bench stages --bench whole
+
+FROM ?= /var/lib/snmp/mibs
+
+mibs: build ## Compile the MIB modules below FROM (Debian: snmp-mibs-downloader) into target/mibs/set.mibdb.
+	mkdir -p "$(CARGO_TARGET_DIR)/mibs"
+	"$(CARGO_TARGET_DIR)/release/trapline" mib compile "$(FROM)" -o "$(CARGO_TARGET_DIR)/mibs/set.mibdb"
 
 clean: ## Remove what was built.
 	cargo clean

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use compact_str::{CompactString, ToCompactString};
 
 use crate::config::{self, Resolved};
+use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
@@ -249,8 +250,11 @@ impl Agent {
     }
 
     /// Puts what a reload can change into force, and says in the log what it cannot.
-    pub fn reload(&mut self, new: Resolved) -> config::Reload {
+    pub fn reload(&mut self, mut new: Resolved) -> config::Reload {
         let difference = config::difference(&self.config, &new);
+        for path in new.normalize.mibs.fall_back_to(&self.config.normalize.mibs) {
+            tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
+        }
         self.settings.replace(new.normalize.clone());
         for ear in &self.ears {
             if let Some(listener) = new
@@ -272,6 +276,25 @@ impl Agent {
         self.config.log = new.log;
         self.config.listeners = new.listeners;
         difference
+    }
+
+    /// Takes over MIB files that changed since they were opened. To be called every second or so.
+    pub fn refresh_mibs(&mut self) {
+        let Some((mibs, changes)) = self.config.normalize.mibs.refreshed() else {
+            return;
+        };
+        for change in changes {
+            match change {
+                mib::set::Change::Taken(path) => {
+                    tracing::info!(file = %path.display(), "MIB file changed, the new one is in use");
+                }
+                mib::set::Change::Refused(error) => {
+                    tracing::error!(%error, "MIB file changed and cannot be used, what was known before stays in use");
+                }
+            }
+        }
+        self.config.normalize.mibs = mibs;
+        self.settings.replace(self.config.normalize.clone());
     }
 
     /// Counts a reload whose configuration was refused.

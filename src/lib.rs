@@ -12,6 +12,7 @@
 //! - [`packet`], [`event`] and [`record`] hold the nouns at the borders; [`time`] the instant they share.
 //! - [`receive`] owns sockets and framing. Each thread that reads calls [`packet::Sink::take`] and never waits.
 //! - [`decode`] reads bytes that strangers wrote. It imports nothing of ours but the instant, and does no I/O.
+//! - [`mib`] knows what OIDs mean: modules are compiled offline into a file, and the file is looked up.
 //! - [`normalize`] says who, when and what: an [`event::Event`].
 //! - [`route`] chooses the topic and writes the record; [`pipeline`] is the walk from packet to record.
 //! - [`spool`] is the only queue. A record leaves it when the broker has acknowledged it.
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod event;
+pub mod mib;
 pub mod normalize;
 pub mod observe;
 pub mod packet;

@@ -6,6 +6,7 @@
 //!                                                   peer = "10.20.0.1"                         who sent it
 //!                                                   transport = "udp"
 //!                                                   raw = "auto"  domain = "keep"  utc_offset_minutes = 0  wholeness = "cut"   (optional)
+//!                                                   mibs = ["EXAMPLE-MIB.txt"]                 modules of fixtures/mibs   (optional)
 //!                         expected.json             the event, without `id` and `agent.version`,
 //!                                                  or {"rejected": "reason"}
 //! ```
@@ -43,6 +44,8 @@ struct Settings {
     domain: DomainPolicy,
     #[serde(default)]
     utc_offset_minutes: i16,
+    #[serde(default)]
+    mibs: Vec<String>,
 }
 
 /// [`Wholeness`], as a fixture writes it.
@@ -116,10 +119,11 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         .parse()
         .unwrap_or_else(|error| panic!("{}: received: {error}", folder.display()));
     let config = Config {
-        agent_id: "test".to_owned(),
         raw: settings.raw,
         domain: settings.domain,
         utc_offset_minutes: settings.utc_offset_minutes,
+        mibs: mibs(&settings.mibs),
+        ..Config::for_agent("test")
     };
     let listener = Listener {
         index: 0,
@@ -138,6 +142,19 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         Ok(event) => event,
         Err(reason) => serde_json::json!({"rejected": reason.as_str()}),
     }
+}
+
+/// Modules of `fixtures/mibs`, compiled as `trapline mib compile` does.
+fn mibs(modules: &[String]) -> trapline::mib::Set {
+    if modules.is_empty() {
+        return trapline::mib::Set::default();
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mibs");
+    let paths: Vec<PathBuf> = modules.iter().map(|name| folder.join(name)).collect();
+    let compiled = trapline::mib::compile::compile(&paths, false).expect("the modules compile");
+    assert!(compiled.findings.is_empty(), "{:?}", compiled.findings);
+    let octets = trapline::mib::format::write(&compiled.definitions, 0).expect("a file");
+    trapline::mib::Set::of(trapline::mib::Mibdb::from_bytes(&octets).expect("a whole file"))
 }
 
 /// The folder of a protocol's fixtures, and the first part of their listeners' names.

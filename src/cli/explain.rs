@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output::{Output, complain, tamed};
+use super::{ConfigArguments, run as configuration};
 use crate::decode::snmp;
 use crate::normalize;
 use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
@@ -45,6 +46,8 @@ pub(super) struct Arguments {
     /// The sender's address
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     peer: IpAddr,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -74,10 +77,22 @@ enum ExplainError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let loaded = match configuration::load(arguments.config.file().as_deref()) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            super::print_problems(&problems);
+            return ExitCode::from(super::EXIT_USAGE);
+        }
+    };
+    let config = normalize::Config {
+        mibs: loaded.config.normalize.mibs,
+        severities: loaded.config.normalize.severities,
+        ..normalize::Config::for_agent("explain")
+    };
     match bytes(arguments) {
         Ok(bytes) => {
             let mut output = Output::default();
-            write!(output, "{}", explain(&bytes, arguments));
+            write!(output, "{}", explain(&bytes, arguments, &config));
             output.end()
         }
         Err(error) => {
@@ -156,14 +171,13 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-fn explain(bytes: &[u8], arguments: &Arguments) -> String {
+fn explain(bytes: &[u8], arguments: &Arguments, config: &normalize::Config) -> String {
     let protocol = match arguments.protocol {
         Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
         None if snmp::is_message(bytes) => Protocol::Snmp,
         None => Protocol::Syslog,
     };
-    let config = normalize::Config::for_agent("explain");
     let listener = pipeline::listener(protocol, Transport::Udp);
     let packet = Packet {
         bytes,
@@ -176,7 +190,7 @@ fn explain(bytes: &[u8], arguments: &Arguments) -> String {
         Protocol::Syslog => super::fields::syslog(bytes),
         Protocol::Snmp => super::fields::snmp(bytes),
     };
-    let event = match pipeline::one_event(&packet, &config) {
+    let event = match pipeline::one_event(&packet, config) {
         Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",

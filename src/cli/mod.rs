@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | spool | status
+//!  trapline run | check | demo | explain | mib | spool | status
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -12,6 +12,7 @@ mod check;
 mod demo;
 mod explain;
 mod fields;
+mod mib;
 mod output;
 mod run;
 mod spool;
@@ -91,6 +92,7 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
   trapline explain message.bin
   journalctl -n 1 -o cat | trapline explain
 
+Names of traps come from the configuration's snmp.mib_files and the built-in table.
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
@@ -116,6 +118,15 @@ Exit code 1: no agent answers.")]
 All but requeue are safe beside a running agent: they change nothing. The spool belongs to the user that the agent runs
 as: sudo -u trapline trapline spool ls.")]
     Spool(spool::Arguments),
+    /// Names for SNMP: compile MIB modules, look OIDs and names up, find errors in modules.
+    #[command(after_help = "Examples:
+  trapline mib compile /usr/share/snmp/mibs -o /etc/trapline/set.mibdb
+  trapline mib lookup 1.3.6.1.2.1.2.2.1.8.2
+  trapline mib lint MY-MIB.txt
+  trapline mib ls /etc/trapline/set.mibdb
+
+Nothing is fetched from anywhere: the modules are files of this host.")]
+    Mib(mib::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +164,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
+        Command::Mib(arguments) => mib::run(&arguments),
     }
 }
 

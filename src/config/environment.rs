@@ -5,6 +5,7 @@
 //!  TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092,k2:9092     lists have commas
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_USERNAME=br17           kafka.options "sasl.username"
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/...  kafka.options_file "sasl.password"
+//!  TRAPLINE_SNMP__SEVERITY=IF-MIB::linkDown=critical,... snmp.severity, one pair after the other
 //!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //! ```
@@ -17,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::{Place, Problem, nearest};
-use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, Set, Settings};
+use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, RawSeverity, Set, Settings};
 use super::schema;
 use super::secret::Secret;
 use super::value::{self, Value};
@@ -116,6 +117,7 @@ impl Variable<'_> {
             ["KAFKA", "OPTIONS_FILE", name @ ..] if !name.is_empty() => {
                 self.option(&name.join("_"), true, raw)
             }
+            ["SNMP", "SEVERITY"] => self.severities(raw),
             ["LISTENER", name, key] if !name.is_empty() => {
                 self.listener(name, schema::LISTENER, key, raw)
             }
@@ -134,6 +136,27 @@ impl Variable<'_> {
             )),
             _ => Err(self.unknown(rest)),
         }
+    }
+
+    fn severities(&self, raw: &mut Raw) -> Result<(), Problem> {
+        let pairs = self.value.split(',').map(str::trim);
+        for pair in pairs.filter(|pair| !pair.is_empty()) {
+            let Some((name, word)) = pair.split_once('=') else {
+                return Err(Problem::expected(
+                    &self.at,
+                    schema::SEVERITY,
+                    "pairs of notification and severity",
+                    &format!("{pair:?}"),
+                    "write IF-MIB::linkDown=critical, and a comma before the next pair",
+                ));
+            };
+            let severity = RawSeverity {
+                word: word.trim().to_owned(),
+                at: self.at.clone(),
+            };
+            raw.severities.insert(name.trim().to_owned(), severity);
+        }
+        Ok(())
     }
 
     fn set(&self, path: &str, shown: &str, settings: &mut Settings) -> Result<(), Problem> {

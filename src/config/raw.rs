@@ -25,6 +25,8 @@ pub(super) struct Raw {
     pub settings: Settings,
     /// librdkafka options by their name.
     pub options: BTreeMap<String, KafkaOption>,
+    /// Severities of notifications by `MODULE::name` or OID.
+    pub severities: BTreeMap<String, RawSeverity>,
     /// One for each `[[listener]]`, in the order of the file.
     pub listeners: Vec<RawListener>,
     /// Whether the file says anything about listeners; if not, the default ones count.
@@ -66,6 +68,15 @@ pub(super) enum OptionValue {
     Here(Secret),
     /// The path of the file that holds it.
     File(String),
+}
+
+/// One entry of `[snmp.severity]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawSeverity {
+    /// The severity's name as it was written.
+    pub word: String,
+    /// Where it stands.
+    pub at: Place,
 }
 
 /// One `[[listener]]`.
@@ -176,7 +187,14 @@ impl Walk<'_> {
                 (schema::LISTENER_TLS, DeValue::Table(tls)) => {
                     self.table(&path_here, &shown_here, tls, settings);
                 }
-                (schema::OPTIONS | schema::OPTIONS_FILE | schema::LISTENER_TLS, other) => {
+                (schema::SEVERITY, DeValue::Table(severities)) => self.severities(severities),
+                (
+                    schema::OPTIONS
+                    | schema::OPTIONS_FILE
+                    | schema::SEVERITY
+                    | schema::LISTENER_TLS,
+                    other,
+                ) => {
                     self.wrong_table(&at, &shown_here, other, &format!("[{path_here}]"));
                 }
                 _ => match schema::find(&path_here) {
@@ -205,6 +223,26 @@ impl Walk<'_> {
         let mut settings = Settings::default();
         self.table(schema::LISTENER, &shown, table, &mut settings);
         self.raw.listeners.push(RawListener { at, settings });
+    }
+
+    fn severities(&mut self, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let at = self.source.place(value.span().start);
+            match value.get_ref() {
+                DeValue::String(word) => {
+                    let word = word.trim().to_owned();
+                    let name = name.get_ref().to_string();
+                    self.raw.severities.insert(name, RawSeverity { word, at });
+                }
+                other => self.problems.push(Problem::expected(
+                    &at,
+                    &format!("{}.{}", schema::SEVERITY, name.get_ref()),
+                    "a severity in quotes",
+                    kind(other),
+                    "names have colons or dots, so write them in quotes too: \"IF-MIB::linkDown\" = \"critical\"",
+                )),
+            }
+        }
     }
 
     /// Options of librdkafka. Their names have dots, so `sasl.password = ...` without quotes makes tables in tables;

@@ -10,6 +10,7 @@
 //! |--------------------------------------------------|-----------------------------------------------------------------|
 //! | `log.level`                                      | applied: from the next line on                                  |
 //! | `event.raw`, `event.domain`, `event.utc_offset`  | applied: from the next event on                                 |
+//! | `snmp.mib_files`, `snmp.severity`                | applied: from the next trap on; a changed file is noticed without a reload |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
 //! | what the files of `listener.*.tls` hold          | applied: from the next connection on, open ones go on as they are |
 //! | everything else                                  | needs a restart, and is named                                   |
@@ -71,6 +72,9 @@ fn on_reload(key: &str) -> OnReload {
         None => key.to_owned(),
     };
     if path == CONTENT {
+        return OnReload::Applied;
+    }
+    if key.starts_with(schema::SEVERITY) {
         return OnReload::Applied;
     }
     // Kafka options have no entry in the table.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
+//!      ──▶ snmp ──────────▶ normalize::Config (MIB files are opened here)
 //!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
@@ -18,7 +19,9 @@ use super::listener;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::size;
+use super::snmp;
 use crate::event::Kind;
+use crate::normalize::severity::Overrides;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
 use crate::produce;
@@ -79,11 +82,12 @@ pub(super) fn resolve(
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
-    let normalize = normalize(&mut reader, surroundings.host_name);
+    let mut normalize = normalize(&mut reader, surroundings.host_name);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
     let log = log(&mut reader);
     let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
+    normalize.severities = snmp::severities(raw, findings);
     let produce = kafka::resolve(
         raw,
         surroundings.file_mode,
@@ -117,6 +121,8 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
         raw: reader.word("event.raw", RawPolicy::default()),
         domain: reader.word("event.domain", DomainPolicy::default()),
         utc_offset_minutes: utc_offset(reader),
+        mibs: snmp::mibs(reader),
+        severities: Overrides::default(),
     }
 }
 

@@ -60,15 +60,18 @@ pub enum OnReload {
     Restart,
 }
 
-/// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options take any name.
+/// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options and that of severities take any name.
 pub const SECTIONS: &[&str] = &[
-    "agent", "kafka", "topics", "event", "spool", "replay", "status", "log", "shutdown", "listener",
+    "agent", "kafka", "topics", "event", "snmp", "spool", "replay", "status", "log", "shutdown",
+    "listener",
 ];
 
 /// librdkafka options by name; their values may be secret.
 pub const OPTIONS: &str = "kafka.options";
 /// librdkafka options by name; each value is the path of a file that holds the option's value.
 pub const OPTIONS_FILE: &str = "kafka.options_file";
+/// Severities by notification.
+pub const SEVERITY: &str = "snmp.severity";
 /// The list of tables, one a listener.
 pub const LISTENER: &str = "listener";
 /// The one table inside a listener.
@@ -168,6 +171,7 @@ pub const KEYS: &[Key] = &[
     live("event.raw", Shape::Choice(&["auto", "always", "never"])),
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
+    live("snmp.mib_files", Shape::List),
     key("spool.kind", Shape::Choice(&["disk", "memory"])),
     key("spool.folder", Shape::Text),
     key(
@@ -319,7 +323,7 @@ pub fn find(path: &str) -> Option<&'static Key> {
 
 /// The names that may stand directly in the table `section`.
 pub fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
-    let tables = [OPTIONS, OPTIONS_FILE, LISTENER_TLS].into_iter();
+    let tables = [OPTIONS, OPTIONS_FILE, SEVERITY, LISTENER_TLS].into_iter();
     let paths = KEYS.iter().map(|key| key.path).chain(tables);
     paths.filter_map(move |path| {
         let (table, name) = path.rsplit_once('.')?;

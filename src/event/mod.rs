@@ -27,7 +27,9 @@ use crate::packet::Transport;
 use crate::time::UnixMicros;
 
 pub use json::{NUMBER_MARK, write};
-pub use snmp::{SnmpPart, SnmpVersion, TrapPdu, Varbind, VarbindList, Varbinds};
+pub use snmp::{
+    IndexPart, IndexParts, Indexed, SnmpPart, SnmpVersion, TrapPdu, Varbind, VarbindList, Varbinds,
+};
 pub use syslog::{Clock, StructuredData, SyslogPart};
 pub use text::{Base64, Rfc3339, Text};
 
@@ -192,6 +194,27 @@ impl Severity {
         ]
         .get(usize::from(code))
         .copied()
+    }
+
+    /// The severity of this name, as events write it.
+    pub fn from_name(name: &str) -> Option<Severity> {
+        (0..=7)
+            .filter_map(Severity::from_code)
+            .find(|severity| severity.as_str() == name)
+    }
+
+    /// Its name, as events write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Emergency => "emergency",
+            Severity::Alert => "alert",
+            Severity::Critical => "critical",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Notice => "notice",
+            Severity::Informational => "informational",
+            Severity::Debug => "debug",
+        }
     }
 }
 

@@ -68,12 +68,17 @@ pub struct Varbind<'a> {
     pub name: Option<&'a str>,
     /// What follows the known prefix, dotted.
     pub index: Option<&'a str>,
+    /// The parts of `index` by the MIB's INDEX clause (RFC 2578, section 7.7); left out where no MIB file knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<IndexPart<'a>>>")]
+    pub index_parts: Option<IndexParts<'a>>,
     /// The SMI type: `INTEGER`, `OCTET STRING`, `Counter64`, `IpAddress`.
     pub r#type: &'static str,
     /// The value as text: numbers in decimal, octets as text where printable, else in hex.
     #[schemars(with = "String")]
     pub value: Text<'a>,
-    /// How `value` shows octets: `text` or `hex`; left out for other types.
+    /// How `value` shows octets: `text` as they are, `hex`, `hint` by the MIB's DISPLAY-HINT (`00:1b:21:aa:bb:cc`), or
+    /// `date` for a DateAndTime as RFC 3339 (without a zone where the device sent none); left out for other types.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static str>,
     /// The value as a number, where a double holds it exactly (|n| ≤ 2⁵³).
@@ -83,9 +88,48 @@ pub struct Varbind<'a> {
     )]
     #[schemars(with = "Option<f64>")]
     pub number: Option<f64>,
+    /// The MIB's name for an enumerated value; for BITS the names of those that are set, separated by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// A number as the MIB's DISPLAY-HINT shows it: 1234 by `d-2` is `12.34`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<&'a str>,
+    /// The MIB's UNITS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<&'a str>,
+}
+
+/// One part of an index.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct IndexPart<'a> {
+    /// The object in the INDEX clause.
+    pub name: &'a str,
+    /// Its value as text.
+    pub value: &'a str,
     /// The MIB's name for an enumerated value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
+}
+
+/// Something that has the parts of an index, so that a list needs no allocation.
+pub trait Indexed: std::fmt::Debug {
+    /// The part at this place, from 0 on; `None` behind the last one.
+    fn part(&self, place: usize) -> Option<IndexPart<'_>>;
+}
+
+/// The parts of an index, in the order of the INDEX clause.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexParts<'a>(pub &'a dyn Indexed);
+
+impl Serialize for IndexParts<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq;
+        let mut list = serializer.serialize_seq(None)?;
+        for part in (0..).map_while(|place| self.0.part(place)) {
+            list.serialize_element(&part)?;
+        }
+        list.end()
+    }
 }
 
 /// Writes whole numbers without a fraction: `2`, not `2.0`.

@@ -104,6 +104,11 @@ fn first_octets(count: usize) -> u128 {
     }
 }
 
+/// Every entry.
+pub fn entries() -> impl Iterator<Item = &'static Entry> {
+    table::TABLE.iter()
+}
+
 /// The entry of exactly this OID.
 pub fn exact(oid: &[u8]) -> Option<&'static Entry> {
     lookup(oid).filter(|entry| entry.ber().len() == oid.len())

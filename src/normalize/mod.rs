@@ -4,11 +4,15 @@
 //!  decode::syslog::Message ──▶ syslog::event ──┐
 //!                                              ├──▶ Event<'_> (borrows message, packet, scratch)
 //!  decode::snmp::Notification ─▶ trap::event ──┘
+//!            known: compiled MIB files, then the built-in names
 //!            device::identify: inventory · header · (relay · learned · DNS) · address
 //! ```
 
 pub mod device;
+mod known;
 pub mod mib;
+mod octets;
+pub mod severity;
 pub mod syslog;
 pub mod trap;
 mod varbind;
@@ -24,6 +28,10 @@ pub struct Config {
     pub domain: DomainPolicy,
     /// Zone of devices whose time stamps have none, in minutes east of UTC.
     pub utc_offset_minutes: i16,
+    /// Compiled MIB files; the built-in names stand behind them.
+    pub mibs: crate::mib::Set,
+    /// Severities of notifications that differ from the built-in ones.
+    pub severities: severity::Overrides,
 }
 
 impl Config {
@@ -34,6 +42,8 @@ impl Config {
             raw: RawPolicy::default(),
             domain: DomainPolicy::default(),
             utc_offset_minutes: 0,
+            mibs: crate::mib::Set::default(),
+            severities: severity::Overrides::default(),
         }
     }
 }

@@ -180,6 +180,7 @@ mod tests {
             raw: RawPolicy::Auto,
             domain: DomainPolicy::Keep,
             utc_offset_minutes: 0,
+            ..Config::for_agent("test")
         }
     }
 

@@ -16,7 +16,9 @@
 use sha2::{Digest, Sha256};
 
 use super::device::{self, Names};
-use super::varbind::{self, List};
+use super::known::{self, Known};
+use super::octets;
+use super::varbind::{self, List, Rendering};
 use super::{Config, RawPolicy, Scratch, mib};
 use crate::decode::snmp::{
     Anomalies, Fault, Header, Notification, Oid, PduKind, TrapV1, UnreadMessage, Value, Version,
@@ -24,7 +26,7 @@ use crate::decode::snmp::{
 };
 use crate::event::{
     Agent, Base64, Device, Event, HostnameSource, Id, Kind, ParseError, RawWithheld, Rfc3339,
-    SCHEMA, SnmpPart, SnmpVersion, Text, TimeSource, TrapPdu, VarbindList,
+    SCHEMA, Severity, SnmpPart, SnmpVersion, Text, TimeSource, TrapPdu, VarbindList,
 };
 use crate::packet::{Packet, Wholeness};
 
@@ -33,6 +35,9 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 
 /// Characters of one value in `message`.
 const VALUE_CHARS_MAX: usize = 200;
+
+/// Octets of the longest UNITS in `message`; `units` in `varbinds` has all of it.
+const UNITS_BYTES_MAX: usize = 24;
 
 /// What `message` says of a variable binding that could not be read; its octets are in `varbinds`.
 const UNREADABLE: &[u8] = b"(unreadable)";
@@ -64,10 +69,17 @@ pub struct Buffers {
     list: List,
     trap_oid: Vec<u8>,
     trap_oid_text: String,
-    value: String,
+    /// The trap's OID without the 0 that a v1 trap has before its last arc.
+    without_zero: Vec<u8>,
+    /// `MODULE::name` of the trap; empty where it is not known.
+    name: String,
+    /// Where the name without its module starts.
+    short_name_at: usize,
+    /// What the MIB says of the trap, in one sentence.
+    description: String,
+    severity: Option<Severity>,
+    value: Rendering,
     anomalies: Vec<&'static str>,
-    /// The table's entry for the trap.
-    entry: Option<&'static mib::Entry>,
 }
 
 /// Makes the event of a notification, or of a packet that could not be read up to one.
@@ -90,7 +102,7 @@ pub fn event<'a>(
     let device = device_of(hostname, source, packet);
     match decoded {
         Ok(notification) => {
-            let odd = trap.fill(notification, packet.bytes);
+            let odd = trap.fill(notification, packet.bytes, config);
             trap.write_message(message);
             read(notification, odd, device, packet, config, message, trap)
         }
@@ -113,13 +125,24 @@ impl Buffers {
         self.list.named_fields = false;
         self.trap_oid.clear();
         self.trap_oid_text.clear();
+        self.without_zero.clear();
+        self.name.clear();
+        self.description.clear();
         self.anomalies.clear();
-        self.entry = None;
+        self.severity = None;
     }
 
     /// Takes over what the event needs, without secrets, and returns every anomaly.
-    fn fill(&mut self, notification: &Notification<'_>, packet: &[u8]) -> Anomalies {
+    fn fill(
+        &mut self,
+        notification: &Notification<'_>,
+        packet: &[u8],
+        config: &Config,
+    ) -> Anomalies {
         self.clear();
+        if !self.list.mibs.is_same(&config.mibs) {
+            self.list.mibs = config.mibs.clone();
+        }
         let mut odd = notification.anomalies;
         odd.add(mask::copy(packet, notification, &mut self.list.packet));
         self.list.varbinds = notification.varbinds.range();
@@ -140,7 +163,7 @@ impl Buffers {
         }
         Oid(&self.trap_oid).write(&mut self.trap_oid_text);
         self.anomalies.extend(odd.names());
-        self.entry = self.find_entry();
+        self.find_name(config);
         odd
     }
 
@@ -165,17 +188,38 @@ impl Buffers {
         }
     }
 
-    /// The table's entry for the trap.
+    /// The trap's name, sentence and severity.
     ///
     /// A v1 trap's OID has a 0 before its last arc, and that of a notification whose module never knew v1 traps with
     /// such a 0 has none (RFC 3584, section 3.2 (1)); so the form without is sought as well.
-    fn find_entry(&self) -> Option<&'static mib::Entry> {
-        if let Some(entry) = mib::exact(&self.trap_oid) {
-            return Some(entry);
+    fn find_name(&mut self, config: &Config) {
+        if let Some(enterprise) = &self.list.enterprise
+            && let Some(specific) = self.trap_oid.get(enterprise.len() + 1..)
+            && self.trap_oid.starts_with(self.list.octets(enterprise))
+        {
+            let enterprise = self.list.packet.get(enterprise.clone());
+            self.without_zero
+                .extend_from_slice(enterprise.unwrap_or_default());
+            self.without_zero.extend_from_slice(specific);
         }
-        let enterprise = self.list.enterprise.as_ref()?;
-        let specific = self.trap_oid.get(enterprise.len() + 1..)?;
-        mib::exact_child(self.list.octets(enterprise), specific)
+        let forms = [self.trap_oid.as_slice(), self.without_zero.as_slice()];
+        let known = forms
+            .into_iter()
+            .find_map(|oid| known::exact(&config.mibs, oid));
+        if let Some(known) = known {
+            known.write_name(&mut self.name);
+            self.description
+                .push_str(known.description().unwrap_or_default());
+        }
+        self.short_name_at = self.name.rfind(':').map_or(0, |colon| colon + 1);
+        let built_in = || {
+            let entry = forms.into_iter().find_map(mib::exact)?;
+            entry.severity
+        };
+        self.severity = config
+            .severities
+            .get(&self.name, &self.trap_oid_text)
+            .or_else(built_in);
     }
 
     fn vendor(&self) -> Option<&'static str> {
@@ -194,15 +238,14 @@ impl Buffers {
         })
     }
 
-    /// One line for people: `linkDown ifIndex=2 ifAdminStatus=down(2)`.
+    /// One line for people: `linkDown ifIndex=2 ifAdminStatus=down(2): A link went down`.
     fn write_message(&mut self, out: &mut Vec<u8>) {
         out.clear();
-        match self.entry {
-            Some(entry) => out.extend_from_slice(entry.short_name().as_bytes()),
-            None if self.trap_oid_text.is_empty() => out.extend_from_slice(b"trap without an OID"),
-            None => out.extend_from_slice(self.trap_oid_text.as_bytes()),
+        match self.name.get(self.short_name_at..) {
+            Some(name) if !name.is_empty() => out.extend_from_slice(name.as_bytes()),
+            _ if self.trap_oid_text.is_empty() => out.extend_from_slice(b"trap without an OID"),
+            _ => out.extend_from_slice(self.trap_oid_text.as_bytes()),
         }
-        let text = &mut self.value;
         for varbind in self.list.sent() {
             if out.len() >= MESSAGE_BYTES_MAX {
                 out.extend_from_slice(" …".as_bytes());
@@ -213,37 +256,59 @@ impl Buffers {
                 out.extend_from_slice(UNREADABLE);
                 continue;
             }
-            let entry = mib::lookup(varbind.name.0);
-            text.clear();
-            match entry {
-                Some(entry) => out.extend_from_slice(entry.short_name().as_bytes()),
-                None => {
-                    varbind.name.write(text);
-                    out.extend_from_slice(text.as_bytes());
-                }
-            }
+            let known = known::lookup(&self.list.mibs, varbind.name.0);
+            write_object(varbind.name, known.as_ref(), &mut self.value.value, out);
             out.push(b'=');
-            text.clear();
             if let Value::Unreadable(_) = varbind.value {
                 out.extend_from_slice(UNREADABLE);
                 continue;
             }
-            let shown = varbind::show(varbind.name, &varbind.value, entry, text);
+            let text = &mut self.value;
+            let shown = varbind::show(varbind.name, &varbind.value, known.as_ref(), text);
             let value = match shown.octets {
                 Some(octets) => octets.as_str().unwrap_or_default(),
-                None => text.as_str(),
+                None if text.display.is_empty() => text.value.as_str(),
+                None => text.display.as_str(),
             };
-            match shown.label {
-                Some(label) => {
-                    out.extend_from_slice(label.as_bytes());
-                    out.push(b'(');
-                    out.extend_from_slice(value.as_bytes());
-                    out.push(b')');
+            if text.label.is_empty() {
+                write_value(value, out);
+            } else {
+                out.extend_from_slice(text.label.as_bytes());
+                out.push(b'(');
+                out.extend_from_slice(value.as_bytes());
+                out.push(b')');
+            }
+            let units = known.as_ref().and_then(Known::units).unwrap_or_default();
+            if (1..=UNITS_BYTES_MAX).contains(&units.len()) && shown.number.is_some() {
+                out.push(b' ');
+                out.extend_from_slice(units.as_bytes());
+            }
+        }
+        if !self.description.is_empty() {
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(self.description.as_bytes());
+        }
+    }
+}
+
+/// The object's name without module and index; what is known only in part has its numbers behind it, and what is not
+/// known at all has nothing else.
+fn write_object(name: Oid<'_>, known: Option<&Known<'_>>, text: &mut String, out: &mut Vec<u8>) {
+    text.clear();
+    match known {
+        None => name.write(text),
+        Some(known) => {
+            text.push_str(known.short_name());
+            if known.is_place() {
+                let mut number = itoa::Buffer::new();
+                for arc in name.arcs_after(known.octets()) {
+                    text.push('.');
+                    text.push_str(number.format(arc));
                 }
-                None => write_value(value, out),
             }
         }
     }
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// One value on one line: cut, control characters as spaces, in quotes where it has blanks or is empty.
@@ -299,7 +364,7 @@ fn read<'a>(
     message: &'a [u8],
     buffers: &'a Buffers,
 ) -> Event<'a> {
-    let entry = buffers.entry;
+    let name = Some(buffers.name.as_str()).filter(|name| !name.is_empty());
     device.vendor = buffers.vendor();
     let trap_oid = Some(buffers.trap_oid_text.as_str()).filter(|text| !text.is_empty());
     let snmp = SnmpPart {
@@ -317,8 +382,8 @@ fn read<'a>(
         varbinds: VarbindList(&buffers.list),
     };
     let mut event = base(device, packet, config, message, snmp);
-    event.event_code = entry.map(|entry| entry.name).or(trap_oid).map(Text::from);
-    event.severity = entry.and_then(|entry| entry.severity);
+    event.event_code = name.or(trap_oid).map(Text::from);
+    event.severity = buffers.severity;
     event.severity_code = event.severity.map(|severity| severity as u8);
     event.parse_error = notification.fault.as_ref().map(parse_error);
     event.truncated |= odd.any_of(Anomalies::LENGTH_PAST_END);
@@ -380,7 +445,7 @@ fn withheld(unread: &UnreadMessage, packet: &[u8]) -> RawWithheld {
 
 fn hex(octets: &[u8]) -> String {
     let mut text = String::with_capacity(64);
-    varbind::hex(octets, &mut text);
+    octets::hex(octets, &mut text);
     text
 }
 

@@ -1,7 +1,7 @@
 //! Variable bindings as events show them, written one by one while the JSON is written.
 //!
 //! ```text
-//!   masked packet ──▶ VarbindText (name, index, type, value, number, label) ──▶ event::Varbind ──▶ JSON
+//!   masked packet ──known──▶ name, index and its parts, type, value, number, label ──▶ event::Varbind ──▶ JSON
 //! ```
 //!
 //! The list reads the masked copy of the packet, so that no community reaches an event by any way.
@@ -10,10 +10,14 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::ops::Range;
 
+use super::known::{self, Known};
 use super::mib;
+use super::octets::{self, Encoding, hex, is_text};
 use crate::decode::snmp::{Oid, Value, Varbind, Varbinds, mask};
 use crate::event;
-use crate::event::Text;
+use crate::event::{IndexPart, IndexParts, Text};
+use crate::mib::index::Parts;
+use crate::mib::{Set, hint};
 
 /// `snmpTrapAddress.0` and `snmpTrapEnterprise.0`, which stand for what only a v1 trap has.
 const TRAP_ADDRESS: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 3, 0];
@@ -40,13 +44,47 @@ pub(super) struct List {
     pub enterprise: Option<Range<usize>>,
     /// Whether the first `sysUpTime.0` and `snmpTrapOID.0` are fields of the event, and so not in the list.
     pub named_fields: bool,
+    /// What names are looked up in.
+    pub mibs: Set,
     text: RefCell<Buffer>,
 }
 
 #[derive(Debug, Default)]
 struct Buffer {
     oid: String,
-    value: String,
+    name: String,
+    index: Parts,
+    text: Rendering,
+}
+
+/// What one value is shown as, where it is not text already. Reused for every varbind.
+#[derive(Debug, Default)]
+pub(super) struct Rendering {
+    /// The value.
+    pub value: String,
+    /// The name of the value, or of the bits that are set; empty where there is none.
+    pub label: String,
+    /// A number by its hint; empty where there is none.
+    pub display: String,
+}
+
+impl Rendering {
+    fn clear(&mut self) {
+        self.value.clear();
+        self.label.clear();
+        self.display.clear();
+    }
+}
+
+impl event::Indexed for Parts {
+    fn part(&self, place: usize) -> Option<IndexPart<'_>> {
+        let part = self.list.get(place)?;
+        Some(IndexPart {
+            name: self.get(&part.name),
+            value: self.get(&part.value),
+            label: part.label.as_ref().map(|label| self.get(label)),
+        })
+    }
 }
 
 impl List {
@@ -94,12 +132,12 @@ impl event::Varbinds for List {
             return;
         };
         for varbind in self.sent() {
-            if !one(varbind.name, &varbind.value, &mut buffer, write) {
+            if !one(varbind.name, &varbind.value, &self.mibs, &mut buffer, write) {
                 return;
             }
         }
         for (name, value) in self.appended().into_iter().flatten() {
-            if !one(Oid(name), &value, &mut buffer, write) {
+            if !one(Oid(name), &value, &self.mibs, &mut buffer, write) {
                 return;
             }
         }
@@ -109,78 +147,91 @@ impl event::Varbinds for List {
 fn one(
     name: Oid<'_>,
     value: &Value<'_>,
+    mibs: &Set,
     buffer: &mut Buffer,
     write: &mut dyn FnMut(&event::Varbind<'_>) -> bool,
 ) -> bool {
-    let Buffer { oid, value: text } = buffer;
-    oid.clear();
-    let entry = mib::lookup(name.0);
-    let index_at = write_name(name, entry, oid);
-    text.clear();
-    let shown = show(name, value, entry, text);
+    let known = known::lookup(mibs, name.0);
+    buffer.oid.clear();
+    buffer.name.clear();
+    buffer.index.clear();
+    let mut index_at = None;
+    if let Some(known) = &known {
+        index_at = write_name(name, known.octets(), &mut buffer.oid);
+        known.write_name(&mut buffer.name);
+        known.split_index(name, &mut buffer.index);
+    } else {
+        name.write(&mut buffer.oid);
+    }
+    let shown = show(name, value, known.as_ref(), &mut buffer.text);
+    let Buffer {
+        oid,
+        name,
+        index,
+        text,
+    } = buffer;
     write(&event::Varbind {
         oid,
-        name: entry.map(|entry| entry.name),
+        name: known.map(|_| name.as_str()),
         index: index_at.and_then(|at| oid.get(at..)),
+        index_parts: (!index.list.is_empty()).then_some(IndexParts(index)),
         r#type: shown.r#type,
-        value: shown.octets.unwrap_or(Text(text.as_bytes())),
-        encoding: shown.encoding,
+        value: shown.octets.unwrap_or(Text(text.value.as_bytes())),
+        encoding: shown.encoding.map(Encoding::as_str),
         number: shown.number,
-        label: shown.label,
+        label: Some(text.label.as_str()).filter(|label| !label.is_empty()),
+        display: Some(text.display.as_str()).filter(|display| !display.is_empty()),
+        units: known.as_ref().and_then(Known::units),
     })
 }
 
-/// Appends the dotted name and says where its index starts.
-fn write_name(name: Oid<'_>, entry: Option<&mib::Entry>, out: &mut String) -> Option<usize> {
-    let Some(entry) = entry else {
-        name.write(out);
-        return None;
-    };
-    out.push_str(entry.oid);
+/// Appends the dotted name, whose first `octets` are known, and says where its index starts.
+fn write_name(name: Oid<'_>, octets: usize, out: &mut String) -> Option<usize> {
+    Oid(name.0.get(..octets)?).write(out);
     let known = out.len();
     let mut number = itoa::Buffer::new();
-    for arc in name.arcs_after(entry.ber().len()) {
+    for arc in name.arcs_after(octets) {
         out.push('.');
         out.push_str(number.format(arc));
     }
     (out.len() > known).then_some(known + 1)
 }
 
-/// A value as an event shows it.
+/// A value as an event shows it, beside what was written to a [`Rendering`].
 pub(super) struct Shown<'v> {
     pub r#type: &'static str,
-    /// Octets that are text already; where `None`, the text was written to the buffer.
+    /// Octets that are text already; where `None`, the text is in the rendering.
     pub octets: Option<Text<'v>>,
-    pub encoding: Option<&'static str>,
+    pub encoding: Option<Encoding>,
     pub number: Option<f64>,
-    pub label: Option<&'static str>,
 }
 
 /// Shows one value, writing to `out` what is not text already.
 ///
-/// Octets are shown as they are where they are printable UTF-8, else in lower-case hex without separators.
+/// Octets are shown as the MIB says, else as they are where they are printable UTF-8, else in lower-case hex without
+/// separators.
 pub(super) fn show<'v>(
     name: Oid<'_>,
     value: &Value<'v>,
-    entry: Option<&'static mib::Entry>,
-    out: &mut String,
+    known: Option<&Known<'_>>,
+    out: &mut Rendering,
 ) -> Shown<'v> {
+    out.clear();
     let mut shown = Shown {
         r#type: type_name(value),
         octets: None,
         encoding: None,
         number: None,
-        label: None,
     };
     if mask::is_trap_community(name) {
-        out.push_str(MASK);
+        out.value.push_str(MASK);
         return shown;
     }
     match *value {
         Value::Integer(number) | Value::OpaqueInteger64(number) => {
-            out.push_str(itoa::Buffer::new().format(number));
+            out.value.push_str(itoa::Buffer::new().format(number));
             shown.number = (number.unsigned_abs() <= EXACT_MAX).then_some(number as f64);
-            shown.label = entry.and_then(|entry| entry.label(number));
+            describe(number, known, out);
         }
         Value::Counter32(number)
         | Value::Gauge32(number)
@@ -189,43 +240,72 @@ pub(super) fn show<'v>(
         | Value::UInteger32(number)
         | Value::OpaqueCounter64(number)
         | Value::OpaqueUnsigned64(number) => {
-            out.push_str(itoa::Buffer::new().format(number));
+            out.value.push_str(itoa::Buffer::new().format(number));
             shown.number = (number <= EXACT_MAX).then_some(number as f64);
+            if let Ok(number) = i64::try_from(number) {
+                describe(number, known, out);
+            }
         }
         Value::OpaqueFloat(number) => {
-            let _ = write!(out, "{number}");
+            let _ = write!(out.value, "{number}");
             shown.number = number.is_finite().then_some(f64::from(number));
         }
         Value::OpaqueDouble(number) => {
-            let _ = write!(out, "{number}");
+            let _ = write!(out.value, "{number}");
             shown.number = number.is_finite().then_some(number);
         }
-        Value::ObjectIdentifier(oid) => oid.write(out),
+        Value::ObjectIdentifier(oid) => oid.write(&mut out.value),
         Value::IpAddress(octets) => {
             for (place, octet) in octets.into_iter().enumerate() {
                 if place > 0 {
-                    out.push('.');
+                    out.value.push('.');
                 }
-                out.push_str(itoa::Buffer::new().format(octet));
+                out.value.push_str(itoa::Buffer::new().format(octet));
             }
         }
         Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
-        Value::OctetString(octets)
-            if is_text(octets) && entry.is_none_or(|e| e.octets == mib::Octets::AsTheyAre) =>
-        {
-            shown.octets = Some(Text(octets));
-            shown.encoding = Some("text");
+        Value::OctetString(octets) => {
+            let encoding = write_octets(octets, known, out);
+            shown.octets = (encoding == Encoding::Text).then_some(Text(octets));
+            shown.encoding = Some(encoding);
         }
-        Value::OctetString(octets)
-        | Value::Opaque(octets)
+        Value::Opaque(octets)
         | Value::NsapAddress(octets)
         | Value::Unknown(octets)
         | Value::Unreadable(octets) => {
-            hex(octets, out);
-            shown.encoding = Some("hex");
+            hex(octets, &mut out.value);
+            shown.encoding = Some(Encoding::Hex);
         }
     }
     shown
+}
+
+/// The name of a number, or how its hint shows it.
+fn describe(number: i64, known: Option<&Known<'_>>, out: &mut Rendering) {
+    let Some(known) = known else { return };
+    if let Some(label) = known.entry().and_then(|entry| entry.label(number)) {
+        return out.label.push_str(label);
+    }
+    let Some(syntax) = known.syntax() else { return };
+    match (syntax.label(number), syntax.hint()) {
+        (Some(label), _) => out.label.push_str(label),
+        (None, Some(hint)) => {
+            hint::integer(hint, number, &mut out.display);
+        }
+        (None, None) => {}
+    }
+}
+
+fn write_octets(octets: &[u8], known: Option<&Known<'_>>, out: &mut Rendering) -> Encoding {
+    if let Some(syntax) = known.and_then(Known::syntax) {
+        return octets::write(octets, &syntax, &mut out.value, &mut out.label);
+    }
+    let entry = known.and_then(Known::entry);
+    if is_text(octets) && entry.is_none_or(|entry| entry.octets == mib::Octets::AsTheyAre) {
+        return Encoding::Text;
+    }
+    hex(octets, &mut out.value);
+    Encoding::Hex
 }
 
 fn type_name(value: &Value<'_>) -> &'static str {
@@ -252,21 +332,5 @@ fn type_name(value: &Value<'_>) -> &'static str {
         Value::EndOfMibView => "endOfMibView",
         Value::Unknown(_) => "unknown",
         Value::Unreadable(_) => "unreadable",
-    }
-}
-
-/// Whether octets are printable UTF-8; line ends and tabs are, other control characters are not.
-fn is_text(octets: &[u8]) -> bool {
-    let printable = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    let is_plain = octets.iter().all(|octet| (0x20..0x7f).contains(octet));
-    is_plain || std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(printable))
-}
-
-/// Appends lower-case hex without separators.
-pub(super) fn hex(octets: &[u8], out: &mut String) {
-    for &octet in octets {
-        for digit in [octet >> 4, octet & 0xf] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
     }
 }

@@ -5,10 +5,12 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use trapline::mib;
 use trapline::normalize;
 use trapline::packet::{Listener, Packet, Peer, Protocol, Sink, Transport, Wholeness};
 use trapline::pipeline::{Pipeline, Settings};
@@ -57,29 +59,70 @@ const TRAP: &str = "3081a3020101040e64656d6f2d636f6d6d756e697479a7818d020444549c
 030043030663a33017060a2b06010603010104010006092b0601060301010503300f060a2b060102010202010102020102300f060a2b0601020102\
 02010702020101300f060a2b0601020102020108020201023020060a2b06010201020201020204124769676162697445746865726e6574302f32";
 
+/// exampleAlarm of TRAPLINE-EXAMPLE-MIB (`fixtures/mibs`): five varbinds, two with an index of five parts.
+const ALARM: &str = "3081e4020101040e64656d6f2d636f6d6d756e697479a781ce0201070201000201003081c2300e06082b06010201010300430230\
+393018060a2b060106030101040100060a2b0601040181fd5900013011060b2b0601040181fd590101000202019b3010060b2b06\
+01040181fd590102000201ff301a060b2b0601040181fd59010400040b07ea0b15020e07012b0100302c06222b0601040181fd59\
+0105010301040a000001001b21812a813b814c0a0000096574680406001b21aabbcc302706222b0601040181fd59010501060104\
+0a000001001b21812a813b814c0a000009657468020102";
+
 fn main() {
     println!(
         "\nstages: packet to spool on one thread, {ROUNDS} messages each, CPU time, best of 5"
     );
-    let trap: Vec<u8> = TRAP
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
-        .collect();
+    let plain = || normalize::Config::for_agent("bench");
     let rfc5424 = message::message(4711, 300);
     measure(
         "RFC 5424, 300 bytes, 1 SD element",
         Protocol::Syslog,
         &rfc5424,
+        plain(),
     );
     measure(
         "RFC 3164, Linux",
         Protocol::Syslog,
         b"<13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts /etc/cron.hourly)",
+        plain(),
     );
-    measure("Cisco IOS", Protocol::Syslog, CISCO);
-    measure("SNMPv2c linkDown, 4 varbinds", Protocol::Snmp, &trap);
+    measure("Cisco IOS", Protocol::Syslog, CISCO, plain());
+    measure(
+        "SNMPv2c linkDown, 4 varbinds",
+        Protocol::Snmp,
+        &octets(TRAP),
+        plain(),
+    );
+    measure(
+        "SNMPv2c, 5 varbinds, built-in names only",
+        Protocol::Snmp,
+        &octets(ALARM),
+        plain(),
+    );
+    measure(
+        "SNMPv2c, 5 varbinds, names of a MIB file",
+        Protocol::Snmp,
+        &octets(ALARM),
+        normalize::Config {
+            mibs: mibs(),
+            ..plain()
+        },
+    );
     decode_only(&rfc5424);
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
+
+/// The names of our own module, as a compiled file.
+fn mibs() -> mib::Set {
+    let module =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mibs/TRAPLINE-EXAMPLE-MIB.txt");
+    let compiled = mib::compile::compile(&[module], false).expect("the module compiles");
+    let octets = mib::format::write(&compiled.definitions, 0).expect("a file");
+    mib::Set::of(mib::Mibdb::from_bytes(&octets).expect("a whole file"))
 }
 
 /// CPU time of this thread so far: what a stage costs, however busy the machine is with other things.
@@ -125,7 +168,7 @@ fn best_ns(mut work: impl FnMut()) -> f64 {
     (0..5).map(|_| run(&mut work)).fold(f64::MAX, f64::min)
 }
 
-fn measure(name: &str, protocol: Protocol, bytes: &[u8]) {
+fn measure(name: &str, protocol: Protocol, bytes: &[u8], normalize: normalize::Config) {
     let config = route::Config {
         topics: route::Config::TOPICS_DEFAULT.map(String::from),
         payload_bytes_max: route::Config::PAYLOAD_BYTES_MAX_DEFAULT,
@@ -137,7 +180,7 @@ fn measure(name: &str, protocol: Protocol, bytes: &[u8]) {
         topics: config.lanes(),
     }));
     let router = Arc::new(Router::new(&config, "bench", &Boot::at(UnixMicros::now())));
-    let settings = Arc::new(Settings::new(normalize::Config::for_agent("bench")));
+    let settings = Arc::new(Settings::new(normalize));
     let mut pipeline = Pipeline::new(spool.clone(), router, settings);
     let listener = Listener {
         index: 0,

@@ -2,7 +2,7 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "check",
     "demo",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 11] = [
     "spool cat",
     "spool export",
     "spool requeue",
+    "mib",
     "status",
 ];
 

@@ -4,6 +4,7 @@
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
 //! - [`spool`]: spools on disk, whole and damaged, looked at and sent again.
+//! - [`mib`]: modules compiled, looked up, listed, and used by `explain`.
 //! - [`start`]: ports that are taken or not permitted, a status page without its port.
 //! - [`status`]: the running agent, and none.
 //! - [`stop`]: signals, and readers that do not read.
@@ -13,6 +14,7 @@
 mod check;
 mod explain;
 mod help;
+mod mib;
 mod process;
 mod spool;
 mod start;

@@ -19,10 +19,9 @@ const TRAP_COMMUNITY: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 4, 0];
 
 fn config(raw: RawPolicy) -> Config {
     Config {
-        agent_id: "test".to_owned(),
         raw,
         domain: DomainPolicy::Keep,
-        utc_offset_minutes: 0,
+        ..Config::for_agent("test")
     }
 }
 
@@ -254,7 +253,7 @@ fn a_message_is_one_line_of_bounded_length() {
 fn shows(event: &str, secret: &[u8]) -> bool {
     let holds = |text: &[u8]| memchr::memmem::find(text, secret).is_some();
     let mut hex = String::new();
-    varbind::hex(secret, &mut hex);
+    octets::hex(secret, &mut hex);
     let parsed: Json = serde_json::from_str(event).unwrap();
     let raw = parsed["raw_base64"].as_str().unwrap_or_default();
     let mut strings = Vec::new();

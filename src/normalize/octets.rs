@@ -1,0 +1,101 @@
+//! Octets → text, as the MIB says or as they look.
+//!
+//! ```text
+//!  DateAndTime ─▶ RFC 3339      "date"          BITS ─▶ hex, and the names of the bits that are set
+//!  DISPLAY-HINT ▶ by the hint   "hint"          hint "255a", or none: as they are where printable, "text"
+//!  InetAddress ─▶ address       "hint"          all else, and what does not fit: "hex"
+//! ```
+
+use crate::mib::format::{Base, Convention};
+use crate::mib::reader::Syntax;
+use crate::mib::{date, hint, index};
+
+/// Bits of one value that are named: more than any BITS has (RFC 2578, section 7.1.4, advises 128 at most).
+const BITS_MAX: usize = 1024;
+
+/// How octets were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// They are text already; nothing was written.
+    Text,
+    /// In hex.
+    Hex,
+    /// As the MIB's DISPLAY-HINT says.
+    Hint,
+    /// As RFC 3339.
+    Date,
+}
+
+impl Encoding {
+    /// As events write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Encoding::Text => "text",
+            Encoding::Hex => "hex",
+            Encoding::Hint => "hint",
+            Encoding::Date => "date",
+        }
+    }
+}
+
+/// Shows octets of an object that a MIB file knows: to `out`, unless they are text; names of bits to `label`.
+pub(super) fn write(
+    octets: &[u8],
+    syntax: &Syntax<'_>,
+    out: &mut String,
+    label: &mut String,
+) -> Encoding {
+    if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
+        return Encoding::Date;
+    }
+    if syntax.convention == Convention::InetAddress && index::inet_address(octets, None, out) {
+        return Encoding::Hint;
+    }
+    if syntax.base == Base::Bits {
+        hex(octets, out);
+        write_bits(octets, syntax, label);
+        return Encoding::Hex;
+    }
+    let by_hint = syntax.hint().filter(|hint| !hint::is_text(hint));
+    match by_hint {
+        Some(hint) if !octets.is_empty() && hint::octets(hint, octets, out) => Encoding::Hint,
+        None if is_text(octets) => Encoding::Text,
+        _ => {
+            hex(octets, out);
+            Encoding::Hex
+        }
+    }
+}
+
+/// Names the bits that are set, the first bit being the highest of the first octet (RFC 3417, section 8). A bit without
+/// a name is its number.
+fn write_bits(octets: &[u8], syntax: &Syntax<'_>, label: &mut String) {
+    for (place, octet) in octets.iter().enumerate().take(BITS_MAX / 8) {
+        for bit in (0..8).filter(|bit| octet & (0x80 >> bit) != 0) {
+            if !label.is_empty() {
+                label.push(',');
+            }
+            let number = place * 8 + bit;
+            match syntax.label(number as i64) {
+                Some(name) => label.push_str(name),
+                None => label.push_str(itoa::Buffer::new().format(number)),
+            }
+        }
+    }
+}
+
+/// Whether octets are printable UTF-8; line ends and tabs are, other control characters are not.
+pub(super) fn is_text(octets: &[u8]) -> bool {
+    let printable = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    let is_plain = octets.iter().all(|octet| (0x20..0x7f).contains(octet));
+    is_plain || std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(printable))
+}
+
+/// Appends lower-case hex without separators.
+pub(super) fn hex(octets: &[u8], out: &mut String) {
+    for &octet in octets {
+        for digit in [octet >> 4, octet & 0xf] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+}
