@@ -36,6 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "spool",
             "status",
             "time",
+            "usm",
         ],
     ),
     ("decode", &["time"]),
@@ -58,6 +59,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "route",
             "spool",
             "time",
+            "usm",
         ],
     ),
     ("produce", &["observe", "record", "spool", "time"]),
@@ -71,6 +73,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("status", &["observe"]),
     ("time", &[]),
+    ("usm", &["decode"]),
 ];
 
 /// Crates that only one stage may name, and where.
