@@ -7,6 +7,7 @@
 //! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, and the
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
+mod engine;
 mod losses;
 mod picture;
 
@@ -35,6 +36,7 @@ use crate::spool::{self, Spool, WriterStop};
 use crate::status;
 use crate::time::UnixMicros;
 
+use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
 
@@ -60,6 +62,7 @@ pub struct Agent {
     config: Resolved,
     spool: Arc<Spool>,
     settings: Arc<Settings>,
+    snmp: KeptAccess,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
     producer_heartbeat: Arc<Heartbeat>,
@@ -122,7 +125,11 @@ impl Agent {
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
-        let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
+        let snmp = KeptAccess::open(&config.snmp, &config.state_folder, config.engine_id);
+        let pipeline = || {
+            Pipeline::new(spool.clone(), router.clone(), settings.clone())
+                .with_access(snmp.access.clone())
+        };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
         let observer = Arc::new(Observer {
@@ -140,6 +147,7 @@ impl Agent {
             listeners: hearing.states,
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
+            snmp: snmp.access.clone(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
         let mut agent = Agent {
@@ -147,6 +155,7 @@ impl Agent {
             config,
             spool,
             settings,
+            snmp,
             heartbeats,
             stop,
             receivers,
@@ -191,6 +200,7 @@ impl Agent {
         for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
             drops.poll();
         }
+        self.snmp.tick(Instant::now());
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         losses.say(&self.ledger(), Instant::now());
@@ -227,6 +237,7 @@ impl Agent {
     pub fn reload(&mut self, new: Resolved) -> config::Reload {
         let difference = config::difference(&self.config, &new);
         self.settings.replace(new.normalize.clone());
+        self.snmp.access.replace(&new.snmp);
         for ear in &self.ears {
             if let Some(listener) = new
                 .listeners
@@ -244,6 +255,7 @@ impl Agent {
             .succeeded
             .fetch_add(1, Ordering::Relaxed);
         self.config.normalize = new.normalize;
+        self.config.snmp = new.snmp;
         self.config.log = new.log;
         self.config.listeners = new.listeners;
         difference
@@ -259,6 +271,7 @@ impl Agent {
     /// is returned.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
+        self.snmp.close();
         self.wait_for_writer();
         self.drain(cut_short);
         let left = self.spool.abandon();

@@ -245,6 +245,15 @@ pub fn one_event(
     packet: &Packet<'_>,
     config: &normalize::Config,
 ) -> Result<serde_json::Value, Reason> {
+    one_event_with(packet, config, SnmpAccess::nobody())
+}
+
+/// The same with communities and SNMPv3 users.
+pub fn one_event_with(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: SnmpAccess,
+) -> Result<serde_json::Value, Reason> {
     let route = crate::route::Config::default();
     let spool = Arc::new(Spool::new(&crate::spool::Config {
         bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
@@ -261,7 +270,8 @@ pub fn one_event(
         spool.clone(),
         router,
         Arc::new(Settings::new(config.clone())),
-    );
+    )
+    .with_access(Arc::new(access));
     if let Outcome::Rejected(reason) = pipeline.take(packet).outcome {
         return Err(reason);
     }

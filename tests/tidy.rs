@@ -29,6 +29,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "normalize",
             "observe",
             "packet",
+            "pipeline::AccessConfig",
+            "pipeline::Communities",
             "produce",
             "receive",
             "record",

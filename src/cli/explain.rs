@@ -17,6 +17,7 @@ use crate::decode::snmp;
 use crate::normalize;
 use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
 use crate::pipeline;
+use crate::pipeline::AccessConfig;
 use crate::time::UnixMicros;
 
 /// The longest message that is read: more than any datagram, and more than the default frame limit.
@@ -42,6 +43,9 @@ pub(super) struct Arguments {
     /// Read it as this protocol
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     protocol: Option<ProtocolArgument>,
+    /// The configuration whose SNMPv3 users are tried [default: none]
+    #[arg(short, long, value_name = "FILE", env = "TRAPLINE_CONFIG")]
+    config: Option<PathBuf>,
     /// The sender's address
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     peer: IpAddr,
@@ -74,10 +78,22 @@ enum ExplainError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let access = match arguments
+        .config
+        .as_deref()
+        .map(|file| super::run::load(Some(file)))
+    {
+        None => AccessConfig::default(),
+        Some(Ok(loaded)) => loaded.config.snmp,
+        Some(Err(problems)) => {
+            super::print_problems(&problems);
+            return ExitCode::from(super::EXIT_USAGE);
+        }
+    };
     match bytes(arguments) {
         Ok(bytes) => {
             let mut output = Output::default();
-            write!(output, "{}", explain(&bytes, arguments));
+            write!(output, "{}", explain(&bytes, arguments, &access));
             output.end()
         }
         Err(error) => {
@@ -156,7 +172,7 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-fn explain(bytes: &[u8], arguments: &Arguments) -> String {
+fn explain(bytes: &[u8], arguments: &Arguments, access: &AccessConfig) -> String {
     let protocol = match arguments.protocol {
         Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
@@ -174,9 +190,11 @@ fn explain(bytes: &[u8], arguments: &Arguments) -> String {
     };
     let fields = match protocol {
         Protocol::Syslog => super::fields::syslog(bytes),
+        Protocol::Snmp if snmp::v3::is_v3(bytes) => super::secured::steps(bytes, access),
         Protocol::Snmp => super::fields::snmp(bytes),
     };
-    let event = match pipeline::one_event(&packet, &config) {
+    let access = super::secured::access(bytes, access);
+    let event = match pipeline::one_event_with(&packet, &config, access) {
         Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",

@@ -13,6 +13,7 @@ mod explain;
 mod fields;
 mod output;
 mod run;
+mod secured;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

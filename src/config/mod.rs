@@ -28,6 +28,7 @@ mod resolve;
 pub mod schema;
 mod secret;
 mod size;
+mod snmp;
 mod value;
 
 pub use environment::of_process;

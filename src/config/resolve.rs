@@ -3,6 +3,7 @@
 //! ```text
 //!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
 //!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
+//!      ──▶ snmp ──────────▶ snmp::resolve
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
 //!      ──▶ [[listener]] ──▶ listener::resolve
@@ -10,6 +11,7 @@
 //!
 //! Pure but for the files that values name (secrets, certificates), which are read here.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kafka;
@@ -17,14 +19,17 @@ use super::listener;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::size;
+use super::snmp;
 use crate::event::Kind;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
+use crate::pipeline::AccessConfig;
 use crate::produce;
 use crate::receive;
 use crate::route;
 use crate::spool::{self, WhenFull};
 use crate::status;
+use crate::usm::EngineKey;
 
 /// The whole configuration, ready for use.
 #[derive(Debug, Clone)]
@@ -33,6 +38,12 @@ pub struct Resolved {
     pub normalize: normalize::Config,
     /// For the route stage.
     pub route: route::Config,
+    /// Who may send SNMP, for the pipelines.
+    pub snmp: AccessConfig,
+    /// Where the agent keeps what it learns of SNMPv3 engines, and its own engine.
+    pub state_folder: PathBuf,
+    /// The engine ID that the operator chose.
+    pub engine_id: Option<EngineKey>,
     /// For the spool.
     pub spool: spool::Config,
     /// For the produce stage.
@@ -79,6 +90,8 @@ pub(super) fn resolve(
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
     let normalize = normalize(&mut reader, surroundings.host_name);
+    let state_folder = snmp::state_folder(&mut reader);
+    let engine_id = snmp::own_engine_id(&mut reader);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
     let log = log(&mut reader);
@@ -90,9 +103,13 @@ pub(super) fn resolve(
         &route,
         findings,
     );
+    let snmp = snmp::resolve(raw, surroundings.file_mode, findings);
     Resolved {
         normalize,
         route,
+        snmp,
+        state_folder,
+        engine_id,
         spool,
         produce,
         listeners,

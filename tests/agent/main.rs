@@ -6,6 +6,7 @@
 //! - [`crash`]: kill -9 again and again, on one spool.
 //! - [`faults`]: brokers that go, hang and come back; outages longer than memory; disks that fail.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
+//! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
@@ -15,6 +16,7 @@ mod faults;
 mod hostile;
 mod lifecycle;
 mod senders;
+mod snmpv3;
 mod syslog;
 mod topics;
 
