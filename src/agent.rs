@@ -237,7 +237,9 @@ impl Agent {
     pub fn reload(&mut self, new: Resolved) -> config::Reload {
         let difference = config::difference(&self.config, &new);
         self.settings.replace(new.normalize.clone());
-        self.snmp.access.replace(&new.snmp);
+        if self.config.snmp != new.snmp {
+            self.snmp.access.replace(&new.snmp);
+        }
         for ear in &self.ears {
             if let Some(listener) = new
                 .listeners

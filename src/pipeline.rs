@@ -14,6 +14,7 @@ mod secured;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::decode::snmp::{Notification, PduKind};
 use crate::decode::{snmp, syslog};
 use crate::event::Event;
 use crate::normalize::device::NoNames;
@@ -143,20 +144,9 @@ impl Pipeline {
             if !self.access.permits(community.unwrap_or_default()) {
                 return rejected(Reason::CommunityNotAllowed);
             }
-            if notification.kind == snmp::PduKind::Inform {
-                let message = packet.bytes.get(..notification.end);
-                let fingerprint = self.repeats.fingerprint((secured::sender(packet), message));
-                if let Some(record) = self.repeats.find(fingerprint, packet.received) {
-                    let is_written = snmp::response(packet.bytes, notification, &mut self.reply);
-                    return Verdict {
-                        reply: is_written.then_some(Reply {
-                            bytes: &self.reply,
-                            after: Some(record),
-                        }),
-                        ..rejected(Reason::Duplicate)
-                    };
-                }
-                repeat = Some(fingerprint);
+            repeat = self.fingerprint(packet, notification);
+            if let Some(record) = repeat.and_then(|it| self.repeats.find(it, packet.received)) {
+                return self.answer_again(packet, notification, record);
             }
         }
         let mut event = normalize::trap::event(
@@ -187,6 +177,31 @@ impl Pipeline {
                 bytes: &self.reply,
                 after: Some(record),
             }),
+        }
+    }
+
+    /// By which a repeated inform of v2c is known.
+    fn fingerprint(&self, packet: &Packet<'_>, notification: &Notification<'_>) -> Option<u64> {
+        let message = packet.bytes.get(..notification.end);
+        let is_inform = notification.kind == PduKind::Inform;
+        is_inform.then(|| self.repeats.fingerprint((secured::sender(packet), message)))
+    }
+
+    /// The event of a repeated inform exists already.
+    fn answer_again(
+        &mut self,
+        packet: &Packet<'_>,
+        notification: &Notification<'_>,
+        record: (LaneId, Number),
+    ) -> Verdict<'_> {
+        let is_written = snmp::response(packet.bytes, notification, &mut self.reply);
+        let reply = is_written.then_some(Reply {
+            bytes: &self.reply,
+            after: Some(record),
+        });
+        Verdict {
+            reply,
+            ..rejected(Reason::Duplicate)
         }
     }
 }

@@ -220,7 +220,7 @@ fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
     let disk = disk_spool(reader, kind == "disk");
     if disk.is_none() {
         let at = reader.place("spool.kind");
-        let text = "the spool is in memory: what it holds is gone when the process ends";
+        let text = "the spool is in memory: what it holds is gone when the process ends, events of informs that were answered too";
         reader.findings.warn(&at, "spool.kind", text);
     }
     let bytes_max = match &disk {

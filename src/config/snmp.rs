@@ -19,13 +19,12 @@ use super::problem::Place;
 use super::raw::{Raw, RawUser};
 use super::reader::{Findings, Reader};
 use super::secret::Secret;
-use crate::decode::snmp::SecurityLevel;
 use crate::pipeline::{AccessConfig, Communities};
 use crate::usm::auth::AuthProtocol;
 use crate::usm::keys::{Key, PASSPHRASE_BYTES_MIN, Passphrase};
 use crate::usm::privacy::PrivProtocol;
 use crate::usm::users::{Credential, ExtensionPolicy, SECRETS_MAX};
-use crate::usm::{self, EngineKey, FailedPolicy, UserConfig, WindowPolicy, stored};
+use crate::usm::{self, EngineKey, FailedPolicy, SecurityLevel, UserConfig, WindowPolicy, stored};
 
 /// Where state is kept unless something else is said. The package's unit makes the folder above it.
 const STATE_FOLDER_DEFAULT: &str = "/var/lib/trapline/state";
@@ -143,6 +142,7 @@ fn users(
         let nth = named.entry(name).or_default();
         *nth += 1;
         let shown = match *nth {
+            _ if name.is_empty() => format!("[{}]", users.len() + 1),
             1 => name.to_owned(),
             nth => format!("{name}({nth})"),
         };
@@ -283,7 +283,7 @@ impl Keys {
         let password = self.secret(reader, self.password, self.password_file);
         let key = self.secret(reader, self.key, self.key_file);
         let Some(key_bytes) = key_bytes else {
-            if password.is_some() || key.is_some() {
+            if (password.is_some() || key.is_some()) && !reader.is_broken() {
                 let text = format!("there is a secret, and {} is not set", last(self.protocol));
                 let advice = "name the protocol that the devices use, or take the secret out";
                 reader.problem_text(self.password, text, advice);

@@ -46,7 +46,7 @@ impl Communities {
 }
 
 /// What a configuration says about SNMP.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
     /// For v1 and v2c.
     pub communities: Communities,

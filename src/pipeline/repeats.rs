@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{HashMap, RandomState};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use crate::record::{LaneId, Number};
 use crate::time::UnixMicros;
@@ -32,9 +32,7 @@ pub(super) struct Repeats {
 impl Repeats {
     /// The fingerprint of a message. Its keys are random, so nobody can make two that are alike.
     pub fn fingerprint(&self, parts: impl Hash) -> u64 {
-        let mut hasher = self.keys.build_hasher();
-        parts.hash(&mut hasher);
-        hasher.finish()
+        self.keys.hash_one(parts)
     }
 
     /// The record of the same message, if it came lately.

@@ -215,3 +215,6 @@ fn reason(refusal: Refusal) -> Reason {
         Refusal::DecryptionError => Reason::DecryptionError,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::decode::snmp::v3::{self, Data, Message, ScopedPdu, Security, SecurityLevel};
+use crate::decode::snmp::v3::{self, Data, Message, ScopedPdu, Security};
 use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage, Version};
 
 use answer::Own;
@@ -39,6 +39,7 @@ use privacy::Nonce;
 use users::{Secret, SecretId, Users};
 use window::{EngineClock, Excuse, Standing};
 
+pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;
 pub use engines::{ENGINES_MAX, EngineKey, LocalKeys};
 pub use refusal::{Refusal, Stats};
@@ -137,6 +138,10 @@ struct Judge {
 
 /// What is said of a message.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box would be an allocation for each message"
+)]
 pub enum Verdict<'s> {
     /// It is what it says to be, as far as its level proves it.
     Accepted(Accepted<'s>),
@@ -246,7 +251,6 @@ impl Usm {
         plain: &'s mut Vec<u8>,
     ) -> Result<Verdict<'s>, UnreadMessage> {
         let judge = self.judge();
-        let is_own = message.engine_id == self.own.id.octets();
         if message.engine_id.is_empty() && message.is_reportable {
             let report = self.report(message, Refusal::UnknownEngineId, None, source, now);
             return Ok(Verdict::Discovery(report));
@@ -255,17 +259,38 @@ impl Usm {
         else {
             return Ok(self.refuse(message, Refusal::UnknownEngineId, None, source, now));
         };
-        let fitting = match self.authenticate(&judge, message, engine, source, now) {
-            Ok(fitting) => fitting,
+        match self.authenticate(&judge, message, engine, source, now) {
+            Ok(fitting) => {
+                let policy = judge.time_window;
+                self.take_authenticated(message, engine, fitting, policy, source, now, plain)
+            }
             Err(None) => {
                 self.stats.limited.fetch_add(1, Ordering::Relaxed);
-                return Ok(Verdict::Limited);
+                Ok(Verdict::Limited)
             }
-            Err(Some(reason)) => return Ok(self.refuse(message, reason, None, source, now)),
-        };
+            Err(Some(reason)) => Ok(self.refuse(message, reason, None, source, now)),
+        }
+    }
+
+    /// What follows once the digest held, or none was asked for.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another fact of the message"
+    )]
+    fn take_authenticated<'s>(
+        &self,
+        message: &Message<'s>,
+        engine: EngineKey,
+        fitting: Option<Fitting>,
+        policy: WindowPolicy,
+        source: IpAddr,
+        now: Moment,
+        plain: &'s mut Vec<u8>,
+    ) -> Result<Verdict<'s>, UnreadMessage> {
+        let is_own = message.engine_id == self.own.id.octets();
         let keys = fitting.as_ref().map(|fitting| Arc::clone(&fitting.keys));
         let standing = match fitting {
-            Some(_) => self.standing(&judge, message, &engine, is_own, now),
+            Some(_) => self.standing(policy, message, &engine, is_own, now),
             None => Standing::Within,
         };
         if standing == Standing::Outside {
@@ -361,7 +386,7 @@ impl Usm {
 
     fn standing(
         &self,
-        judge: &Judge,
+        policy: WindowPolicy,
         message: &Message<'_>,
         engine: &EngineKey,
         is_own: bool,
@@ -381,13 +406,7 @@ impl Usm {
         }
         let known = lock(&self.engines).clock(engine);
         let (boots, time) = (message.boots, message.time);
-        window::judge(
-            known.as_ref(),
-            boots,
-            time,
-            now.seconds(),
-            judge.time_window,
-        )
+        window::judge(known.as_ref(), boots, time, now.seconds(), policy)
     }
 
     /// Keeps what an accepted message taught, and returns its keys, now complete.
@@ -664,6 +683,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+mod corpus_tests;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]

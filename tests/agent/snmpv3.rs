@@ -1,6 +1,7 @@
 //! SNMPv3 with net-snmp's own tools: every protocol, level and kind, rotations, failures, repeats, restarts.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -93,6 +94,7 @@ impl User {
         let mut command = tool(program, "snmp");
         command
             .env("MIBS", "")
+            .env("SNMP_PERSISTENT_DIR", own_state())
             .args(["-v3", "-u", &self.name, "-l", self.level()]);
         if let Some(protocol) = self.auth {
             command.args(["-a", protocol, "-A", auth]);
@@ -109,6 +111,13 @@ impl User {
         command.args(["1.3.6.1.2.1.2.2.1.2.2", "s"]);
         command
     }
+}
+
+/// Where net-snmp keeps its own engine: a folder for each test, since its tools do not expect to run side by side.
+fn own_state() -> PathBuf {
+    let test = std::thread::current().id();
+    let name = format!("net-snmp-{}-{test:?}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 fn settings(broker: &Broker, topic: &str, more: &str) -> Settings {
@@ -267,6 +276,7 @@ fn rejected_failures_are_counted_by_reason_and_make_no_event() {
     for community in ["plant3d-1", "plant3d-2"] {
         run(tool("snmptrap", "snmp")
             .env("MIBS", "")
+            .env("SNMP_PERSISTENT_DIR", own_state())
             .args(["-v2c", "-c", community])
             .arg(address.to_string())
             .args(["12345", LINK_DOWN, "1.3.6.1.2.1.2.2.1.2.2", "s", community]));
@@ -335,6 +345,7 @@ fn an_inform_that_is_repeated_is_answered_again_and_is_one_event() {
     run(user.send("snmpinform", relay.address).args(["v3 once"]));
     run(tool("snmpinform", "snmp")
         .env("MIBS", "")
+        .env("SNMP_PERSISTENT_DIR", own_state())
         .args(["-v2c", "-c", "plant3d", "-r", "3", "-t", "1"])
         .arg(relay.address.to_string())
         .args(["12345", LINK_DOWN, "1.3.6.1.2.1.2.2.1.2.2", "s", "v2c once"]));
