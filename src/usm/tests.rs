@@ -337,7 +337,7 @@ fn an_inform_is_led_to_our_engine_and_time_and_is_answered_as_it_was_protected()
             "so that it can be believed"
         );
         let keys = LocalKeys::new(
-            &Users::new(&[device.config()], 0)
+            Users::new(&[device.config()], 0)
                 .secrets(b"fleet", &OWN)
                 .next()
                 .unwrap(),

@@ -146,7 +146,7 @@ fn every_protocol_and_level_arrives_as_trap_and_as_inform() {
     let folder = tempfile::tempdir().expect("a folder");
     let users = User::every();
     let tables: String = users.iter().map(User::toml).collect();
-    let agent = Agent::start(&settings(&broker, &topic, &snmp(folder.path(), &tables)));
+    let agent = Agent::start(&settings(broker, &topic, &snmp(folder.path(), &tables)));
     let address = agent.listener("snmp-udp");
     let mut sent = Vec::new();
     for user in &users {
@@ -194,7 +194,7 @@ fn each_failure_is_an_event_that_names_its_reason_and_is_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-256"), Some(PRIV[1]));
     let agent = Agent::start(&settings(
-        &broker,
+        broker,
         &topic,
         &snmp(folder.path(), &user.toml()),
     ));
@@ -268,7 +268,7 @@ fn rejected_failures_are_counted_by_reason_and_make_no_event() {
         "failed = \"reject\"\ncommunities = [\"plant3d-1\"]\n{}",
         user.toml()
     );
-    let agent = Agent::start(&settings(&broker, &topic, &snmp(folder.path(), &more)));
+    let agent = Agent::start(&settings(broker, &topic, &snmp(folder.path(), &more)));
     let address = agent.listener("snmp-udp");
     run(user
         .send_with("snmptrap", address, "another-pass", "")
@@ -299,7 +299,7 @@ fn after_a_restart_the_engine_is_the_same_and_its_boots_have_grown() {
     let topic = broker.topic("snmpv3-restart");
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-512"), Some(PRIV[3]));
-    let settings = settings(&broker, &topic, &snmp(folder.path(), &user.toml()));
+    let settings = settings(broker, &topic, &snmp(folder.path(), &user.toml()));
     let mut engines = Vec::new();
     for round in 0..3 {
         let agent = Agent::start(&settings);
@@ -335,7 +335,7 @@ fn an_inform_that_is_repeated_is_answered_again_and_is_one_event() {
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-256"), Some(PRIV[1]));
     let agent = Agent::start(&settings(
-        &broker,
+        broker,
         &topic,
         &snmp(folder.path(), &user.toml()),
     ));

@@ -16,6 +16,9 @@ use crate::usm::{EngineKey, FailedPolicy, OwnEngine};
 
 const OWN: [u8; 9] = [0x80, 0, 0x7e, 0xd9, 5, 1, 2, 3, 4];
 
+/// A reply, and the record that it waits for.
+type Told = (Vec<u8>, Option<Number>);
+
 struct Bench {
     spool: Arc<Spool>,
     pipeline: Pipeline,
@@ -48,8 +51,8 @@ impl Bench {
         Bench { spool, pipeline }
     }
 
-    /// How a packet ends, and the reply with the record that it waits for.
-    fn take(&mut self, bytes: &[u8]) -> (Outcome, Option<(Vec<u8>, Option<Number>)>) {
+    /// How a packet ends, and what its sender is told.
+    fn take(&mut self, bytes: &[u8]) -> (Outcome, Option<Told>) {
         let listener = listener(Protocol::Snmp, Transport::Udp);
         let verdict = self.pipeline.take(&Packet {
             bytes,
