@@ -8,6 +8,7 @@
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
 mod actions;
+mod engine;
 mod losses;
 mod picture;
 
@@ -38,6 +39,7 @@ use crate::status;
 use crate::time::UnixMicros;
 
 use actions::Deeds;
+use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
 
@@ -64,6 +66,7 @@ pub struct Agent {
     spool: Arc<Spool>,
     router: Arc<Router>,
     settings: Arc<Settings>,
+    snmp: KeptAccess,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
     producer_heartbeat: Arc<Heartbeat>,
@@ -127,7 +130,11 @@ impl Agent {
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
-        let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
+        let snmp = KeptAccess::open(&config.snmp, &config.state_folder, config.engine_id);
+        let pipeline = || {
+            Pipeline::new(spool.clone(), router.clone(), settings.clone())
+                .with_access(snmp.access.clone())
+        };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
         let observer = Arc::new(Observer {
@@ -146,6 +153,7 @@ impl Agent {
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
+            snmp: snmp.access.clone(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
         let mut agent = Agent {
@@ -154,6 +162,7 @@ impl Agent {
             spool,
             router,
             settings,
+            snmp,
             heartbeats,
             stop,
             receivers,
@@ -215,6 +224,7 @@ impl Agent {
         for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
             drops.poll();
         }
+        self.snmp.tick(Instant::now());
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger();
@@ -256,6 +266,9 @@ impl Agent {
             tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
         }
         self.settings.replace(new.normalize.clone());
+        if self.config.snmp != new.snmp {
+            self.snmp.access.replace(&new.snmp);
+        }
         for ear in &self.ears {
             if let Some(listener) = new
                 .listeners
@@ -273,6 +286,7 @@ impl Agent {
             .succeeded
             .fetch_add(1, Ordering::Relaxed);
         self.config.normalize = new.normalize;
+        self.config.snmp = new.snmp;
         self.config.log = new.log;
         self.config.listeners = new.listeners;
         difference
@@ -307,6 +321,7 @@ impl Agent {
     /// is returned.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
+        self.snmp.close();
         self.wait_for_writer();
         self.drain(cut_short);
         let left = self.spool.abandon();

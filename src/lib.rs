@@ -13,6 +13,7 @@
 //! - [`receive`] owns sockets and framing. Each thread that reads calls [`packet::Sink::take`] and never waits.
 //! - [`decode`] reads bytes that strangers wrote. It imports nothing of ours but the instant, and does no I/O.
 //! - [`mib`] knows what OIDs mean: modules are compiled offline into a file, and the file is looked up.
+//! - [`usm`] judges SNMPv3 messages: user, digest, time window, decryption. The pipeline asks it before normalising.
 //! - [`normalize`] says who, when and what: an [`event::Event`].
 //! - [`route`] chooses the topic and writes the record; [`pipeline`] is the walk from packet to record.
 //! - [`spool`] is the only queue. A record leaves it when the broker has acknowledged it.
@@ -42,3 +43,4 @@ pub mod route;
 pub mod spool;
 pub mod status;
 pub mod time;
+pub mod usm;

@@ -196,11 +196,29 @@ reasons! {
         NotWritten = "not_written",
         /// SNMP that is neither a trap nor an inform (a stray GetRequest or Response).
         NotANotification = "not_a_notification",
+        /// An SNMP community that is not in `snmp.communities`.
+        CommunityNotAllowed = "community_not_allowed",
+        /// SNMPv3: somebody asked for our engine ID, which is the first step of an inform; it was answered.
+        Discovery = "discovery",
+        /// SNMPv3: the user has no such security level, or must not be heard at so low a one.
+        UnsupportedSecLevel = "unsupportedSecLevel",
+        /// SNMPv3: a recording, a delayed message, or an inform whose sender is only learning our time.
+        NotInTimeWindow = "notInTimeWindow",
+        /// SNMPv3: no user of this name is configured.
+        UnknownUserName = "unknownUserName",
+        /// SNMPv3: an inform to another engine than ours, or a trap that says to be from ours.
+        UnknownEngineId = "unknownEngineID",
+        /// SNMPv3: the digest is of another secret, or the message was changed under way.
+        WrongDigest = "wrongDigest",
+        /// SNMPv3: it could not be decrypted.
+        DecryptionError = "decryptionError",
+        /// SNMPv3: its source asks for more work than strangers may.
+        UsmLimited = "usm_limited",
         /// SNMP on a stream listener, which reads syslog: the connection is closed before anything of it is shown.
         SnmpOverStream = "snmp_over_stream",
         /// One part of a message that was put together with others.
         Merged = "merged",
-        /// A repeated inform; it was answered again, and its event exists already.
+        /// A repeated inform, answered again, or an authenticated trap that came twice: its event exists already.
         Duplicate = "duplicate",
         /// A rule of the operator's took it out.
         Filtered = "filtered",
@@ -218,13 +236,14 @@ pub struct Verdict<'s> {
     pub reply: Option<Reply<'s>>,
 }
 
-/// Bytes for the sender: an inform's Response.
+/// Bytes for the sender: an inform's Response, or an SNMPv3 Report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply<'s> {
     /// The datagram to send.
     pub bytes: &'s [u8],
-    /// The record that must be accepted first; until then the socket's owner parks the reply.
-    pub after: (LaneId, Number),
+    /// The record that must be accepted first; until then the socket's owner parks the reply. None where it
+    /// acknowledges nothing: a Report.
+    pub after: Option<(LaneId, Number)>,
 }
 
 /// The pipeline, as a receiver sees it: synchronous, without I/O, never waiting.

@@ -7,9 +7,14 @@
 //!
 //! Every receiving thread has a [`Pipeline`] of its own; they share the spool, the routing table and the settings.
 
+mod access;
+mod repeats;
+mod secured;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::decode::snmp::{Notification, PduKind};
 use crate::decode::{snmp, syslog};
 use crate::event::Event;
 use crate::normalize::device::NoNames;
@@ -19,6 +24,9 @@ use crate::record::{LaneId, Number, Origin};
 use crate::route::{RouteError, Router};
 use crate::spool::Spool;
 use crate::time::UnixMicros;
+
+pub use access::{Communities, Config as AccessConfig, SnmpAccess};
+use repeats::Repeats;
 
 /// What a reload can change about normalising, shared by all pipelines.
 #[derive(Debug)]
@@ -66,11 +74,15 @@ pub struct Pipeline {
     scratch: Scratch,
     payload: Vec<u8>,
     reply: Vec<u8>,
+    access: Arc<SnmpAccess>,
+    repeats: Repeats,
+    v3: secured::Buffers,
 }
 
 impl Pipeline {
-    /// A pipeline with empty buffers.
+    /// A pipeline with empty buffers. It takes every community, and knows no SNMPv3 user.
     pub fn new(spool: Arc<Spool>, router: Arc<Router>, settings: Arc<Settings>) -> Pipeline {
+        let access = Arc::new(SnmpAccess::nobody());
         let (generation, config) = settings.current();
         Pipeline {
             spool,
@@ -81,7 +93,16 @@ impl Pipeline {
             scratch: Scratch::default(),
             payload: Vec::new(),
             reply: Vec::new(),
+            access,
+            repeats: Repeats::default(),
+            v3: secured::Buffers::default(),
         }
+    }
+
+    /// The same with communities and SNMPv3 users.
+    pub fn with_access(mut self, access: Arc<SnmpAccess>) -> Pipeline {
+        self.access = access;
+        self
     }
 
     fn refresh(&mut self) {
@@ -107,6 +128,9 @@ impl Pipeline {
     }
 
     fn take_snmp(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
+        if snmp::v3::is_v3(packet.bytes) && self.access.usm.has_users() {
+            return self.take_v3(packet);
+        }
         let decoded = match snmp::read(packet.bytes) {
             Err(snmp::Unread::NotANotification { .. }) => {
                 return rejected(Reason::NotANotification);
@@ -114,6 +138,17 @@ impl Pipeline {
             Err(snmp::Unread::ParseFailed(unread)) => Err(unread),
             Ok(notification) => Ok(notification),
         };
+        let mut repeat = None;
+        if let Ok(notification) = &decoded {
+            let community = packet.bytes.get(notification.community.clone());
+            if !self.access.permits(community.unwrap_or_default()) {
+                return rejected(Reason::CommunityNotAllowed);
+            }
+            repeat = self.fingerprint(packet, notification);
+            if let Some(record) = repeat.and_then(|it| self.repeats.find(it, packet.received)) {
+                return self.answer_again(packet, notification, record);
+            }
+        }
         let mut event = normalize::trap::event(
             decoded.as_ref(),
             packet,
@@ -132,13 +167,41 @@ impl Pipeline {
             Ok(notification) => snmp::response(packet.bytes, notification, &mut self.reply),
             Err(_) => false,
         };
+        if let (Some(fingerprint), Ok(record)) = (repeat, &appended) {
+            self.repeats.remember(fingerprint, *record, packet.received);
+        }
         let after = appended.ok().filter(|_| wants_response);
         Verdict {
             outcome: outcome(&appended),
-            reply: after.map(|after| Reply {
+            reply: after.map(|record| Reply {
                 bytes: &self.reply,
-                after,
+                after: Some(record),
             }),
+        }
+    }
+
+    /// By which a repeated inform of v2c is known.
+    fn fingerprint(&self, packet: &Packet<'_>, notification: &Notification<'_>) -> Option<u64> {
+        let message = packet.bytes.get(..notification.end);
+        let is_inform = notification.kind == PduKind::Inform;
+        is_inform.then(|| self.repeats.fingerprint((secured::sender(packet), message)))
+    }
+
+    /// The event of a repeated inform exists already.
+    fn answer_again(
+        &mut self,
+        packet: &Packet<'_>,
+        notification: &Notification<'_>,
+        record: (LaneId, Number),
+    ) -> Verdict<'_> {
+        let is_written = snmp::response(packet.bytes, notification, &mut self.reply);
+        let reply = is_written.then_some(Reply {
+            bytes: &self.reply,
+            after: Some(record),
+        });
+        Verdict {
+            reply,
+            ..rejected(Reason::Duplicate)
         }
     }
 }
@@ -197,6 +260,15 @@ pub fn one_event(
     packet: &Packet<'_>,
     config: &normalize::Config,
 ) -> Result<serde_json::Value, Reason> {
+    one_event_with(packet, config, SnmpAccess::nobody())
+}
+
+/// The same with communities and SNMPv3 users.
+pub fn one_event_with(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: SnmpAccess,
+) -> Result<serde_json::Value, Reason> {
     let route = crate::route::Config::default();
     let spool = Arc::new(Spool::new(&crate::spool::Config {
         bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
@@ -213,7 +285,8 @@ pub fn one_event(
         spool.clone(),
         router,
         Arc::new(Settings::new(config.clone())),
-    );
+    )
+    .with_access(Arc::new(access));
     if let Outcome::Rejected(reason) = pipeline.take(packet).outcome {
         return Err(reason);
     }
@@ -359,8 +432,8 @@ mod tests {
         let verdict = pipeline.take(&packet(&inform, &listener));
         let reply = verdict.reply.expect("a Response");
         assert_eq!(reply.bytes[11], 0xa2);
-        assert_eq!(reply.after, (LaneId(1), Number(0)));
-        assert!(spool.is_accepted(reply.after));
+        assert_eq!(reply.after, Some((LaneId(1), Number(0))));
+        assert!(spool.is_accepted((LaneId(1), Number(0))));
         assert!(!spool.is_accepted((LaneId(1), Number(1))));
     }
 

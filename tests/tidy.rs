@@ -30,6 +30,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "normalize",
             "observe",
             "packet",
+            "pipeline::AccessConfig",
+            "pipeline::Communities",
             "produce",
             "receive",
             "record",
@@ -37,6 +39,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "spool",
             "status",
             "time",
+            "usm",
         ],
     ),
     ("decode", &["time"]),
@@ -60,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "route",
             "spool",
             "time",
+            "usm",
         ],
     ),
     ("produce", &["observe", "record", "spool", "time"]),
@@ -73,6 +77,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("status", &["observe"]),
     ("time", &[]),
+    ("usm", &["decode"]),
 ];
 
 /// Crates that only one stage, or one file of it, may name.

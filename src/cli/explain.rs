@@ -18,6 +18,7 @@ use crate::decode::snmp;
 use crate::normalize;
 use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
 use crate::pipeline;
+use crate::pipeline::AccessConfig;
 use crate::time::UnixMicros;
 
 /// The longest message that is read: more than any datagram, and more than the default frame limit.
@@ -84,6 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
+    let access = loaded.config.snmp;
     let config = normalize::Config {
         mibs: loaded.config.normalize.mibs,
         severities: loaded.config.normalize.severities,
@@ -92,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match bytes(arguments) {
         Ok(bytes) => {
             let mut output = Output::default();
-            write!(output, "{}", explain(&bytes, arguments, &config));
+            write!(output, "{}", explain(&bytes, arguments, &config, &access));
             output.end()
         }
         Err(error) => {
@@ -171,7 +173,12 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-fn explain(bytes: &[u8], arguments: &Arguments, config: &normalize::Config) -> String {
+fn explain(
+    bytes: &[u8],
+    arguments: &Arguments,
+    config: &normalize::Config,
+    access: &AccessConfig,
+) -> String {
     let protocol = match arguments.protocol {
         Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
@@ -188,9 +195,11 @@ fn explain(bytes: &[u8], arguments: &Arguments, config: &normalize::Config) -> S
     };
     let fields = match protocol {
         Protocol::Syslog => super::fields::syslog(bytes),
+        Protocol::Snmp if snmp::v3::is_v3(bytes) => super::secured::steps(bytes, access),
         Protocol::Snmp => super::fields::snmp(bytes),
     };
-    let event = match pipeline::one_event(&packet, config) {
+    let access = super::secured::access(bytes, access);
+    let event = match pipeline::one_event_with(&packet, config, access) {
         Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",

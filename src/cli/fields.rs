@@ -115,15 +115,17 @@ pub(super) fn snmp(bytes: &[u8]) -> String {
     lines.0
 }
 
-fn notification(lines: &mut Lines, notification: &Notification<'_>) {
-    lines.field(
-        "version",
-        &format!("{:?}", notification.version).to_lowercase(),
-    );
-    lines.field(
-        "community",
-        &format!("{} octets, not shown", notification.community.len()),
-    );
+pub(super) fn notification(lines: &mut Lines, notification: &Notification<'_>) {
+    if notification.security.is_none() {
+        lines.field(
+            "version",
+            &format!("{:?}", notification.version).to_lowercase(),
+        );
+        lines.field(
+            "community",
+            &format!("{} octets, not shown", notification.community.len()),
+        );
+    }
     lines.field(
         "PDU",
         &format!("{:?} at byte {}", notification.kind, notification.pdu_at),
@@ -214,15 +216,16 @@ fn dotted(oid: Oid<'_>) -> String {
     text
 }
 
-struct Lines(String);
+/// The text, line by line.
+pub(super) struct Lines(pub String);
 
 impl Lines {
-    fn field(&mut self, name: &str, value: &str) {
+    pub fn field(&mut self, name: &str, value: &str) {
         let _ = writeln!(self.0, "  {name:<16} {value}");
     }
 
     /// Text from a device: control characters are shown by their escapes, so that a terminal is not driven by them.
-    fn text(&mut self, name: &str, value: &[u8]) {
+    pub fn text(&mut self, name: &str, value: &[u8]) {
         self.field(name, &tamed(&String::from_utf8_lossy(value)));
     }
 }

@@ -15,6 +15,7 @@ mod fields;
 mod mib;
 mod output;
 mod run;
+mod secured;
 mod spool;
 mod status;
 

@@ -8,6 +8,7 @@
 //!  TRAPLINE_SNMP__SEVERITY=IF-MIB::linkDown=critical,... snmp.severity, one pair after the other
 //!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
+//!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
 //! ```
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
@@ -18,7 +19,9 @@
 use std::collections::BTreeMap;
 
 use super::problem::{Place, Problem, nearest};
-use super::raw::{self, KafkaOption, OptionValue, Raw, RawListener, RawSeverity, Set, Settings};
+use super::raw::{
+    self, KafkaOption, OptionValue, Raw, RawListener, RawSeverity, RawUser, Set, Settings,
+};
 use super::schema;
 use super::secret::Secret;
 use super::value::{self, Value};
@@ -124,6 +127,7 @@ impl Variable<'_> {
             ["LISTENER", name, "TLS", key] if !name.is_empty() => {
                 self.listener(name, schema::LISTENER_TLS, key, raw)
             }
+            ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw),
             [section, key] if *section != "LISTENER" => {
                 let path = format!("{section}.{key}").to_ascii_lowercase();
                 self.set(&path, &path, &mut raw.settings)
@@ -223,6 +227,31 @@ impl Variable<'_> {
         Ok(())
     }
 
+    /// A key of the first user of this name; of one that is made where there is none.
+    fn user(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+        let path = format!("{}.{}", schema::SNMP_USER, key.to_ascii_lowercase());
+        let is_this =
+            |user: &&mut RawUser| user.name().is_some_and(|name| fold(name) == fold(folded));
+        if let Some(user) = raw.users.iter_mut().find(is_this) {
+            return self.set(&path, &path, &mut user.settings);
+        }
+        let mut settings = Settings::default();
+        self.set(&path, &path, &mut settings)?;
+        if settings.values.is_empty() {
+            return Ok(());
+        }
+        let name = Set {
+            value: Value::Text(folded.to_ascii_lowercase()),
+            at: self.at.clone(),
+        };
+        settings.values.entry("snmp.user.name").or_insert(name);
+        raw.users.push(RawUser {
+            at: self.at.clone(),
+            settings,
+        });
+        Ok(())
+    }
+
     fn option(&self, folded: &str, from_file: bool, raw: &mut Raw) -> Result<(), Problem> {
         if self.value.is_empty() {
             return Ok(());
@@ -280,7 +309,7 @@ impl Variable<'_> {
     fn unknown(&self, rest: &str) -> Problem {
         let known: Vec<String> = schema::KEYS
             .iter()
-            .filter(|key| !key.path.starts_with("listener."))
+            .filter(|key| !key.path.starts_with("listener.") && !key.path.starts_with("snmp.user."))
             .map(|key| key.path.replacen('.', "__", 1))
             .collect();
         let advice = match nearest(rest, known.iter().map(String::as_str)) {

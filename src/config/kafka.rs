@@ -230,26 +230,37 @@ fn section(option: &KafkaOption) -> &'static str {
 }
 
 fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Secret, Problem> {
-    let path = match &option.value {
-        OptionValue::Here(secret) => return Ok(secret.clone()),
-        OptionValue::File(path) => path,
-    };
+    match &option.value {
+        OptionValue::Here(secret) => Ok(secret.clone()),
+        OptionValue::File(path) => {
+            secret_in_file(path, key, &option.at, "[kafka.options]", findings)
+        }
+    }
+}
+
+/// The text of a secret's file. `elsewhere` is where the secret itself could stand.
+pub(super) fn secret_in_file(
+    path: &str,
+    key: &str,
+    at: &Place,
+    elsewhere: &str,
+    findings: &mut Findings,
+) -> Result<Secret, Problem> {
     if !path.starts_with('/') {
         // It may be the secret itself, put into the wrong table.
         return Err(Problem::expected(
-            &option.at,
+            at,
             key,
             "the path of a file, starting with /",
             "text that does not start with / (not shown, it may be the secret itself)",
             format!(
-                "write the path of the file that holds the value, or move the value to [{}]",
-                schema::OPTIONS
+                "write the path of the file that holds the value, or move the value to {elsewhere}"
             ),
         ));
     }
     let kept = files::read(Path::new(path)).map_err(|error| {
         Problem::new(
-            &option.at,
+            at,
             key,
             format!("cannot read {path}: {error}"),
             files::advice(&error),
@@ -257,7 +268,7 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     })?;
     if kept.is_world_readable() {
         findings.warn(
-            &option.at,
+            at,
             key,
             format!("every user of this host can read {path}; run chmod o= {path}"),
         );
@@ -265,7 +276,7 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     let advice = "write the value alone into the file, as one line of text";
     let text = String::from_utf8(kept.bytes).map_err(|_| {
         Problem::new(
-            &option.at,
+            at,
             key,
             format!("{path} does not hold text (UTF-8)"),
             advice,
@@ -275,12 +286,7 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Problem::new(
-            &option.at,
-            key,
-            format!("{path} is empty"),
-            advice,
-        ));
+        return Err(Problem::new(at, key, format!("{path} is empty"), advice));
     }
     Ok(Secret::new(text))
 }

@@ -29,6 +29,8 @@ pub(super) struct Raw {
     pub severities: BTreeMap<String, RawSeverity>,
     /// One for each `[[listener]]`, in the order of the file.
     pub listeners: Vec<RawListener>,
+    /// One for each `[[snmp.user]]`, in the order of the file.
+    pub users: Vec<RawUser>,
     /// Whether the file says anything about listeners; if not, the default ones count.
     pub has_listeners: bool,
 }
@@ -86,6 +88,25 @@ pub(super) struct RawListener {
     pub at: Place,
     /// Its keys, paths starting with `listener.`.
     pub settings: Settings,
+}
+
+/// One `[[snmp.user]]`.
+#[derive(Debug, Clone)]
+pub(super) struct RawUser {
+    /// Where its header stands.
+    pub at: Place,
+    /// Its keys, paths starting with `snmp.user.`.
+    pub settings: Settings,
+}
+
+impl RawUser {
+    /// Its name as it was written, if it was.
+    pub fn name(&self) -> Option<&str> {
+        match &self.settings.values.get("snmp.user.name")?.value {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl RawListener {
@@ -188,6 +209,14 @@ impl Walk<'_> {
                     self.table(&path_here, &shown_here, tls, settings);
                 }
                 (schema::SEVERITY, DeValue::Table(severities)) => self.severities(severities),
+                (schema::SNMP_USER, DeValue::Array(items)) => {
+                    for item in items.iter() {
+                        self.user(item);
+                    }
+                }
+                (schema::SNMP_USER, other) => {
+                    self.wrong_table(&at, &shown_here, other, "[[snmp.user]]");
+                }
                 (
                     schema::OPTIONS
                     | schema::OPTIONS_FILE
@@ -243,6 +272,17 @@ impl Walk<'_> {
                 )),
             }
         }
+    }
+
+    fn user(&mut self, item: &Spanned<DeValue<'_>>) {
+        let at = self.source.place(item.span().start);
+        let DeValue::Table(table) = item.get_ref() else {
+            self.wrong_table(&at, schema::SNMP_USER, item.get_ref(), "[[snmp.user]]");
+            return;
+        };
+        let mut settings = Settings::default();
+        self.table(schema::SNMP_USER, schema::SNMP_USER, table, &mut settings);
+        self.raw.users.push(RawUser { at, settings });
     }
 
     /// Options of librdkafka. Their names have dots, so `sasl.password = ...` without quotes makes tables in tables;
@@ -316,7 +356,9 @@ impl Walk<'_> {
                 let parsed = i128::from_str_radix(&digits, number.radix()).ok();
                 value::from_number(key, shown, parsed, &number.to_string(), &at)
             }
-            DeValue::Array(items) if key.shape == Shape::List => self.list(shown, items.iter()),
+            DeValue::Array(items) if matches!(key.shape, Shape::List | Shape::Secrets) => {
+                self.list(shown, items.iter())
+            }
             other => Err(value::wrong_type(key, shown, kind(other), &at)),
         };
         match read {
@@ -381,8 +423,8 @@ impl Walk<'_> {
 }
 
 fn header(section: &str) -> String {
-    if section == schema::LISTENER {
-        "[[listener]]".to_owned()
+    if matches!(section, schema::LISTENER | schema::SNMP_USER) {
+        format!("[[{section}]]")
     } else {
         format!("[{section}]")
     }

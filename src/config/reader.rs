@@ -75,8 +75,8 @@ impl Findings {
 /// One table of settings being read.
 pub(super) struct Reader<'r> {
     settings: &'r Settings,
-    /// What stands for `listener` in a key that is shown: `listener.syslog-udp`.
-    listener: Option<String>,
+    /// What stands for `listener` in a key that is shown: `listener.syslog-udp`. The same of a user.
+    table: Option<(&'static str, String)>,
     /// Where a problem is shown that has no place of its own.
     pub at: Place,
     /// Where problems and values go.
@@ -88,7 +88,7 @@ impl<'r> Reader<'r> {
     pub fn new(settings: &'r Settings, findings: &'r mut Findings) -> Reader<'r> {
         Reader {
             settings,
-            listener: None,
+            table: None,
             at: Place::Absent,
             findings,
         }
@@ -103,7 +103,22 @@ impl<'r> Reader<'r> {
     ) -> Reader<'r> {
         Reader {
             settings,
-            listener: Some(format!("{}.{name}", schema::LISTENER)),
+            table: Some((schema::LISTENER, format!("{}.{name}", schema::LISTENER))),
+            at: at.clone(),
+            findings,
+        }
+    }
+
+    /// Reads the keys of one SNMPv3 user.
+    pub fn of_user(
+        settings: &'r Settings,
+        name: &str,
+        at: &Place,
+        findings: &'r mut Findings,
+    ) -> Reader<'r> {
+        Reader {
+            settings,
+            table: Some((schema::SNMP_USER, format!("{}.{name}", schema::SNMP_USER))),
             at: at.clone(),
             findings,
         }
@@ -111,8 +126,8 @@ impl<'r> Reader<'r> {
 
     /// The key as it is shown.
     pub fn shown(&self, path: &str) -> String {
-        match &self.listener {
-            Some(listener) => path.replacen(schema::LISTENER, listener, 1),
+        match &self.table {
+            Some((table, shown)) => path.replacen(table, shown, 1),
             None => path.to_owned(),
         }
     }
@@ -204,13 +219,21 @@ impl<'r> Reader<'r> {
 
     /// One of an enum's words, or `default`.
     pub fn word<T: Serialize + Deserialize<'r>>(&mut self, path: &str, default: T) -> T {
-        let word = self.text(path).and_then(|text| {
-            let words: StrDeserializer<'r, WordError> = text.into_deserializer();
-            T::deserialize(words).ok()
-        });
-        let value = word.unwrap_or(default);
+        let value = self.known_word(path).unwrap_or(default);
         self.note(path, &value);
         value
+    }
+
+    /// One of an enum's words, if one was set.
+    pub fn word_if_set<T: Serialize + Deserialize<'r>>(&mut self, path: &str) -> Option<T> {
+        let value = self.known_word(path);
+        self.note(path, &value);
+        value
+    }
+
+    fn known_word<T: Deserialize<'r>>(&self, path: &str) -> Option<T> {
+        let words: StrDeserializer<'r, WordError> = self.text(path)?.into_deserializer();
+        T::deserialize(words).ok()
     }
 
     /// Text that `read` understands, or `default`; `expected` and `advice` are for the one who wrote something else.

@@ -12,6 +12,7 @@
 //! | `event.raw`, `event.domain`, `event.utc_offset`  | applied: from the next event on                                 |
 //! | `snmp.mib_files`, `snmp.severity`                | applied: from the next trap on; a changed file is noticed without a reload |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
+//! | `snmp.*` but `engine_id` and `state_folder`      | applied: from the next packet on                                |
 //! | what the files of `listener.*.tls` hold          | applied: from the next connection on, open ones go on as they are |
 //! | everything else                                  | needs a restart, and is named                                   |
 //!
@@ -76,6 +77,13 @@ fn on_reload(key: &str) -> OnReload {
     }
     if key.starts_with(schema::SEVERITY) {
         return OnReload::Applied;
+    }
+    if let Some((_, name)) = path
+        .strip_prefix(schema::SNMP_USER)
+        .and_then(|rest| rest.rsplit_once('.'))
+    {
+        let path = format!("{}.{name}", schema::SNMP_USER);
+        return schema::find(&path).map_or(OnReload::Applied, |key| key.on_reload);
     }
     // Kafka options have no entry in the table.
     schema::find(&path).map_or(OnReload::Restart, |key| key.on_reload)

@@ -4,6 +4,7 @@
 //!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
 //!      ──▶ snmp ──────────▶ normalize::Config (MIB files are opened here)
 //!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
+//!      ──▶ snmp ──────────▶ snmp::resolve
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
 //!      ──▶ [[listener]] ──▶ listener::resolve
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use super::kafka;
 use super::listener;
+use super::mibs;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::size;
@@ -24,11 +26,13 @@ use crate::event::Kind;
 use crate::normalize::severity::Overrides;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
+use crate::pipeline::AccessConfig;
 use crate::produce;
 use crate::receive;
 use crate::route;
 use crate::spool::{self, WhenFull};
 use crate::status;
+use crate::usm::EngineKey;
 
 /// The whole configuration, ready for use.
 #[derive(Debug, Clone)]
@@ -37,6 +41,12 @@ pub struct Resolved {
     pub normalize: normalize::Config,
     /// For the route stage.
     pub route: route::Config,
+    /// Who may send SNMP, for the pipelines.
+    pub snmp: AccessConfig,
+    /// Where the agent keeps what it learns of SNMPv3 engines, and its own engine.
+    pub state_folder: PathBuf,
+    /// The engine ID that the operator chose.
+    pub engine_id: Option<EngineKey>,
     /// For the spool.
     pub spool: spool::Config,
     /// For the produce stage.
@@ -83,11 +93,13 @@ pub(super) fn resolve(
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
     let mut normalize = normalize(&mut reader, surroundings.host_name);
+    let state_folder = snmp::state_folder(&mut reader);
+    let engine_id = snmp::own_engine_id(&mut reader);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
     let log = log(&mut reader);
     let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
-    normalize.severities = snmp::severities(raw, findings);
+    normalize.severities = mibs::severities(raw, findings);
     let produce = kafka::resolve(
         raw,
         surroundings.file_mode,
@@ -95,9 +107,13 @@ pub(super) fn resolve(
         &route,
         findings,
     );
+    let snmp = snmp::resolve(raw, surroundings.file_mode, findings);
     Resolved {
         normalize,
         route,
+        snmp,
+        state_folder,
+        engine_id,
         spool,
         produce,
         listeners,
@@ -121,7 +137,7 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
         raw: reader.word("event.raw", RawPolicy::default()),
         domain: reader.word("event.domain", DomainPolicy::default()),
         utc_offset_minutes: utc_offset(reader),
-        mibs: snmp::mibs(reader),
+        mibs: mibs::mibs(reader),
         severities: Overrides::default(),
     }
 }
@@ -210,7 +226,7 @@ fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
     let disk = disk_spool(reader, kind == "disk");
     if disk.is_none() {
         let at = reader.place("spool.kind");
-        let text = "the spool is in memory: what it holds is gone when the process ends";
+        let text = "the spool is in memory: what it holds is gone when the process ends, events of informs that were answered too";
         reader.findings.warn(&at, "spool.kind", text);
     }
     let bytes_max = match &disk {

@@ -36,6 +36,10 @@ pub enum Shape {
     Bytes(Range),
     /// A list of texts; one text with commas between its parts is the same.
     List,
+    /// Text that is never shown, neither as a value nor in a problem.
+    Secret,
+    /// A list of such texts.
+    Secrets,
 }
 
 /// From where to where a number may go.
@@ -74,6 +78,8 @@ pub const OPTIONS_FILE: &str = "kafka.options_file";
 pub const SEVERITY: &str = "snmp.severity";
 /// The list of tables, one a listener.
 pub const LISTENER: &str = "listener";
+/// The list of tables, one for each set of secrets of an SNMPv3 user.
+pub const SNMP_USER: &str = "snmp.user";
 /// The one table inside a listener.
 pub const LISTENER_TLS: &str = "listener.tls";
 
@@ -103,6 +109,8 @@ const fn range(unit: &'static str, min: u64, max: u64, reason: &'static str) -> 
 }
 
 const MIB: u64 = 1024 * 1024;
+
+const SECURITY_LEVELS: &[&str] = &["noAuthNoPriv", "authNoPriv", "authPriv"];
 
 /// Every key with a fixed name, in the order of the shipped file.
 pub const KEYS: &[Key] = &[
@@ -172,6 +180,41 @@ pub const KEYS: &[Key] = &[
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
     live("snmp.mib_files", Shape::List),
+    live("snmp.communities", Shape::Secrets),
+    live("snmp.communities_file", Shape::Text),
+    live("snmp.security_level", Shape::Choice(SECURITY_LEVELS)),
+    live(
+        "snmp.time_window",
+        Shape::Choice(&["strict", "learn_after_reboot", "ignore"]),
+    ),
+    live("snmp.failed", Shape::Choice(&["reject", "event"])),
+    key("snmp.engine_id", Shape::Text),
+    key("snmp.state_folder", Shape::Text),
+    live("snmp.user.name", Shape::Text),
+    live(
+        "snmp.user.auth",
+        Shape::Choice(&[
+            "MD5", "SHA-1", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512",
+        ]),
+    ),
+    live("snmp.user.auth_password", Shape::Secret),
+    live("snmp.user.auth_password_file", Shape::Text),
+    live("snmp.user.auth_key", Shape::Secret),
+    live("snmp.user.auth_key_file", Shape::Text),
+    live(
+        "snmp.user.priv",
+        Shape::Choice(&["DES", "3DES", "AES-128", "AES", "AES-192", "AES-256"]),
+    ),
+    live("snmp.user.priv_password", Shape::Secret),
+    live("snmp.user.priv_password_file", Shape::Text),
+    live("snmp.user.priv_key", Shape::Secret),
+    live("snmp.user.priv_key_file", Shape::Text),
+    live(
+        "snmp.user.priv_extension",
+        Shape::Choice(&["auto", "blumenthal", "reeder"]),
+    ),
+    live("snmp.user.security_level", Shape::Choice(SECURITY_LEVELS)),
+    live("snmp.user.engine_id", Shape::Text),
     key("spool.kind", Shape::Choice(&["disk", "memory"])),
     key("spool.folder", Shape::Text),
     key(
@@ -323,7 +366,7 @@ pub fn find(path: &str) -> Option<&'static Key> {
 
 /// The names that may stand directly in the table `section`.
 pub fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
-    let tables = [OPTIONS, OPTIONS_FILE, SEVERITY, LISTENER_TLS].into_iter();
+    let tables = [OPTIONS, OPTIONS_FILE, SEVERITY, LISTENER_TLS, SNMP_USER].into_iter();
     let paths = KEYS.iter().map(|key| key.path).chain(tables);
     paths.filter_map(move |path| {
         let (table, name) = path.rsplit_once('.')?;
@@ -361,7 +404,8 @@ impl Shape {
                 size::shown(range.min),
                 size::shown(range.max)
             ),
-            Shape::List => "text or a list of texts, in quotes".to_owned(),
+            Shape::List | Shape::Secrets => "text or a list of texts, in quotes".to_owned(),
+            Shape::Secret => "text in quotes".to_owned(),
         }
     }
 }

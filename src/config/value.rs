@@ -21,10 +21,13 @@ pub(super) enum Value {
 
 /// Reads a value that came as text: from the file in quotes, or from the environment.
 pub(super) fn from_text(key: &Key, shown: &str, text: &str, at: &Place) -> Result<Value, Problem> {
+    if key.shape == Shape::Secret {
+        return Ok(Value::Text(text.to_owned()));
+    }
     let text = text.trim();
     let quoted = format!("{text:?}");
     match key.shape {
-        Shape::Text => Ok(Value::Text(text.to_owned())),
+        Shape::Text | Shape::Secret => Ok(Value::Text(text.to_owned())),
         Shape::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
         Shape::Choice(words) => {
             let advice = match nearest(text, words.iter().copied()) {
@@ -42,7 +45,7 @@ pub(super) fn from_text(key: &Key, shown: &str, text: &str, at: &Place) -> Resul
         // Quotes around a number are meant as the number: the environment has nothing else.
         Shape::Number(_) => from_number(key, shown, text.parse().ok(), &quoted, at),
         Shape::Bytes(_) => from_number(key, shown, size::bytes(text).map(i128::from), &quoted, at),
-        Shape::List => {
+        Shape::List | Shape::Secrets => {
             let parts = text
                 .split(',')
                 .map(str::trim)
@@ -93,14 +96,18 @@ fn advice_for_number(shape: Shape) -> String {
 
 /// The problem of a value whose type cannot stand at this key.
 pub(super) fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Problem {
+    let found = match key.shape {
+        Shape::Secret | Shape::Secrets => "another type (not shown, it may be the secret itself)",
+        _ => found,
+    };
     let name = key.path.rsplit('.').next().unwrap_or(key.path);
     let is_number = found.bytes().all(|digit| digit.is_ascii_digit());
     let advice = match key.shape {
         Shape::Text if is_number => format!("write {name} = \"{found}\""),
-        Shape::Text => format!("write {name} = \"...\""),
+        Shape::Text | Shape::Secret => format!("write {name} = \"...\""),
         Shape::Choice(words) => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
         Shape::Number(_) | Shape::Bytes(_) => advice_for_number(key.shape),
-        Shape::List => format!("write {name} = [\"...\", \"...\"]"),
+        Shape::List | Shape::Secrets => format!("write {name} = [\"...\", \"...\"]"),
     };
     Problem::expected(at, shown, &key.shape.expected(), found, advice)
 }

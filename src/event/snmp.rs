@@ -18,7 +18,7 @@ pub struct SnmpPart<'a> {
     pub uptime_ticks: Option<u32>,
     /// v3: the authoritative engine, in hex.
     pub engine_id: Option<&'a str>,
-    /// v3: the user, as far as the message was authenticated.
+    /// v3: the user. Proved where `security_level` is `authNoPriv` or `authPriv`; otherwise what the message says.
     #[schemars(with = "Option<String>")]
     pub user: Option<Text<'a>>,
     /// `noAuthNoPriv`, `authNoPriv` or `authPriv`.

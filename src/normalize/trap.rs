@@ -11,6 +11,9 @@
 //! enterprise's is enterprise.0.specific; agent-addr and enterprise are appended as variable bindings. The community,
 //! which a proxy would append as well, never is.
 //!
+//! Of version 3 the packet is the scoped PDU in the clear, so positions and `raw` are of that. A message that was not
+//! authenticated as its user must be has no [`Notification`] at all.
+//!
 //! Everything shown is read from the masked copy of the packet. So one place alone decides what is secret.
 
 use sha2::{Digest, Sha256};
@@ -21,8 +24,8 @@ use super::octets;
 use super::varbind::{self, List, Rendering};
 use super::{Config, RawPolicy, Scratch, mib};
 use crate::decode::snmp::{
-    Anomalies, Fault, Header, Notification, Oid, PduKind, TrapV1, UnreadMessage, Value, Version,
-    mask,
+    Anomalies, Fault, Header, Notification, Oid, PduKind, SecurityLevel, TrapV1, UnreadMessage,
+    Value, Version, mask,
 };
 use crate::event::{
     Agent, Base64, Device, Event, HostnameSource, Id, Kind, ParseError, RawWithheld, Rfc3339,
@@ -80,6 +83,9 @@ pub struct Buffers {
     severity: Option<Severity>,
     value: Rendering,
     anomalies: Vec<&'static str>,
+    /// Version 3: the sender's engine ID in hex, and its user.
+    engine_id: String,
+    user: Vec<u8>,
 }
 
 /// Makes the event of a notification, or of a packet that could not be read up to one.
@@ -130,6 +136,8 @@ impl Buffers {
         self.description.clear();
         self.anomalies.clear();
         self.severity = None;
+        self.engine_id.clear();
+        self.user.clear();
     }
 
     /// Takes over what the event needs, without secrets, and returns every anomaly.
@@ -140,6 +148,10 @@ impl Buffers {
         config: &Config,
     ) -> Anomalies {
         self.clear();
+        if let Some(security) = &notification.security {
+            octets::hex(security.engine_id, &mut self.engine_id);
+            self.user.extend_from_slice(security.user);
+        }
         if !self.list.mibs.is_same(&config.mibs) {
             self.list.mibs = config.mibs.clone();
         }
@@ -365,6 +377,7 @@ fn read<'a>(
     buffers: &'a Buffers,
 ) -> Event<'a> {
     let name = Some(buffers.name.as_str()).filter(|name| !name.is_empty());
+    let security = notification.security;
     device.vendor = buffers.vendor();
     let trap_oid = Some(buffers.trap_oid_text.as_str()).filter(|text| !text.is_empty());
     let snmp = SnmpPart {
@@ -375,9 +388,13 @@ fn read<'a>(
         },
         trap_oid,
         uptime_ticks: notification.uptime,
-        engine_id: None,
-        user: None,
-        security_level: Some("noAuthNoPriv"),
+        engine_id: security.map(|_| buffers.engine_id.as_str()),
+        user: security.map(|_| Text(&buffers.user)),
+        security_level: Some(
+            security
+                .map_or(SecurityLevel::NoAuthNoPriv, |it| it.level)
+                .as_str(),
+        ),
         anomalies: &buffers.anomalies,
         varbinds: VarbindList(&buffers.list),
     };
@@ -434,7 +451,7 @@ fn unreadable<'a>(
 fn withheld(unread: &UnreadMessage, packet: &[u8]) -> RawWithheld {
     RawWithheld {
         reason: match unread.version {
-            Some(Version::V3) => "the message was not authenticated",
+            Some(Version::V3) => "the message was not authenticated, or not decrypted",
             _ => "a community may be in it at a place that could not be found",
         },
         length_bytes: u32::try_from(packet.len()).unwrap_or(u32::MAX),

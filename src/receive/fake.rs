@@ -68,7 +68,7 @@ impl Sink for FakeSink {
         self.reply = format!("response to {text}").into_bytes();
         let reply = text.starts_with("inform").then_some(Reply {
             bytes: &self.reply,
-            after: (LaneId(0), number),
+            after: Some((LaneId(0), number)),
         });
         given.push(Given {
             shard: self.shard,

@@ -327,11 +327,12 @@ impl<S: Sink> Hands<S> {
         if let (Some(Reply { bytes, after }), Some(to)) = (verdict.reply, datagram.from) {
             self.reply.clear();
             self.reply.extend_from_slice(bytes);
-            if self.sink.is_accepted(after) {
-                send(&self.socket, &self.ledger, to, &self.reply);
-            } else {
-                let given_up = self.parking.park(to, after, &self.reply, Instant::now());
-                self.give_up(given_up);
+            match after.filter(|record| !self.sink.is_accepted(*record)) {
+                None => send(&self.socket, &self.ledger, to, &self.reply),
+                Some(record) => {
+                    let given_up = self.parking.park(to, record, &self.reply, Instant::now());
+                    self.give_up(given_up);
+                }
             }
         }
         outcome

@@ -12,6 +12,7 @@
 //! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
+//! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
@@ -27,6 +28,7 @@ mod proxy;
 mod replay;
 mod rights;
 mod senders;
+mod snmpv3;
 mod syslog;
 mod topics;
 

@@ -57,6 +57,16 @@ anomalies! {
     TOO_MANY_VARBINDS = 19 "too_many_varbinds",
     /// The community stands in the packet once more, outside its field; it is overwritten there too.
     COMMUNITY_REPEATED = 20 "community_repeated",
+    /// A version 1 Trap-PDU in a version 3 message.
+    V1_PDU_IN_V3 = 24 "v1_pdu_in_v3",
+    /// v3: the device's snmpEngineBoots went backwards; taken by `snmp.time_window`.
+    BOOTS_BACKWARDS = 25 "boots_backwards",
+    /// v3: the device was started again and its snmpEngineBoots stayed as they were; taken by `snmp.time_window`.
+    BOOTS_NOT_RAISED = 26 "boots_not_raised",
+    /// v3: the device's snmpEngineBoots and snmpEngineTime are 0 for ever; taken by `snmp.time_window`.
+    BOOTS_AND_TIME_ZERO = 27 "boots_and_time_zero",
+    /// v3: outside the time window in another way, and so perhaps a recording; taken by `snmp.time_window`.
+    OUTSIDE_TIME_WINDOW = 28 "outside_time_window",
 }
 
 impl Anomalies {

@@ -13,18 +13,22 @@
 
 mod anomaly;
 pub mod ber;
+mod engine_id;
 pub mod mask;
 mod message;
 mod oid;
 mod pdu;
 pub mod strict;
+pub mod v3;
 mod varbind;
 
 pub use anomaly::Anomalies;
 pub use ber::Fault;
+pub use engine_id::{EngineId, Format, engine_id};
 pub use message::{Unread, UnreadMessage, Version, read};
 pub use oid::{Arcs, Oid, SUB_IDENTIFIERS_MAX};
 pub use pdu::{Header, Notification, PduKind, TrapV1, response};
+pub use v3::{Security, SecurityLevel};
 pub use varbind::{Elements, Value, Varbind, Varbinds};
 
 /// Whether the bytes begin as every SNMP message does (RFC 3412, section 6; RFC 1901): a SEQUENCE that begins with a

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::ber::{self, Cursor, Fault, Tlv};
 use super::message::{Envelope, Version};
+use super::v3::Security;
 use super::{Anomalies, Oid, Value, Varbinds};
 
 /// `sysUpTime.0`.
@@ -75,6 +76,8 @@ pub struct Notification<'a> {
     pub anomalies: Anomalies,
     /// What could not be read, and so is missing here: the first of it.
     pub fault: Option<Fault>,
+    /// Version 3: who sent it, as far as that is proved.
+    pub security: Option<Security<'a>>,
 }
 
 /// A PDU's own fields; `None` where one could not be read.
@@ -133,6 +136,9 @@ pub(super) fn notification<'a>(
     if kind == PduKind::TrapV1 && envelope.version == Version::V2c {
         fields.anomalies.add(Anomalies::V1_PDU_IN_V2C);
     }
+    if kind == PduKind::TrapV1 && envelope.version == Version::V3 {
+        fields.anomalies.add(Anomalies::V1_PDU_IN_V3);
+    }
     if kind != PduKind::TrapV1 && envelope.version == Version::V1 {
         fields.anomalies.add(Anomalies::V2_PDU_IN_V1);
     }
@@ -152,6 +158,7 @@ pub(super) fn notification<'a>(
         varbinds,
         anomalies: fields.anomalies,
         fault: fields.fault,
+        security: None,
     };
     notification.walk();
     if envelope.cut {

@@ -1,0 +1,276 @@
+//! SNMPv3 over restarts: our own engine, and the engines that were learned, in the state folder.
+//!
+//! ```text
+//!   start   snmp-engine  ─▶ boots + 1 ─▶ replaced, on the disk ─▶ only then used
+//!           snmp-engines ─▶ Usm::restore
+//!   every minute, and at the end   Usm::learned ─▶ snmp-engines replaced        (on a thread of its own)
+//! ```
+//!
+//! Where the folder cannot be used, the engine has a new random ID for this run: a new engine may begin at any boots, so
+//! informs work all the same; their senders learn the new ID.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::pipeline::{AccessConfig, SnmpAccess};
+use crate::time::UnixMicros;
+use crate::usm::window::BOOTS_MAX;
+use crate::usm::{EngineKey, OwnEngine, stored};
+
+const OWN_FILE: &str = "snmp-engine";
+const LEARNED_FILE: &str = "snmp-engines";
+
+/// The largest file that is read: 16 384 engines take less than 2 MiB.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How often what was learned is written: a kill then costs no more than that.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// The enterprise number of RFC 5612, which is nobody's: the first octets of an engine ID of ours.
+const ENTERPRISE: [u8; 5] = [0x80, 0x00, 0x7e, 0xd9, 0x05];
+
+/// SNMP access, and what of it is kept.
+pub(super) struct KeptAccess {
+    pub access: Arc<SnmpAccess>,
+    folder: Option<PathBuf>,
+    writing: Mutex<Writing>,
+}
+
+struct Writing {
+    next: Instant,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KeptAccess {
+    /// Opens what is kept. Without SNMPv3 users no file is touched.
+    pub fn open(config: &AccessConfig, folder: &Path, chosen: Option<EngineKey>) -> KeptAccess {
+        let started = Instant::now();
+        let mut folder = (!config.usm.users.is_empty()).then(|| folder.to_owned());
+        let own = folder.as_deref().map(|folder| own_engine(folder, chosen));
+        let own = match own {
+            Some(Ok(own)) => own,
+            Some(Err(error)) => {
+                tracing::warn!(folder = %folder.take().unwrap_or_default().display(), %error, "SNMPv3 state cannot be kept; senders of informs will learn a new engine ID, and learned engines are forgotten at the end");
+                random_engine()
+            }
+            None => random_engine(),
+        };
+        let access = Arc::new(SnmpAccess::new(config, own, random(), started));
+        if let Some(folder) = &folder {
+            restore(&access, folder);
+            tracing::info!(engine_id = ?own.id, boots = own.boots, users = config.usm.users.len(), "SNMPv3 engine");
+        }
+        KeptAccess {
+            access,
+            folder,
+            writing: Mutex::new(Writing {
+                next: started + KEEP_EVERY,
+                thread: None,
+            }),
+        }
+    }
+
+    /// Writes what was learned, if it is time and the last writing has ended. Does not wait for the disk.
+    pub fn tick(&self, now: Instant) {
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_idle = writing.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        if now < writing.next || !is_idle {
+            return;
+        }
+        writing.next = now + KEEP_EVERY;
+        let (access, folder) = (Arc::clone(&self.access), folder.clone());
+        let spawned = std::thread::Builder::new()
+            .name("snmp-state".to_owned())
+            .spawn(move || keep(&access, &folder));
+        writing.thread = spawned.ok();
+    }
+
+    /// Writes what was learned, at the end.
+    pub fn close(&self) {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = writing.thread.take() {
+            let _ = thread.join();
+        }
+        if let Some(folder) = &self.folder {
+            keep(&self.access, folder);
+        }
+    }
+}
+
+fn keep(access: &SnmpAccess, folder: &Path) {
+    let unix = UnixMicros::now().0 / 1_000_000;
+    let learned = access.usm.learned(access.now(), unix);
+    let text = stored::learned_to_text(&learned);
+    if let Err(error) = replace(folder, LEARNED_FILE, &text) {
+        tracing::warn!(folder = %folder.display(), %error, "learned SNMPv3 engines were not written");
+    }
+}
+
+fn restore(access: &SnmpAccess, folder: &Path) {
+    let read =
+        read(folder, LEARNED_FILE).map(|text| text.as_deref().map(stored::learned_from_text));
+    match read {
+        Ok(None) => {}
+        Ok(Some(Ok(learned))) => {
+            let unix = UnixMicros::now().0 / 1_000_000;
+            access.usm.restore(&learned, access.now(), unix);
+            tracing::info!(engines = learned.len(), "SNMPv3 engines known from before");
+        }
+        Ok(Some(Err(error))) => {
+            tracing::warn!(file = LEARNED_FILE, %error, "SNMPv3 engines are learned anew");
+        }
+        Err(error) => {
+            tracing::warn!(file = LEARNED_FILE, %error, "SNMPv3 engines are learned anew");
+        }
+    }
+}
+
+/// Our engine with the boots of this run, which are on the disk when this returns.
+fn own_engine(folder: &Path, chosen: Option<EngineKey>) -> io::Result<OwnEngine> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let known = match read(folder, OWN_FILE)?
+        .as_deref()
+        .map(stored::own_from_text)
+    {
+        None => None,
+        Some(Ok(known)) => Some(known),
+        // Its boots are not known, and an engine whose boots go back is refused by all that know it.
+        Some(Err(error)) if chosen.is_some() => {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Some(Err(error)) => {
+            tracing::warn!(file = OWN_FILE, %error, "the agent's SNMPv3 engine has a new ID");
+            None
+        }
+    };
+    let own = next_boot(known, chosen, random_engine().id);
+    replace(folder, OWN_FILE, &stored::own_to_text(&own))?;
+    Ok(own)
+}
+
+/// The engine of this run: the same as before with one boot more, or another that begins. Boots that latched
+/// (RFC 3414, section 2.2.2) need a new ID; one that the operator chose stays, and is refused by all.
+fn next_boot(known: Option<OwnEngine>, chosen: Option<EngineKey>, fresh: EngineKey) -> OwnEngine {
+    match known {
+        Some(known) if chosen.is_none_or(|chosen| chosen == known.id) => {
+            let boots = known.boots.saturating_add(1).min(BOOTS_MAX);
+            match boots {
+                BOOTS_MAX if chosen.is_none() => OwnEngine {
+                    id: fresh,
+                    boots: 1,
+                },
+                boots => OwnEngine {
+                    id: known.id,
+                    boots,
+                },
+            }
+        }
+        _ => OwnEngine {
+            id: chosen.unwrap_or(fresh),
+            boots: 1,
+        },
+    }
+}
+
+fn random_engine() -> OwnEngine {
+    let mut octets = ENTERPRISE.to_vec();
+    octets.extend(random().to_be_bytes());
+    octets.extend(random().to_be_bytes());
+    OwnEngine {
+        id: EngineKey::new(&octets).unwrap_or(EngineKey::NONE),
+        boots: 1,
+    }
+}
+
+/// The standard library keys its maps by the kernel's random numbers; this is one of them.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn read(folder: &Path, name: &str) -> io::Result<Option<String>> {
+    let file = match File::open(folder.join(name)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = String::new();
+    io::Read::read_to_string(&mut io::Read::take(file, FILE_BYTES_MAX), &mut text)?;
+    Ok(Some(text))
+}
+
+/// Puts `text` in the place of the file, whole or not at all, and returns when it is on the disk.
+fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, &path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boots_are_counted_on_the_disk_and_the_id_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("state");
+        let first = own_engine(&below, None).unwrap();
+        assert_eq!(first.boots, 1);
+        for boots in 2..5 {
+            let next = own_engine(&below, None).unwrap();
+            assert_eq!((next.id, next.boots), (first.id, boots));
+        }
+        let chosen = EngineKey::new(&[0x80, 0, 0, 9, 5, 1]);
+        assert_eq!(own_engine(&below, chosen).unwrap().boots, 1);
+        assert_eq!(own_engine(&below, chosen).unwrap().boots, 2);
+    }
+
+    #[test]
+    fn a_damaged_file_gives_a_new_engine_and_never_old_boots() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = own_engine(folder.path(), None).unwrap();
+        fs::write(folder.path().join(OWN_FILE), "trapline snmp-engine 1\n80").unwrap();
+        assert!(own_engine(folder.path(), Some(first.id)).is_err());
+        let next = own_engine(folder.path(), None).unwrap();
+        assert_ne!(next.id, first.id);
+    }
+
+    #[test]
+    fn boots_that_latched_begin_a_new_engine() {
+        let latched = OwnEngine {
+            id: EngineKey::new(&[1; 5]).unwrap(),
+            boots: BOOTS_MAX,
+        };
+        let fresh = EngineKey::new(&[2; 5]).unwrap();
+        let next = next_boot(Some(latched), None, fresh);
+        assert_eq!((next.id, next.boots), (fresh, 1));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error_and_not_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(own_engine(&file.join("below"), None).is_err());
+        assert_ne!(random_engine().id, random_engine().id);
+    }
+}

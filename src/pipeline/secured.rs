@@ -1,0 +1,220 @@
+//! SNMPv3: from the message to its event, and to what its sender is told.
+//!
+//! ```text
+//!   v3::read ─▶ Usm::take ─┬▶ Accepted ─▶ came before? ─▶ event ─▶ spool ─▶ Response (to an inform)
+//!                          ├▶ Refused ──▶ event or count, by policy ─▶ Report, if it asks
+//!                          └▶ Discovery ▶ Report
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Pipeline, append, outcome};
+use crate::decode::snmp::v3::{self, Message, SecurityLevel};
+use crate::decode::snmp::{self, Fault, PduKind, UnreadMessage, Version};
+use crate::normalize;
+use crate::normalize::device::NoNames;
+use crate::packet::{Outcome, Packet, Reason, Reply, Verdict};
+use crate::record::{LaneId, Number};
+use crate::usm::{self, FailedPolicy, Moment, Refusal, Report, Writer};
+
+/// Buffers of one thread, used again for every message.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    plain: Vec<u8>,
+    response: Vec<u8>,
+    writer: Writer,
+}
+
+impl Pipeline {
+    pub(super) fn take_v3(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
+        let message = match v3::read(packet.bytes) {
+            Ok(message) => message,
+            Err(unread) => return self.take_unread(packet, &unread),
+        };
+        let now = self.access.now();
+        let source = packet.peer.address();
+        let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let mut plain = std::mem::take(&mut self.v3.plain);
+        let judged = self.access.usm.take(&message, source, now, &mut plain);
+        let (outcome, answer) = match judged {
+            Err(unread) => (self.append_unread(packet, &unread), Answer::None),
+            Ok(usm::Verdict::Limited) => (Outcome::Rejected(Reason::UsmLimited), Answer::None),
+            Ok(usm::Verdict::NotANotification(_)) => {
+                (Outcome::Rejected(Reason::NotANotification), Answer::None)
+            }
+            Ok(usm::Verdict::Discovery(report)) => {
+                let reply = self.write_report(&message, report.as_ref(), now);
+                (Outcome::Rejected(Reason::Discovery), reply)
+            }
+            Ok(usm::Verdict::Refused {
+                reason,
+                is_own,
+                report,
+            }) => {
+                let outcome = self.refuse(packet, reason, is_own);
+                (outcome, self.write_report(&message, report.as_ref(), now))
+            }
+            Ok(usm::Verdict::Accepted(accepted)) => self.accept(packet, &message, &accepted, now),
+        };
+        self.v3.plain = plain;
+        let reply = match answer {
+            Answer::None => None,
+            Answer::Now => Some(None),
+            Answer::After(record) => Some(Some(record)),
+        };
+        Verdict {
+            outcome,
+            reply: reply.map(|after| Reply {
+                bytes: &self.reply,
+                after,
+            }),
+        }
+    }
+
+    /// The event of an accepted message, unless it came before.
+    fn accept(
+        &mut self,
+        packet: &Packet<'_>,
+        message: &Message<'_>,
+        accepted: &usm::Accepted<'_>,
+        now: Moment,
+    ) -> (Outcome, Answer) {
+        let notification = &accepted.notification;
+        let is_inform = notification.kind == PduKind::Inform;
+        let fingerprint = match (is_inform, message.level) {
+            (true, _) => {
+                let pdu = accepted.scoped.get(notification.pdu_at..);
+                Some(
+                    self.repeats
+                        .fingerprint((sender(packet), message.user, pdu)),
+                )
+            }
+            (false, SecurityLevel::NoAuthNoPriv) => None,
+            (false, _) => Some(
+                self.repeats
+                    .fingerprint((message.engine_id, message.digest)),
+            ),
+        };
+        let earlier = fingerprint.and_then(|it| self.repeats.find(it, packet.received));
+        let (outcome, record) = match earlier {
+            Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(record)),
+            None => {
+                let scoped = Packet {
+                    bytes: accepted.scoped,
+                    ..*packet
+                };
+                let mut event = normalize::trap::event(
+                    Ok(notification),
+                    &scoped,
+                    &self.config,
+                    &NoNames,
+                    &mut self.scratch,
+                );
+                let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
+                let appended = append(spool, router, &mut event, packet.received, payload);
+                if let (Some(fingerprint), Ok(record)) = (fingerprint, &appended) {
+                    self.repeats.remember(fingerprint, *record, packet.received);
+                }
+                (outcome(&appended), appended.ok())
+            }
+        };
+        let Some(record) = record.filter(|_| is_inform) else {
+            return (outcome, Answer::None);
+        };
+        let Buffers {
+            response, writer, ..
+        } = &mut self.v3;
+        let keys = accepted.keys.as_deref();
+        let is_written = snmp::response(accepted.scoped, notification, response)
+            && self.access.usm.write_response(
+                message,
+                keys,
+                response,
+                now,
+                writer,
+                &mut self.reply,
+            );
+        match is_written {
+            true => (outcome, Answer::After(record)),
+            false => (outcome, Answer::None),
+        }
+    }
+
+    /// An event by policy, that says who sent the message and why it failed, and nothing of what it says. A sender that
+    /// is told our engine or time sends again, so that is only counted.
+    fn refuse(&mut self, packet: &Packet<'_>, refusal: Refusal, is_own: bool) -> Outcome {
+        let sends_again =
+            refusal == Refusal::UnknownEngineId || (refusal == Refusal::NotInTimeWindow && is_own);
+        let policy = self.access.usm.failed_policy();
+        if policy == FailedPolicy::Reject || sends_again {
+            return Outcome::Rejected(reason(refusal));
+        }
+        let unread = UnreadMessage {
+            fault: Fault {
+                reason: refusal.as_str(),
+                at: 0,
+            },
+            version: Some(Version::V3),
+        };
+        self.append_unread(packet, &unread)
+    }
+
+    fn take_unread(&mut self, packet: &Packet<'_>, unread: &UnreadMessage) -> Verdict<'_> {
+        Verdict {
+            outcome: self.append_unread(packet, unread),
+            reply: None,
+        }
+    }
+
+    fn append_unread(&mut self, packet: &Packet<'_>, unread: &UnreadMessage) -> Outcome {
+        let scratch = &mut self.scratch;
+        let mut event =
+            normalize::trap::event(Err(unread), packet, &self.config, &NoNames, scratch);
+        let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
+        outcome(&append(spool, router, &mut event, packet.received, payload))
+    }
+
+    fn write_report(
+        &mut self,
+        message: &Message<'_>,
+        report: Option<&Report>,
+        now: Moment,
+    ) -> Answer {
+        let (usm, writer) = (&self.access.usm, &mut self.v3.writer);
+        let is_written = |report| usm.write_report(message, report, now, writer, &mut self.reply);
+        match report.is_some_and(is_written) {
+            true => Answer::Now,
+            false => Answer::None,
+        }
+    }
+}
+
+/// What is sent back of what was written.
+enum Answer {
+    None,
+    Now,
+    After((LaneId, Number)),
+}
+
+/// Who asks again: address and port.
+pub(super) fn sender(packet: &Packet<'_>) -> Option<(IpAddr, u16)> {
+    match packet.peer {
+        crate::packet::Peer::Inet(address, port) => Some((address, port)),
+        crate::packet::Peer::Local => None,
+    }
+}
+
+/// The ledger's word for a refusal.
+fn reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::UnsupportedSecLevel => Reason::UnsupportedSecLevel,
+        Refusal::NotInTimeWindow => Reason::NotInTimeWindow,
+        Refusal::UnknownUserName => Reason::UnknownUserName,
+        Refusal::UnknownEngineId => Reason::UnknownEngineId,
+        Refusal::WrongDigest => Reason::WrongDigest,
+        Refusal::DecryptionError => Reason::DecryptionError,
+    }
+}
+
+#[cfg(test)]
+mod tests;

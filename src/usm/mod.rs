@@ -1,0 +1,693 @@
+//! The User-based Security Model for one who receives (RFC 3414, section 3.2): is this message of a known user, unchanged,
+//! of now, and what does it say?
+//!
+//! ```text
+//!  v3::Message ─▶ user? ─▶ level? ─▶ digest? ─▶ time window? ─▶ decrypt ─▶ notification, for us? ─▶ learn ─▶ Accepted
+//!                  │         │          │            │             │             │
+//!                  └─────────┴──────────┴────────────┴─────────────┴─────────────┴─▶ Refused (and a Report, if it asks)
+//! ```
+//!
+//! Any engine that authenticates with a known user is accepted; its clock is learned, and its keys are kept. Nothing that
+//! did not authenticate is learned, so no stranger fills a table or turns a clock. A stranger's message costs at most
+//! [`users::SECRETS_MAX`] localisations and digests, as often as [`limit`] lets its source.
+//!
+//! Time comes in as an argument, bytes go out as values: no clock, socket or file is touched here.
+
+mod answer;
+pub mod auth;
+mod engines;
+pub mod keys;
+pub mod limit;
+pub mod privacy;
+mod refusal;
+pub mod stored;
+mod table;
+pub mod users;
+pub mod window;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::decode::snmp::v3::{self, Data, Message, ScopedPdu, Security};
+use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage, Version};
+
+use answer::Own;
+use limit::{Limit, Rate};
+use privacy::Nonce;
+use users::{Secret, SecretId, Users};
+use window::{EngineClock, Excuse, Standing};
+
+pub use crate::decode::snmp::v3::SecurityLevel;
+pub use answer::Writer;
+pub use engines::{ENGINES_MAX, EngineKey, LocalKeys};
+pub use refusal::{Refusal, Stats};
+pub use stored::{LearnedEngine, OwnEngine};
+pub use users::UserConfig;
+pub use window::WindowPolicy;
+
+/// Work for messages that no cached key authenticates. A source may stand for a thousand devices behind one address that
+/// are all heard for the first time; all sources together cost a tenth of a core.
+const WORK_EACH: Rate = Rate {
+    per_second: 1000,
+    burst: 2000,
+};
+const WORK_ALL: Rate = Rate {
+    per_second: 20_000,
+    burst: 40_000,
+};
+
+/// Reports: a device needs two for its first inform. Whoever makes up the address of another must not reach it with more.
+const REPORTS_EACH: Rate = Rate {
+    per_second: 100,
+    burst: 100,
+};
+const REPORTS_ALL: Rate = Rate {
+    per_second: 10_000,
+    burst: 10_000,
+};
+
+/// Seconds of the start in [`Moment`]: engines were heard before it.
+const START_SECONDS: u64 = 1 << 32;
+
+/// What becomes of messages that fail.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedPolicy {
+    /// They are counted by their reason and gone.
+    Reject,
+    /// Each is an event too: who sent it and why it failed, and nothing of what it says.
+    #[default]
+    Event,
+}
+
+/// How messages are judged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// Who may send. Without any, version 3 is not configured.
+    pub users: Vec<UserConfig>,
+    /// Messages of a lower level are refused, whatever their user allows.
+    pub level_min: SecurityLevel,
+    /// What becomes of messages outside the time window.
+    pub time_window: WindowPolicy,
+    /// What becomes of messages that fail.
+    pub failed: FailedPolicy,
+}
+
+/// A moment of the caller's clock, which never goes back: how long after the start it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// So long after the start.
+    pub fn after_start(since: Duration) -> Moment {
+        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        Moment((START_SECONDS * 1_000_000).saturating_add(micros))
+    }
+
+    fn seconds(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+/// What all threads share. Locks are held for a look-up, never while a key is made.
+#[derive(Debug)]
+pub struct Usm {
+    own: OwnEngine,
+    config: RwLock<Arc<Judge>>,
+    generation: AtomicU32,
+    engines: Mutex<engines::Engines>,
+    work: Mutex<Limit>,
+    reports: Mutex<Limit>,
+    salt: AtomicU64,
+    /// Counts what happened.
+    pub stats: Stats,
+}
+
+/// The part that a reload replaces.
+#[derive(Debug)]
+struct Judge {
+    users: Users,
+    level_min: SecurityLevel,
+    time_window: WindowPolicy,
+    failed: FailedPolicy,
+}
+
+/// What is said of a message.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box would be an allocation for each message"
+)]
+pub enum Verdict<'s> {
+    /// It is what it says to be, as far as its level proves it.
+    Accepted(Accepted<'s>),
+    /// Accepted, and no notification.
+    NotANotification(&'static str),
+    /// It asks who we are: the first step of every inform.
+    Discovery(Option<Report>),
+    /// It fails.
+    Refused {
+        /// Why.
+        reason: Refusal,
+        /// Whether it is addressed to our engine: then its sender tries again with what the Report says.
+        is_own: bool,
+        /// What its sender is told.
+        report: Option<Report>,
+    },
+    /// It was not looked at: its source asks for too much.
+    Limited,
+}
+
+/// A message that was accepted.
+#[derive(Debug)]
+pub struct Accepted<'s> {
+    /// What it says. Positions are offsets into `scoped`.
+    pub notification: Notification<'s>,
+    /// The scoped PDU in the clear.
+    pub scoped: &'s [u8],
+    /// For the Response.
+    pub keys: Option<Arc<LocalKeys>>,
+}
+
+/// A Report that should be sent.
+#[derive(Debug)]
+pub struct Report {
+    stat: Refusal,
+    value: u32,
+    /// Authenticated with these.
+    keys: Option<Arc<LocalKeys>>,
+    request_id: i32,
+}
+
+/// A key that fits a message.
+struct Fitting {
+    secret: SecretId,
+    keys: Arc<LocalKeys>,
+    is_new: bool,
+}
+
+impl Usm {
+    /// Makes the master keys of all users: milliseconds for each pass phrase. `salt` is any number.
+    pub fn new(config: &Config, own: OwnEngine, salt: u64) -> Usm {
+        Usm {
+            own,
+            config: RwLock::new(Arc::new(Judge::new(config, 0))),
+            generation: AtomicU32::new(0),
+            engines: Mutex::default(),
+            work: Mutex::new(Limit::new(WORK_EACH, WORK_ALL)),
+            reports: Mutex::new(Limit::new(REPORTS_EACH, REPORTS_ALL)),
+            salt: AtomicU64::new(salt),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Puts other users and policies into force. What was learned of engines stays.
+    pub fn replace(&self, config: &Config) {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let judge = Arc::new(Judge::new(config, generation));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        lock(&self.engines).forget_keys();
+    }
+
+    /// Whether there are users: without any, version 3 is not configured.
+    pub fn has_users(&self) -> bool {
+        !self.judge().users.is_empty()
+    }
+
+    /// What becomes of messages that fail.
+    pub fn failed_policy(&self) -> FailedPolicy {
+        self.judge().failed
+    }
+
+    /// Our own engine.
+    pub fn own(&self) -> &OwnEngine {
+        &self.own
+    }
+
+    /// How many engines are known, and how many keys are kept for them.
+    pub fn sizes(&self) -> (usize, usize) {
+        let engines = lock(&self.engines);
+        (engines.count(), engines.keys_count())
+    }
+
+    fn judge(&self) -> Arc<Judge> {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&config)
+    }
+
+    /// Judges one message. `plain` is a buffer that is used again and again; the verdict borrows what was decrypted into it.
+    ///
+    /// # Errors
+    /// What it says is no scoped PDU, though nothing was encrypted.
+    pub fn take<'s>(
+        &self,
+        message: &Message<'s>,
+        source: IpAddr,
+        now: Moment,
+        plain: &'s mut Vec<u8>,
+    ) -> Result<Verdict<'s>, UnreadMessage> {
+        let judge = self.judge();
+        if message.engine_id.is_empty() && message.is_reportable {
+            let report = self.report(message, Refusal::UnknownEngineId, None, source, now);
+            return Ok(Verdict::Discovery(report));
+        }
+        let Some(engine) = EngineKey::new(message.engine_id).filter(|id| !id.octets().is_empty())
+        else {
+            return Ok(self.refuse(message, Refusal::UnknownEngineId, None, source, now));
+        };
+        match self.authenticate(&judge, message, engine, source, now) {
+            Ok(fitting) => {
+                let policy = judge.time_window;
+                self.take_authenticated(message, engine, fitting, policy, source, now, plain)
+            }
+            Err(None) => {
+                self.stats.limited.fetch_add(1, Ordering::Relaxed);
+                Ok(Verdict::Limited)
+            }
+            Err(Some(reason)) => Ok(self.refuse(message, reason, None, source, now)),
+        }
+    }
+
+    /// What follows once the digest held, or none was asked for.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another fact of the message"
+    )]
+    fn take_authenticated<'s>(
+        &self,
+        message: &Message<'s>,
+        engine: EngineKey,
+        fitting: Option<Fitting>,
+        policy: WindowPolicy,
+        source: IpAddr,
+        now: Moment,
+        plain: &'s mut Vec<u8>,
+    ) -> Result<Verdict<'s>, UnreadMessage> {
+        let is_own = message.engine_id == self.own.id.octets();
+        let keys = fitting.as_ref().map(|fitting| Arc::clone(&fitting.keys));
+        let standing = match fitting {
+            Some(_) => self.standing(policy, message, &engine, is_own, now),
+            None => Standing::Within,
+        };
+        if standing == Standing::Outside {
+            return Ok(self.refuse(message, Refusal::NotInTimeWindow, keys, source, now));
+        }
+        let opened = match open(message, keys.as_deref(), plain) {
+            Ok(opened) => opened,
+            Err(Unopened::Encrypted) => {
+                return Ok(self.refuse(message, Refusal::DecryptionError, None, source, now));
+            }
+            Err(Unopened::Plain(unread)) => return Err(unread),
+        };
+        let security = Security {
+            engine_id: message.engine_id,
+            user: message.user,
+            level: message.level,
+        };
+        let mut notification = match opened.pdu.notification(message, security) {
+            Ok(notification) => notification,
+            Err(name) => return Ok(Verdict::NotANotification(name)),
+        };
+        // The engine of an inform is its receiver's, that of a trap its sender's (RFC 3412, section 2.1).
+        if (notification.kind == PduKind::Inform) != is_own {
+            return Ok(self.refuse(message, Refusal::UnknownEngineId, None, source, now));
+        }
+        let keys = match fitting {
+            Some(fitting) => {
+                Some(self.learn(message, engine, is_own, standing, fitting, opened.key, now))
+            }
+            None => None,
+        };
+        notification.anomalies.add(self.mark(standing));
+        Ok(Verdict::Accepted(Accepted {
+            notification,
+            scoped: opened.octets,
+            keys,
+        }))
+    }
+
+    /// The key with which the message authenticates; none where its level asks for none. The error is the reason, or
+    /// nothing where the source asks for too much.
+    fn authenticate(
+        &self,
+        judge: &Judge,
+        message: &Message<'_>,
+        engine: EngineKey,
+        source: IpAddr,
+        now: Moment,
+    ) -> Result<Option<Fitting>, Option<Refusal>> {
+        let work = || lock(&self.work).allows(source, now.0);
+        let fail = |reason, allowed: bool| Err(allowed.then_some(reason));
+        if !judge.users.knows(message.user) {
+            return fail(Refusal::UnknownUserName, work());
+        }
+        let mut candidates = judge.candidates(message).peekable();
+        if candidates.peek().is_none() {
+            return fail(Refusal::UnsupportedSecLevel, work());
+        }
+        if message.level == SecurityLevel::NoAuthNoPriv {
+            return Ok(None);
+        }
+        let (before, after) = message.around_digest();
+        let fits = |keys: &LocalKeys| {
+            let (protocol, key) = &keys.auth;
+            protocol.verify(key, before, message.digest, after)
+        };
+        // What is known comes first, and needs no token: a flood takes no known device's events.
+        for secret in judge.candidates(message) {
+            let cached = lock(&self.engines).keys(engine, secret.id, now.seconds());
+            if let Some(keys) = cached.filter(|keys| fits(keys)) {
+                return Ok(Some(Fitting {
+                    secret: secret.id,
+                    keys,
+                    is_new: false,
+                }));
+            }
+        }
+        if !work() {
+            return Err(None);
+        }
+        for secret in candidates {
+            let made = LocalKeys::new(secret, message.engine_id);
+            if let Some(keys) = made.filter(|keys| fits(keys)) {
+                return Ok(Some(Fitting {
+                    secret: secret.id,
+                    keys: Arc::new(keys),
+                    is_new: true,
+                }));
+            }
+        }
+        Err(Some(Refusal::WrongDigest))
+    }
+
+    fn standing(
+        &self,
+        policy: WindowPolicy,
+        message: &Message<'_>,
+        engine: &EngineKey,
+        is_own: bool,
+        now: Moment,
+    ) -> Standing {
+        if is_own {
+            let own_time = self.time(now);
+            return match window::is_within_own(
+                self.own.boots,
+                own_time,
+                message.boots,
+                message.time,
+            ) {
+                true => Standing::Within,
+                false => Standing::Outside,
+            };
+        }
+        let known = lock(&self.engines).clock(engine);
+        let (boots, time) = (message.boots, message.time);
+        window::judge(known.as_ref(), boots, time, now.seconds(), policy)
+    }
+
+    /// Keeps what an accepted message taught, and returns its keys, now complete.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another fact of the message"
+    )]
+    fn learn(
+        &self,
+        message: &Message<'_>,
+        engine: EngineKey,
+        is_own: bool,
+        standing: Standing,
+        fitting: Fitting,
+        opened_with: Option<(privacy::PrivProtocol, keys::Key)>,
+        now: Moment,
+    ) -> Arc<LocalKeys> {
+        let Fitting {
+            secret,
+            keys,
+            is_new,
+        } = fitting;
+        let completed = opened_with
+            .filter(|_| keys.is_open())
+            .map(|(protocol, key)| Arc::new(keys.with_privacy(protocol, key)));
+        let is_changed = is_new || completed.is_some();
+        let keys = completed.unwrap_or(keys);
+        let seconds = now.seconds();
+        let mut engines = lock(&self.engines);
+        if is_changed {
+            engines.keep_keys(engine, secret, Arc::clone(&keys), seconds);
+        }
+        if !is_own {
+            let first = EngineClock::first(message.boots, message.time, seconds);
+            let mut clock = engines.clock(&engine).unwrap_or(first);
+            clock.hear(message.boots, message.time, standing, seconds);
+            engines.keep_clock(engine, clock, seconds);
+        }
+        keys
+    }
+
+    /// Counts a message that the policy excuses, and names what is odd about it.
+    fn mark(&self, standing: Standing) -> Anomalies {
+        let Standing::Excused(excuse) = standing else {
+            return Anomalies::NONE;
+        };
+        self.stats.excuse(excuse);
+        match excuse {
+            Excuse::BootsAndTimeZero => Anomalies::BOOTS_AND_TIME_ZERO,
+            Excuse::BootsBackwards => Anomalies::BOOTS_BACKWARDS,
+            Excuse::BootsNotRaised => Anomalies::BOOTS_NOT_RAISED,
+            Excuse::Ignored => Anomalies::OUTSIDE_TIME_WINDOW,
+        }
+    }
+
+    fn refuse<'s>(
+        &self,
+        message: &Message<'_>,
+        reason: Refusal,
+        keys: Option<Arc<LocalKeys>>,
+        source: IpAddr,
+        now: Moment,
+    ) -> Verdict<'s> {
+        let is_own = message.engine_id == self.own.id.octets();
+        let report = match message.is_reportable {
+            // Whoever addresses another engine is told who we are, before anything else (RFC 3414, section 3.2 (3)).
+            true if !is_own && reason != Refusal::UnknownEngineId => {
+                self.stats.refuse(reason);
+                self.report(message, Refusal::UnknownEngineId, None, source, now)
+            }
+            true => self.report(message, reason, keys, source, now),
+            false => {
+                self.stats.refuse(reason);
+                None
+            }
+        };
+        Verdict::Refused {
+            reason,
+            is_own,
+            report,
+        }
+    }
+
+    /// Counts, and makes a Report unless its receiver had too many.
+    fn report(
+        &self,
+        message: &Message<'_>,
+        stat: Refusal,
+        keys: Option<Arc<LocalKeys>>,
+        source: IpAddr,
+        now: Moment,
+    ) -> Option<Report> {
+        let value = self.stats.refuse(stat);
+        if !lock(&self.reports).allows(source, now.0) {
+            self.stats.reports_limited.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let request_id = match message.data {
+            Data::Plain(scoped) => v3::scoped(scoped).ok().and_then(|pdu| pdu.request_id()),
+            Data::Encrypted(_) => None,
+        };
+        Some(Report {
+            stat,
+            // A Counter32 begins anew at 2³².
+            value: value as u32,
+            keys,
+            request_id: request_id.unwrap_or_default(),
+        })
+    }
+
+    /// Encodes a Report about `message`, and says whether there is one. `notInTimeWindow` is authenticated, so that its
+    /// receiver can believe our clock (RFC 3414, section 3.2 (7) a).
+    pub fn write_report(
+        &self,
+        message: &Message<'_>,
+        report: &Report,
+        now: Moment,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let own = self.speak(now);
+        let level = match report.keys {
+            Some(_) => SecurityLevel::AuthNoPriv,
+            None => SecurityLevel::NoAuthNoPriv,
+        };
+        writer.report(&own, report.stat, report.value, report.request_id);
+        writer.message(message, &own, level, report.keys.as_deref(), out)
+    }
+
+    /// Encodes the Response to an accepted inform, as well protected as it was, and says whether there is one. `scoped`
+    /// is the scoped PDU with the Response in it.
+    pub fn write_response(
+        &self,
+        message: &Message<'_>,
+        keys: Option<&LocalKeys>,
+        scoped: &[u8],
+        now: Moment,
+        writer: &mut Writer,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        writer.response(scoped);
+        writer.message(message, &self.speak(now), message.level, keys, out)
+    }
+
+    fn speak(&self, now: Moment) -> Own<'_> {
+        Own {
+            engine_id: self.own.id.octets(),
+            boots: self.own.boots,
+            time: self.time(now),
+            salt: self.salt.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// snmpEngineTime of our own engine.
+    fn time(&self, now: Moment) -> u32 {
+        let since = now.seconds().saturating_sub(START_SECONDS);
+        u32::try_from(since.min(window::BOOTS_MAX.into())).unwrap_or_default()
+    }
+
+    /// What was learned, to be kept. `unix` is what the wall clock shows at `now`, in seconds since 1970.
+    pub fn learned(&self, now: Moment, unix: i64) -> Vec<LearnedEngine> {
+        let silent = |clock: &EngineClock| now.seconds().saturating_sub(clock.heard);
+        let engines = lock(&self.engines);
+        let learned = engines.clocks().map(|(id, clock)| LearnedEngine {
+            id: *id,
+            boots: clock.boots,
+            // What it would be by now, had it been heard at this moment; then it was heard.
+            time: clock
+                .time
+                .saturating_add(u32::try_from(clock.heard.saturating_sub(clock.at)).unwrap_or(0)),
+            heard: unix.saturating_sub_unsigned(silent(clock)),
+        });
+        learned.collect()
+    }
+
+    /// Takes back what an earlier run learned. Clocks go on from where they were last heard: the host's own clock may be
+    /// wrong after a start, and must not make every device late.
+    pub fn restore(&self, learned: &[LearnedEngine], now: Moment, unix: i64) {
+        let mut engines = lock(&self.engines);
+        for engine in learned {
+            let silent = u64::try_from(unix.saturating_sub(engine.heard)).unwrap_or_default();
+            let clock = EngineClock {
+                boots: engine.boots,
+                time: engine.time,
+                at: now.seconds(),
+                heard: now.seconds().saturating_sub(silent),
+            };
+            engines.keep_clock(engine.id, clock, clock.heard);
+        }
+    }
+}
+
+impl Judge {
+    fn new(config: &Config, generation: u32) -> Judge {
+        Judge {
+            users: Users::new(&config.users, generation),
+            level_min: config.level_min,
+            time_window: config.time_window,
+            failed: config.failed,
+        }
+    }
+
+    /// The secrets that may protect this message, at its level.
+    fn candidates<'j>(&'j self, message: &Message<'j>) -> impl Iterator<Item = &'j Secret> {
+        let level = message.level;
+        self.users
+            .secrets(message.user, message.engine_id)
+            .filter(move |secret| {
+                level <= secret.level_max && level >= secret.level_min.max(self.level_min)
+            })
+    }
+}
+
+/// A scoped PDU in the clear.
+struct Opened<'s> {
+    octets: &'s [u8],
+    pdu: ScopedPdu<'s>,
+    /// What it was decrypted with.
+    key: Option<(privacy::PrivProtocol, keys::Key)>,
+}
+
+enum Unopened {
+    Encrypted,
+    Plain(UnreadMessage),
+}
+
+/// Decrypts, where there is something to decrypt. Which key extension is right shows in whether a scoped PDU comes out.
+fn open<'s>(
+    message: &Message<'s>,
+    keys: Option<&LocalKeys>,
+    plain: &'s mut Vec<u8>,
+) -> Result<Opened<'s>, Unopened> {
+    let encrypted = match message.data {
+        Data::Plain(octets) => {
+            let pdu = v3::scoped(octets).map_err(|fault| {
+                Unopened::Plain(UnreadMessage {
+                    fault,
+                    version: Some(Version::V3),
+                })
+            })?;
+            return Ok(Opened {
+                octets,
+                pdu,
+                key: None,
+            });
+        }
+        Data::Encrypted(octets) => octets,
+    };
+    let salt = message.salt.try_into().map_err(|_| Unopened::Encrypted)?;
+    let nonce = Nonce {
+        boots: message.boots,
+        time: message.time,
+        salt,
+    };
+    let candidates = keys.map(|keys| keys.candidates(message.engine_id));
+    let found = candidates.into_iter().flatten().find(|(protocol, key)| {
+        plain.clear();
+        plain.extend_from_slice(encrypted);
+        protocol.decrypt(key, nonce, plain).is_ok() && v3::scoped(plain).is_ok()
+    });
+    let key = found.ok_or(Unopened::Encrypted)?;
+    let octets: &'s [u8] = plain;
+    match v3::scoped(octets) {
+        Ok(pdu) => Ok(Opened {
+            octets,
+            pdu,
+            key: Some(key),
+        }),
+        Err(_) => Err(Unopened::Encrypted),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

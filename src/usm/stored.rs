@@ -1,0 +1,195 @@
+//! What is kept over restarts, as text: our own engine, and the engines that were learned.
+//!
+//! ```text
+//!   trapline snmp-engine 1            trapline snmp-engines 1
+//!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
+//!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
+//! ```
+//!
+//! A file that is torn or of a newer version is not believed at all.
+
+use std::fmt::Write;
+
+use super::engines::{ENGINES_MAX, EngineKey};
+use super::window::BOOTS_MAX;
+
+const OWN: &str = "trapline snmp-engine 1\n";
+const LEARNED: &str = "trapline snmp-engines 1\n";
+
+/// Our own engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnEngine {
+    /// snmpEngineID.
+    pub id: EngineKey,
+    /// snmpEngineBoots of the run that is under way.
+    pub boots: u32,
+}
+
+impl OwnEngine {
+    /// Nobody's: for where no inform is answered.
+    pub const NONE: OwnEngine = OwnEngine {
+        id: EngineKey::NONE,
+        boots: 0,
+    };
+}
+
+/// Another engine, as it was last heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedEngine {
+    /// Its engine ID.
+    pub id: EngineKey,
+    /// Its boots.
+    pub boots: u32,
+    /// Its time when it was last heard.
+    pub time: u32,
+    /// When that was, in seconds since 1970.
+    pub heard: i64,
+}
+
+/// Why a text is not what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole file that begins with \"{}\"; it is torn, changed by hand or of another version", .0.trim_end())]
+pub struct Damaged(&'static str);
+
+/// Our own engine as text.
+pub fn own_to_text(own: &OwnEngine) -> String {
+    sealed(format!("{OWN}{:?} {}\n", own.id, own.boots))
+}
+
+/// Reads it back.
+///
+/// # Errors
+/// The text is damaged.
+pub fn own_from_text(text: &str) -> Result<OwnEngine, Damaged> {
+    let read = |line: &str| {
+        let (id, boots) = line.split_once(' ')?;
+        let boots = boots.parse().ok().filter(|boots| *boots <= BOOTS_MAX)?;
+        Some(OwnEngine {
+            id: key(id)?,
+            boots,
+        })
+    };
+    let line = opened(text, OWN).and_then(|body| body.lines().next());
+    line.and_then(read).ok_or(Damaged(OWN))
+}
+
+/// Learned engines as text.
+pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
+    let mut text = LEARNED.to_owned();
+    for LearnedEngine {
+        id,
+        boots,
+        time,
+        heard,
+    } in engines
+    {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{id:?} {boots} {time} {heard}");
+    }
+    sealed(text)
+}
+
+/// Reads them back.
+///
+/// # Errors
+/// The text is damaged.
+pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
+    let read = |line: &str| {
+        let mut fields = line.split(' ');
+        Some(LearnedEngine {
+            id: key(fields.next()?)?,
+            boots: fields.next()?.parse().ok()?,
+            time: fields.next()?.parse().ok()?,
+            heard: fields.next()?.parse().ok()?,
+        })
+    };
+    let body = opened(text, LEARNED).ok_or(Damaged(LEARNED))?;
+    let engines = body.lines().take(ENGINES_MAX).map(read);
+    engines.collect::<Option<Vec<_>>>().ok_or(Damaged(LEARNED))
+}
+
+fn sealed(mut text: String) -> String {
+    let crc = crc32c::crc32c(text.as_bytes());
+    let _ = writeln!(text, "crc32c {crc:08x}");
+    text
+}
+
+fn opened<'t>(text: &'t str, head: &str) -> Option<&'t str> {
+    let (body, seal) = text.trim_end_matches('\n').rsplit_once('\n')?;
+    let sealed = text.get(..body.len() + 1)?;
+    let expected = format!("crc32c {:08x}", crc32c::crc32c(sealed.as_bytes()));
+    (seal == expected).then_some(sealed)?.strip_prefix(head)
+}
+
+/// An engine ID from hex.
+pub fn key(hex: &str) -> Option<EngineKey> {
+    EngineKey::new(&octets(hex)?)
+}
+
+/// Octets from hex, with or without `0x`, and with colons or spaces between them.
+pub fn octets(hex: &str) -> Option<Vec<u8>> {
+    let hex = hex.strip_prefix("0x").unwrap_or(hex);
+    let digits: Option<Vec<u8>> = hex
+        .chars()
+        .filter(|letter| !matches!(letter, ':' | ' '))
+        .map(|letter| {
+            letter
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
+        .collect();
+    let digits = digits.filter(|digits| !digits.is_empty() && digits.len() % 2 == 0)?;
+    let pairs = digits.chunks_exact(2);
+    Some(
+        pairs
+            .map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> OwnEngine {
+        OwnEngine {
+            id: key("80007ed90501020304").unwrap(),
+            boots: 7,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        assert_eq!(own_from_text(&own_to_text(&own())), Ok(own()));
+        let learned: Vec<LearnedEngine> = (1..100)
+            .map(|number| LearnedEngine {
+                id: EngineKey::new(&[0x80, 0, 0, 9, 5, number]).unwrap(),
+                boots: u32::from(number),
+                time: 86_400,
+                heard: 1_795_226_039,
+            })
+            .collect();
+        assert_eq!(learned_from_text(&learned_to_text(&learned)), Ok(learned));
+        assert_eq!(learned_from_text(&learned_to_text(&[])), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_torn_or_changed_file_is_not_believed() {
+        let text = own_to_text(&own());
+        for end in 0..text.len() - 1 {
+            assert!(own_from_text(&text[..end]).is_err(), "{end}");
+        }
+        assert!(own_from_text(&text.replace(" 7\n", " 6\n")).is_err());
+        assert!(learned_from_text(&text).is_err());
+    }
+
+    #[test]
+    fn hex_is_read_as_people_write_it() {
+        for hex in ["0x8000", "80:00", "80 00", "8000"] {
+            assert_eq!(octets(hex), Some(vec![0x80, 0]), "{hex}");
+        }
+        for wrong in ["", "8", "0x", "8g", "é0"] {
+            assert_eq!(octets(wrong), None, "{wrong}");
+        }
+    }
+}

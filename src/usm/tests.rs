@@ -1,0 +1,482 @@
+//! Messages, and what is said of them.
+
+use proptest::prelude::*;
+
+use super::auth::AuthProtocol;
+use super::keys::{Extension, Key};
+use super::privacy::PrivProtocol;
+use super::samples::Device;
+use super::users::{Credential, ExtensionPolicy};
+use super::*;
+use crate::decode::snmp;
+
+const OWN: [u8; 9] = [0x80, 0, 0x7e, 0xd9, 5, 1, 2, 3, 4];
+
+fn own() -> OwnEngine {
+    OwnEngine {
+        id: EngineKey::new(&OWN).unwrap(),
+        boots: 3,
+    }
+}
+
+fn source() -> IpAddr {
+    IpAddr::from([10, 0, 0, 1])
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment::after_start(Duration::from_secs(seconds))
+}
+
+fn usm(users: &[UserConfig]) -> Usm {
+    let config = Config {
+        users: users.to_vec(),
+        ..Config::default()
+    };
+    Usm::new(&config, own(), 1)
+}
+
+/// What is said of a packet, in a word.
+fn say(usm: &Usm, packet: &[u8], now: Moment) -> String {
+    let mut plain = Vec::new();
+    let message = match v3::read(packet) {
+        Ok(message) => message,
+        Err(unread) => return format!("unread: {}", unread.fault.reason),
+    };
+    match usm.take(&message, source(), now, &mut plain) {
+        Err(unread) => format!("unread: {}", unread.fault.reason),
+        Ok(Verdict::Accepted(accepted)) => {
+            let names: Vec<&str> = accepted.notification.anomalies.names().collect();
+            match names.is_empty() {
+                true => "accepted".to_owned(),
+                false => format!("accepted, {}", names.join(", ")),
+            }
+        }
+        Ok(Verdict::NotANotification(name)) => name.to_owned(),
+        Ok(Verdict::Discovery(_)) => "discovery".to_owned(),
+        Ok(Verdict::Refused { reason, .. }) => reason.as_str().to_owned(),
+        Ok(Verdict::Limited) => "limited".to_owned(),
+    }
+}
+
+/// The Report that a packet is answered with.
+fn report(usm: &Usm, packet: &[u8], now: Moment) -> Option<Vec<u8>> {
+    let message = v3::read(packet).unwrap();
+    let (mut plain, mut writer, mut out) = (Vec::new(), Writer::default(), Vec::new());
+    let report = match usm.take(&message, source(), now, &mut plain).unwrap() {
+        Verdict::Discovery(report) | Verdict::Refused { report, .. } => report?,
+        other => panic!("{other:?}"),
+    };
+    let is_written = usm.write_report(&message, &report, now, &mut writer, &mut out);
+    is_written.then_some(out)
+}
+
+#[test]
+fn every_pair_and_level_is_taken_and_its_keys_are_found_again() {
+    for auth in AuthProtocol::ALL {
+        for privacy in PrivProtocol::ALL {
+            for extension in [Extension::Blumenthal, Extension::Reeder] {
+                for level in [SecurityLevel::AuthNoPriv, SecurityLevel::AuthPriv] {
+                    let is_repeat = extension == Extension::Reeder
+                        && !super::keys::needs_extension(auth, privacy);
+                    if is_repeat
+                        || (level == SecurityLevel::AuthNoPriv && privacy != PrivProtocol::Des)
+                    {
+                        continue;
+                    }
+                    let device = Device {
+                        auth,
+                        privacy,
+                        extension,
+                        ..Device::new(level)
+                    };
+                    let usm = usm(&[device.config()]);
+                    for time in [1000, 1001] {
+                        let packet = device.at(5, time).message();
+                        let said = say(&usm, &packet, at(10));
+                        assert_eq!(
+                            said, "accepted",
+                            "{auth:?} {privacy:?} {extension:?} {level:?}"
+                        );
+                    }
+                    assert_eq!(usm.sizes(), (1, 1));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_decrypted_is_what_was_sent_and_says_who_sent_it() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let usm = usm(&[device.config()]);
+    let packet = device.message();
+    let message = v3::read(&packet).unwrap();
+    let mut plain = Vec::new();
+    let verdict = usm.take(&message, source(), at(0), &mut plain).unwrap();
+    let Verdict::Accepted(accepted) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(accepted.scoped, device.scoped_pdu());
+    let security = accepted.notification.security.unwrap();
+    assert_eq!(security.user, b"fleet");
+    assert_eq!(security.engine_id, device.engine_id);
+    assert_eq!(security.level, SecurityLevel::AuthPriv);
+    assert_eq!(accepted.notification.uptime, Some(0x63));
+}
+
+#[test]
+fn each_failure_has_its_reason_and_its_counter() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let usm = usm(&[device.config()]);
+    let changed = |change: &dyn Fn(&mut Device)| {
+        let mut other = device.clone();
+        change(&mut other);
+        other.message()
+    };
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let cases = [
+        (changed(&|it| it.user = "nobody"), Refusal::UnknownUserName),
+        (
+            changed(&|it| it.level = SecurityLevel::NoAuthNoPriv),
+            Refusal::UnsupportedSecLevel,
+        ),
+        (
+            changed(&|it| it.level = SecurityLevel::AuthNoPriv),
+            Refusal::UnsupportedSecLevel,
+        ),
+        (
+            changed(&|it| it.auth_passphrase = "another phrase"),
+            Refusal::WrongDigest,
+        ),
+        (
+            changed(&|it| it.auth = AuthProtocol::Sha224),
+            Refusal::WrongDigest,
+        ),
+        (
+            changed(&|it| it.priv_passphrase = "another phrase"),
+            Refusal::DecryptionError,
+        ),
+        (
+            changed(&|it| it.privacy = PrivProtocol::Des),
+            Refusal::DecryptionError,
+        ),
+        (changed(&|it| it.time = 100), Refusal::NotInTimeWindow),
+        (changed(&|it| it.boots = 4), Refusal::NotInTimeWindow),
+        (
+            changed(&|it| it.engine_id = OWN.to_vec()),
+            Refusal::NotInTimeWindow,
+        ),
+    ];
+    for (packet, reason) in &cases {
+        assert_eq!(say(&usm, packet, at(0)), reason.as_str());
+    }
+    for reason in Refusal::ALL {
+        let expected = cases.iter().filter(|(_, it)| *it == reason).count() as u64;
+        assert_eq!(usm.stats.refused(reason), expected, "{reason:?}");
+    }
+    assert_eq!(usm.sizes(), (1, 1), "nothing of these was learned");
+}
+
+#[test]
+fn a_changed_bit_anywhere_is_seen() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let usm = usm(&[device.config()]);
+    let packet = device.message();
+    for bit in 0..packet.len() * 8 {
+        let mut changed = packet.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let said = say(&usm, &changed, at(u64::try_from(bit).unwrap()));
+        assert_ne!(said, "accepted", "bit {bit}");
+    }
+    assert_eq!(usm.sizes(), (0, 0));
+}
+
+#[test]
+fn recordings_are_outside_the_window_and_reflections_are_not_for_us() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    let recorded = device.message();
+    assert_eq!(say(&usm, &recorded, at(0)), "accepted");
+    assert_eq!(
+        say(&usm, &device.at(5, 1300).message(), at(300)),
+        "accepted"
+    );
+    assert_eq!(say(&usm, &recorded, at(301)), "notInTimeWindow");
+    let to_another = device.inform(&[0x80, 0, 0, 9, 5, 9], 2, 50).message();
+    assert_eq!(say(&usm, &to_another, at(301)), "unknownEngineID");
+    let as_if_from_us = Device {
+        pdu: 0xa7,
+        ..device.inform(&OWN, 3, 301)
+    };
+    assert_eq!(
+        say(&usm, &as_if_from_us.message(), at(301)),
+        "unknownEngineID"
+    );
+    let our_own_response = Device {
+        pdu: 0xa2,
+        ..device.inform(&OWN, 3, 301)
+    };
+    assert_eq!(
+        say(&usm, &our_own_response.message(), at(301)),
+        "Response-PDU"
+    );
+}
+
+#[test]
+fn a_device_that_lost_its_boots_is_taken_marked_and_counted() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let restarted = device.at(1, 30).message();
+    assert_eq!(say(&usm, &restarted, at(3600)), "accepted, boots_backwards");
+    assert_eq!(say(&usm, &device.at(1, 40).message(), at(3610)), "accepted");
+    assert_eq!(usm.stats.excused(Excuse::BootsBackwards), 1);
+}
+
+#[test]
+fn during_a_rotation_old_and_new_secrets_count_and_an_engines_own_too() {
+    let old = Device::new(SecurityLevel::AuthPriv);
+    let new = Device {
+        auth_passphrase: "new auth phrase",
+        priv_passphrase: "new priv phrase",
+        engine_id: vec![0x80, 0, 0, 9, 5, 2],
+        ..old.clone()
+    };
+    let third = Device {
+        engine_id: vec![0x80, 0, 0, 9, 5, 3],
+        auth_passphrase: "third phrase",
+        ..Device::new(SecurityLevel::AuthNoPriv)
+    };
+    let ku = keys::master(third.auth, &keys::Passphrase::new(third.auth_passphrase));
+    let localised = keys::localise(third.auth, &ku, &third.engine_id);
+    let bound = UserConfig {
+        auth: Some((third.auth, Credential::Localised(localised))),
+        engine_id: Some(third.engine_id.clone()),
+        ..third.config()
+    };
+    let usm = usm(&[old.config(), new.config(), bound]);
+    for device in [&old, &new, &third] {
+        assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    }
+    let elsewhere = Device {
+        engine_id: vec![0x80, 0, 0, 9, 5, 4],
+        ..third
+    };
+    assert_eq!(
+        say(&usm, &elsewhere.message(), at(0)),
+        "unsupportedSecLevel"
+    );
+}
+
+#[test]
+fn a_reload_takes_old_secrets_out_and_keeps_what_was_learned() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let new = Device {
+        auth_passphrase: "new auth phrase",
+        ..device.clone()
+    };
+    usm.replace(&Config {
+        users: vec![new.config()],
+        ..Config::default()
+    });
+    assert_eq!(usm.sizes(), (1, 0));
+    assert_eq!(
+        say(&usm, &device.at(5, 1001).message(), at(1)),
+        "wrongDigest"
+    );
+    assert_eq!(say(&usm, &new.at(5, 1002).message(), at(1)), "accepted");
+}
+
+#[test]
+fn a_user_without_secrets_is_heard_only_where_the_whole_agent_allows_it() {
+    let device = Device::new(SecurityLevel::NoAuthNoPriv);
+    let open = usm(&[device.config()]);
+    assert_eq!(say(&open, &device.message(), at(0)), "accepted");
+    assert_eq!(
+        open.sizes(),
+        (0, 0),
+        "nothing was proved, so nothing is learned"
+    );
+    let strict = Config {
+        users: vec![device.config()],
+        level_min: SecurityLevel::AuthNoPriv,
+        ..Config::default()
+    };
+    let strict = Usm::new(&strict, own(), 1);
+    assert_eq!(
+        say(&strict, &device.message(), at(0)),
+        "unsupportedSecLevel"
+    );
+}
+
+#[test]
+fn an_inform_is_led_to_our_engine_and_time_and_is_answered_as_it_was_protected() {
+    for level in [SecurityLevel::AuthNoPriv, SecurityLevel::AuthPriv] {
+        let device = Device::new(level);
+        let usm = usm(&[device.config()]);
+        let asks = Device {
+            engine_id: Vec::new(),
+            user: "",
+            level: SecurityLevel::NoAuthNoPriv,
+            pdu: 0xa0,
+            ..device.inform(&[], 0, 0)
+        };
+        let told = report(&usm, &asks.message(), at(100)).unwrap();
+        let told = v3::read(&told).unwrap();
+        assert_eq!((told.engine_id, told.boots, told.time), (&OWN[..], 3, 100));
+        assert_eq!(told.level, SecurityLevel::NoAuthNoPriv);
+
+        let early = device.inform(&OWN, 0, 0).message();
+        let told = report(&usm, &early, at(100)).unwrap();
+        let told = v3::read(&told).unwrap();
+        assert_eq!(
+            told.level,
+            SecurityLevel::AuthNoPriv,
+            "so that it can be believed"
+        );
+        let keys = LocalKeys::new(
+            Users::new(&[device.config()], 0)
+                .secrets(b"fleet", &OWN)
+                .next()
+                .unwrap(),
+            &OWN,
+        );
+        let keys = keys.unwrap();
+        let (before, after) = told.around_digest();
+        assert!(keys.auth.0.verify(&keys.auth.1, before, told.digest, after));
+
+        let inform = device.inform(&OWN, told.boots, told.time).message();
+        let message = v3::read(&inform).unwrap();
+        let (mut plain, mut writer) = (Vec::new(), Writer::default());
+        let (mut scoped, mut out) = (Vec::new(), Vec::new());
+        let verdict = usm.take(&message, source(), at(101), &mut plain).unwrap();
+        let Verdict::Accepted(accepted) = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert!(snmp::response(
+            accepted.scoped,
+            &accepted.notification,
+            &mut scoped
+        ));
+        let keys = accepted.keys.as_deref();
+        assert!(usm.write_response(&message, keys, &scoped, at(101), &mut writer, &mut out));
+        let response = v3::read(&out).unwrap();
+        assert_eq!((response.id, response.level), (message.id, level));
+        assert!(!response.is_reportable);
+        assert_eq!(say(&usm, &out, at(101)), "Response-PDU");
+    }
+}
+
+#[test]
+fn a_source_is_told_no_more_than_100_times_a_second() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    let early = device.inform(&OWN, 0, 0).message();
+    let told = (0..300)
+        .filter(|_| report(&usm, &early, at(1)).is_some())
+        .count();
+    assert_eq!(told, 100);
+    assert_eq!(usm.stats.reports_limited.load(Ordering::Relaxed), 200);
+}
+
+#[test]
+fn forged_engines_cost_no_memory_and_no_known_device_its_messages() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let mut forged = Device {
+        auth_passphrase: "another phrase",
+        engine_id: vec![0x80, 0, 0, 9, 5, 0, 0, 0, 0],
+        ..device.clone()
+    }
+    .message();
+    let engine_at =
+        v3::read(&forged).unwrap().engine_id.as_ptr() as usize - forged.as_ptr() as usize;
+    let mut plain = Vec::new();
+    let mut limited = 0;
+    for number in 0..100_000_u32 {
+        forged[engine_at + 5..engine_at + 9].copy_from_slice(&number.to_be_bytes());
+        let message = v3::read(&forged).unwrap();
+        let spoofed = IpAddr::from(number.to_be_bytes());
+        let verdict = usm.take(&message, spoofed, at(1), &mut plain);
+        limited += u32::from(matches!(verdict, Ok(Verdict::Limited)));
+    }
+    assert_eq!(
+        limited, 60_000,
+        "what is beyond the burst of all is not looked at"
+    );
+    assert_eq!(usm.sizes(), (1, 1));
+    assert_eq!(say(&usm, &device.at(5, 1001).message(), at(1)), "accepted");
+}
+
+#[test]
+fn what_was_learned_is_taken_back_after_a_restart() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    let kept = stored::learned_to_text(&before.learned(at(50), 1_000_000));
+    let after = usm(&[device.config()]);
+    let learned = stored::learned_from_text(&kept).unwrap();
+    assert_eq!(learned[0].heard, 999_950);
+    after.restore(&learned, at(0), 1_000_100);
+    assert_eq!(
+        say(&after, &device.at(4, 90_000).message(), at(0)),
+        "notInTimeWindow"
+    );
+    assert_eq!(
+        say(&after, &device.at(5, 1000).message(), at(0)),
+        "accepted"
+    );
+}
+
+#[test]
+fn a_named_extension_is_the_only_one_that_is_tried() {
+    let device = Device {
+        auth: AuthProtocol::Sha1,
+        privacy: PrivProtocol::Aes256,
+        extension: Extension::Reeder,
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    for (policy, expected) in [
+        (ExtensionPolicy::Reeder, "accepted"),
+        (ExtensionPolicy::Blumenthal, "decryptionError"),
+    ] {
+        let user = UserConfig {
+            extension: policy,
+            ..device.config()
+        };
+        assert_eq!(say(&usm(&[user]), &device.message(), at(0)), expected);
+    }
+}
+
+#[test]
+fn an_engine_id_of_more_than_32_octets_is_none() {
+    assert!(EngineKey::new(&[1; 32]).is_some());
+    assert!(EngineKey::new(&[1; 33]).is_none());
+    assert_eq!(Key::new(&[7; 100]).octets().len(), 64);
+}
+
+proptest! {
+    #[test]
+    fn no_octets_make_it_panic(packet in prop::collection::vec(any::<u8>(), 0..300)) {
+        say(&usm(&[]), &packet, at(0));
+    }
+
+    #[test]
+    fn no_change_of_a_message_makes_it_panic_or_passes(
+        places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let device = Device { pdu: 0xa4, ..Device::new(SecurityLevel::NoAuthNoPriv) };
+        let mut packet = device.message();
+        for (place, octet) in places {
+            let place = place.index(packet.len());
+            packet[place] = octet;
+        }
+        say(&usm(&[]), &packet, at(0));
+        packet.truncate(cut.index(packet.len()));
+        say(&usm(&[]), &packet, at(0));
+    }
+}
