@@ -577,6 +577,8 @@ pub fn topic_folder(spool: &Path, topic: &str) -> PathBuf {
 #[cfg(test)]
 mod capped;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble;
