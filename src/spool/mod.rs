@@ -27,13 +27,15 @@
 mod behind;
 pub mod cursor;
 pub mod disk;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod forgetful;
 mod frame;
 mod lane;
 pub mod log;
 pub mod segment;
 mod settled;
+#[cfg(any(test, fuzzing))]
+pub mod strange;
 mod writer;
 
 use std::ops::Range;
