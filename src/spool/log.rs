@@ -12,9 +12,9 @@
 //! [`LogReader`] on another thread. The two share the list of segments under a lock that is held for a look-up only;
 //! files are read and written outside of it. Sealed segments never change.
 //!
-//! Frames are stored as they are. Compressed blocks were measured (`make bench`: events of varied messages, 100 a block,
-//! lz4 at 0.2 µs an event and an eleventh of the bytes, against some 0.4 µs for writing an event plain) and would pay in
-//! bytes and a little in CPU. They are not used: one flipped bit would cost a block instead of a record, a record could
+//! Frames are stored as they are. Compressed blocks were measured (`make bench`: blocks of 100 events, lz4 at 0.2 µs an
+//! event and an eleventh of the bytes, where a plain write takes 0.4 to 0.9 µs). The messages are generated, of three
+//! kinds, and more alike than real ones; still, blocks would pay in bytes and probably in CPU. They are not used: one flipped bit would cost a block instead of a record, a record could
 //! not be read back before its block is full, and a producer that keeps up never reads the log at all.
 //!
 //! Numbers are dense and go on after a restart. Two things leave a hole in them, and a reader that meets it says so:

@@ -30,8 +30,8 @@ use crate::time::UnixMicros;
 /// holds the lock for some ten microseconds.
 const RUN_BYTES_MAX: usize = 256 * 1024;
 
-/// How long records gather before they are written: at 20 000 a second two hundred share one write, and the writer takes
-/// a tenth less CPU time a record than with half as many (`make bench`). A kill takes what has gathered.
+/// How long records gather before they are written: at 20 000 a second two hundred share one write and one wake-up.
+/// A kill takes what has gathered.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// How long they gather where an inform's Response waits for one of them: a storm of informs still shares its writes.
