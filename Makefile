@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench mibs clean
+.PHONY: help build demo test soak lint bench fuzz mibs clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,9 +28,19 @@ soak: ## Fault proofs for longer: 100 kills, leaders killed again and again, SOA
 lint: ## Check formatting, clippy's lints and the shell scripts.
 	tests/run lint
 
-bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
+bench: ## Measure the stages, the spool and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
-	cargo bench --locked --bench stages --bench whole
+	cargo bench --locked --bench stages --bench spool --bench whole
+
+SECONDS ?= 60
+FUZZ = cargo +nightly fuzz run --fuzz-dir tests/fuzz
+
+fuzz: ## Run each fuzz target for SECONDS=60 (needs a nightly toolchain; installs cargo-fuzz).
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	set -e; for target in frames segment cursor syslog snmp; do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		$(FUZZ) --target-dir "$(CARGO_TARGET_DIR)/fuzz" $$target tests/fuzz/corpus/$$target fixtures/spool/v1 -- -max_total_time=$(SECONDS) -max_len=16384 -print_final_stats=1; \
+	done
 
 FROM ?= /var/lib/snmp/mibs
 

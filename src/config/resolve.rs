@@ -226,7 +226,7 @@ fn spool(reader: &mut Reader<'_>, route: &route::Config) -> spool::Config {
     let disk = disk_spool(reader, kind == "disk");
     if disk.is_none() {
         let at = reader.place("spool.kind");
-        let text = "the spool is in memory: what it holds is gone when the process ends, events of informs that were answered too";
+        let text = "the spool is in memory: what it holds is gone when the process ends, informs that were answered included";
         reader.findings.warn(&at, "spool.kind", text);
     }
     let bytes_max = match &disk {
@@ -262,6 +262,13 @@ fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig
         "never" => spool::Fsync::Never,
         _ => spool::Fsync::Interval(Duration::from_millis(interval)),
     };
+    let inform_ack = match reader
+        .word("spool.inform_ack", "written".to_owned())
+        .as_str()
+    {
+        "synced" => spool::InformAck::Synced,
+        _ => spool::InformAck::Written,
+    };
     let free_bytes_min = reader.number(
         "spool.free_bytes_min",
         spool::DiskConfig::FREE_BYTES_MIN_DEFAULT,
@@ -277,6 +284,7 @@ fn disk_spool(reader: &mut Reader<'_>, wanted: bool) -> Option<spool::DiskConfig
         free_bytes_min,
         age_max: (age > 0).then(|| Duration::from_secs(age)),
         fsync,
+        inform_ack,
         cursor_records_max: spool::DiskConfig::CURSOR_RECORDS_MAX_DEFAULT,
         dead_letter_bytes_max,
     })

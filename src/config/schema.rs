@@ -243,6 +243,7 @@ pub const KEYS: &[Key] = &[
             "more often is what \"always\" is for, and a longer interval is a longer loss when the power goes",
         )),
     ),
+    key("spool.inform_ack", Shape::Choice(&["written", "synced"])),
     key(
         "spool.free_bytes_min",
         Shape::Bytes(range(

@@ -3,15 +3,16 @@
 //! ```text
 //!   write ──▶ current (what reads see)      sync_data ──▶ durable (what a power cut leaves)
 //!        └──▶ pending ───────────────────────┘
+//!   stand(trouble): it stays so until it is told otherwise; a folder goes away and comes back
 //!   power_cut(seed): each pending write, cut and name change is kept or forgotten by chance; handles die
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, DiskFile, DiskLock, Owner, SpoolError};
+use super::disk::{Disk, DiskFile, DiskLock, Operation, Owner, SpoolError};
 
 /// How one operation goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +27,41 @@ pub enum Fault {
     PowerOff,
 }
 
+/// What is wrong with the disk until somebody puts it right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// EROFS on every change.
+    ReadOnly,
+    /// ENOSPC on every write and every new file.
+    Full,
+    /// EIO on every write.
+    Writes,
+    /// EIO on every sync.
+    Syncs,
+}
+
+impl Trouble {
+    /// The error that it makes of this operation, if it does.
+    fn of(self, operation: Operation) -> Option<i32> {
+        use Operation::{Create, Open, Remove, Rename, Sync, Truncate, Write};
+        match (self, operation) {
+            (Trouble::ReadOnly, Create | Open | Remove | Rename | Truncate | Write) => {
+                Some(libc::EROFS)
+            }
+            (Trouble::Full, Create | Write) => Some(libc::ENOSPC),
+            (Trouble::Writes, Write) | (Trouble::Syncs, Sync) => Some(libc::EIO),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Change {
     Write(u64, Vec<u8>),
     Truncate(u64),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Inode {
     current: Vec<u8>,
     durable: Vec<u8>,
@@ -46,7 +75,7 @@ enum NameChange {
     Remove(PathBuf),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
@@ -58,6 +87,15 @@ struct State {
     operations: u64,
     off: bool,
     random: u64,
+    trouble: Option<Trouble>,
+    /// Files that cannot be read.
+    unreadable: BTreeSet<usize>,
+    /// Bytes that are free, where a test says so.
+    free: Option<u64>,
+    /// A folder that went away, the names that went with it, and the folders that were made there since.
+    gone: Option<PathBuf>,
+    away: BTreeMap<PathBuf, usize>,
+    made: BTreeSet<PathBuf>,
 }
 
 /// The disk. Clones share it.
@@ -111,6 +149,21 @@ impl State {
         self.random ^= self.random << 25;
         self.random ^= self.random >> 27;
         (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % of
+    }
+
+    fn stands(&self, operation: Operation) -> io::Result<()> {
+        match self.trouble.and_then(|trouble| trouble.of(operation)) {
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+            None => Ok(()),
+        }
+    }
+
+    fn has_folder(&self, folder: &Path) -> io::Result<()> {
+        let gone = self.gone.as_ref();
+        match gone.is_some_and(|gone| folder.starts_with(gone)) && !self.made.contains(folder) {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(()),
+        }
     }
 
     fn operate(&mut self) -> Result<(), Fault> {
@@ -181,6 +234,64 @@ impl ForgetfulDisk {
         self.lock_state().fault = None;
     }
 
+    /// From now on this is wrong, or nothing.
+    pub fn stand(&self, trouble: Option<Trouble>) {
+        self.lock_state().trouble = trouble;
+    }
+
+    /// The file at `path` cannot be read any more.
+    pub fn make_unreadable(&self, path: &Path) {
+        let mut state = self.lock_state();
+        let inode = state.names[path];
+        state.unreadable.insert(inode);
+    }
+
+    /// Every file can be read again.
+    pub fn make_readable(&self) {
+        self.lock_state().unreadable.clear();
+    }
+
+    /// So many bytes are free from now on.
+    pub fn set_free(&self, bytes: u64) {
+        self.lock_state().free = Some(bytes);
+    }
+
+    /// `folder` goes away, as when it is unmounted. Open files stay open.
+    pub fn take_away(&self, folder: &Path) {
+        let mut state = self.lock_state();
+        let names = std::mem::take(&mut state.names);
+        let (away, names) = names
+            .into_iter()
+            .partition(|(path, _)| path.starts_with(folder));
+        (state.away, state.names) = (away, names);
+        state.gone = Some(folder.to_path_buf());
+        state.made.clear();
+    }
+
+    /// What was taken away is there again.
+    pub fn give_back(&self) {
+        let mut state = self.lock_state();
+        let away = std::mem::take(&mut state.away);
+        state.names.extend(away);
+        state.gone = None;
+    }
+
+    /// Another disk with the same files in the same state.
+    pub fn copy(&self) -> ForgetfulDisk {
+        let state = self.lock_state().clone();
+        ForgetfulDisk(Arc::new(Mutex::new(state)))
+    }
+
+    /// How many operations that change something there were.
+    pub fn operations(&self) -> u64 {
+        self.lock_state().operations
+    }
+
+    /// The paths of all files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.lock_state().names.keys().cloned().collect()
+    }
+
     /// Whether the power is off.
     pub fn is_off(&self) -> bool {
         self.lock_state().off
@@ -226,6 +337,7 @@ impl ForgetfulFile {
 impl DiskFile for ForgetfulFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state()?;
+        state.stands(Operation::Write)?;
         let taken = match state.operate() {
             Ok(()) => bytes,
             Err(Fault::ShortWrite) => {
@@ -243,6 +355,9 @@ impl DiskFile for ForgetfulFile {
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.state()?;
+        if state.unreadable.contains(&self.inode) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         let from = state.inodes[self.inode].current.get(offset as usize..);
         let from = from.unwrap_or_default();
         let length = from.len().min(bytes.len());
@@ -252,7 +367,8 @@ impl DiskFile for ForgetfulFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state()?;
-        let done = state.operate();
+        let stands = state.stands(Operation::Sync).map_err(|_| Fault::Broken);
+        let done = stands.and_then(|()| state.operate());
         let inode = &mut state.inodes[self.inode];
         let pending = std::mem::take(&mut inode.pending);
         match done {
@@ -277,6 +393,7 @@ impl DiskFile for ForgetfulFile {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state()?;
+        state.stands(Operation::Truncate)?;
         state.operate().map_err(error)?;
         let change = Change::Truncate(length);
         let inode = &mut state.inodes[self.inode];
@@ -287,12 +404,22 @@ impl DiskFile for ForgetfulFile {
 }
 
 impl Disk for ForgetfulDisk {
-    fn create_folder(&self, _: &Path) -> io::Result<()> {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut state = self.lock_state();
+        if state.has_folder(folder).is_ok() {
+            return Ok(());
+        }
+        state.stands(Operation::Create)?;
+        if let Some(above) = folder.parent() {
+            state.has_folder(above)?;
+        }
+        state.made.insert(folder.to_path_buf());
         Ok(())
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.lock_state();
+        state.has_folder(folder)?;
         let here = state
             .names
             .keys()
@@ -304,6 +431,7 @@ impl Disk for ForgetfulDisk {
 
     fn list_folders(&self, folder: &Path) -> io::Result<Vec<String>> {
         let state = self.lock_state();
+        state.has_folder(folder)?;
         let parents = state.names.keys().filter_map(|path| path.parent());
         let here = parents.filter(|parent| parent.parent() == Some(folder));
         let mut names: Vec<String> = here
@@ -316,6 +444,8 @@ impl Disk for ForgetfulDisk {
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
+        state.has_folder(path.parent().unwrap_or(path))?;
+        state.stands(Operation::Create)?;
         state.operate().map_err(error)?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -330,6 +460,7 @@ impl Disk for ForgetfulDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
+        state.stands(Operation::Open)?;
         state.operate().map_err(error)?;
         let inode = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(&state, inode))
@@ -346,6 +477,7 @@ impl Disk for ForgetfulDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
+        state.stands(Operation::Rename)?;
         state.operate().map_err(error)?;
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
@@ -358,6 +490,7 @@ impl Disk for ForgetfulDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
+        state.stands(Operation::Remove)?;
         state.operate().map_err(error)?;
         if !state.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
@@ -370,6 +503,8 @@ impl Disk for ForgetfulDisk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
+        state.has_folder(folder)?;
+        state.stands(Operation::Sync)?;
         state.operate().map_err(error)?;
         let all = std::mem::take(&mut state.pending_names);
         let (here, elsewhere): (Vec<_>, Vec<_>) =
@@ -385,8 +520,10 @@ impl Disk for ForgetfulDisk {
         Ok(())
     }
 
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
-        Ok(1 << 40)
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let state = self.lock_state();
+        state.has_folder(folder)?;
+        Ok(state.free.unwrap_or(1 << 40))
     }
 
     fn owner(&self, _: &Path) -> io::Result<Owner> {

@@ -74,9 +74,18 @@ fn put(header: &mut [u8; HEADER_BYTES], at: usize, field: &[u8]) {
     header[at..at + field.len()].copy_from_slice(field);
 }
 
-/// Fills in the checksums of a run of frames. Returns how many frames there are.
-pub(super) fn seal(mut frames: &mut [u8]) -> u64 {
-    let mut count = 0;
+/// What [`seal`] met in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sealed {
+    /// How many frames there are.
+    pub count: u64,
+    /// When the last of them arrived.
+    pub last_received: Option<UnixMicros>,
+}
+
+/// Fills in the checksums of a run of frames.
+pub(super) fn seal(mut frames: &mut [u8]) -> Sealed {
+    let mut sealed = Sealed::default();
     while let Some(header) = Header::read(frames) {
         let length = header.length as usize;
         if length < HEADER_BYTES {
@@ -90,9 +99,10 @@ pub(super) fn seal(mut frames: &mut [u8]) -> u64 {
             field.copy_from_slice(&sum);
         }
         frames = rest;
-        count += 1;
+        sealed.count += 1;
+        sealed.last_received = Some(header.received);
     }
-    count
+    sealed
 }
 
 /// crc32c over the length and everything behind the checksum.
@@ -290,7 +300,7 @@ mod tests {
             let size = write(&record(*origin), number, &mut frames);
             assert!(size <= size_max(&record(*origin)));
         }
-        assert_eq!(seal(&mut frames), origins.len() as u64);
+        assert_eq!(seal(&mut frames).count, origins.len() as u64);
         frames
     }
 

@@ -74,6 +74,8 @@ pub(super) struct Lane {
     next: u64,
     /// Numbers below are in the log (memory kind: `next`).
     written: u64,
+    /// Numbers below are on the disk, or were settled before.
+    synced: u64,
     /// Numbers below are accepted: written, or taken while the disk fails.
     accepted: u64,
     /// Records at or above `accepted`.
@@ -115,6 +117,7 @@ impl Lane {
             segments: VecDeque::new(),
             next,
             written: next,
+            synced: next,
             accepted: next,
             in_hand: Origins::default(),
             read,
@@ -131,6 +134,15 @@ impl Lane {
 
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    pub fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Numbers below `number` survive a power cut.
+    pub fn mark_synced(&mut self, number: u64) {
+        self.synced = self.synced.max(number.min(self.written));
     }
 
     pub fn accepted(&self) -> u64 {
@@ -257,6 +269,7 @@ impl Lane {
     /// After a failed sync: the records from `number` on are written again.
     pub fn unwrite(&mut self, number: u64) {
         self.written = self.written.min(number);
+        self.synced = self.synced.min(number);
         for segment in self
             .segments
             .iter_mut()
@@ -491,6 +504,7 @@ impl Lane {
         let segment = self.segments.pop_front()?;
         // Delivered while the disk failed: the log goes on behind it.
         self.written = self.written.max(segment.end);
+        self.synced = self.synced.max(segment.end);
         if self.read.segment > 0 {
             self.read.segment -= 1;
         } else {

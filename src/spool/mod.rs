@@ -27,10 +27,11 @@
 //!   There is one data path, whether Kafka is up or not: the producer reads the tail while it keeps up and the log
 //!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
+mod behind;
 pub mod cursor;
 pub mod dead_letter;
 pub mod disk;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod forgetful;
 mod frame;
 mod given_up;
@@ -41,18 +42,21 @@ mod oldest;
 pub mod requeue;
 pub mod segment;
 mod settled;
+#[cfg(any(test, fuzzing))]
+pub mod strange;
 mod writer;
 
 use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::observe::ledger::{LossReason, RecordCounts};
+use crate::observe::ledger::RecordCounts;
 use crate::packet::Reason;
 use crate::record::{LaneId, Number, Record};
 use crate::time::UnixMicros;
 
+use behind::ReadTrouble;
 use cursor::Cursor;
 use dead_letter::DeadLetters;
 use lane::Lane;
@@ -107,6 +111,8 @@ pub struct DiskConfig {
     pub age_max: Option<Duration>,
     /// When what is written is also put on the disk.
     pub fsync: Fsync,
+    /// When an inform may be answered.
+    pub inform_ack: InformAck,
     /// How many records may be settled before the cursor is saved, if a second is not over sooner: so many are sent
     /// again after a kill, and as many as were with the Kafka client.
     pub cursor_records_max: u64,
@@ -134,6 +140,7 @@ impl DiskConfig {
             free_bytes_min: Self::FREE_BYTES_MIN_DEFAULT,
             age_max: None,
             fsync: Self::FSYNC_DEFAULT,
+            inform_ack: InformAck::default(),
             cursor_records_max: Self::CURSOR_RECORDS_MAX_DEFAULT,
             dead_letter_bytes_max: Self::DEAD_LETTER_BYTES_MAX_DEFAULT,
         }
@@ -149,6 +156,17 @@ pub enum Fsync {
     Interval(Duration),
     /// Before a record is accepted: a power cut loses nothing that was accepted. Each batch waits for the disk.
     Always,
+}
+
+/// When an inform may be answered: what its sender, which forgets it then, can rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InformAck {
+    /// When its event is written: it survives the end of the process, and a power cut as far as [`Fsync`] says.
+    #[default]
+    Written,
+    /// When its event is on the disk: it survives a power cut too. The writer syncs for it within some 10 ms, together
+    /// with all that came until then; each such sync wears the disk.
+    Synced,
 }
 
 /// What happens to records when the spool is full.
@@ -216,13 +234,6 @@ pub struct Spool {
     dead_letters: Option<DeadLetters>,
 }
 
-/// A lane's state when a read of its log begins.
-struct Behind {
-    number: u64,
-    first_in_memory: u64,
-    settled: Settled,
-}
-
 /// Where records are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Keeping {
@@ -249,15 +260,20 @@ struct Inner {
     spare: Vec<Vec<u8>>,
     producer_waits: bool,
     writer_waits: bool,
+    inform_ack: InformAck,
+    /// Somebody waits for a record to be written, or synced: the writer does not let records gather.
+    urgent: bool,
     closed: bool,
     /// Bytes of all logs, as the writer last saw them.
     log_bytes: u64,
     /// Bytes of all records that were ever taken, as they are counted for the pace of a replay.
     arrived_bytes: u64,
-    /// Why the log cannot be read at the producer's place, while it cannot.
-    read_trouble: Option<String>,
+    /// Why a lane's log cannot be read at the producer's place, while it cannot.
+    read_trouble: Vec<Option<ReadTrouble>>,
     /// What readers of the log could not read back, for the writer to keep aside.
     damage: Vec<(LaneId, Damage)>,
+    /// Segments that were given up because they cannot be read, likewise.
+    unreadable: Vec<(LaneId, Arc<Path>)>,
 }
 
 impl Spool {
@@ -270,6 +286,7 @@ impl Spool {
             Keeping::Memory,
             Vec::new(),
             Vec::new(),
+            InformAck::Written,
         )
     }
 
@@ -279,8 +296,10 @@ impl Spool {
         keeping: Keeping,
         readers: Vec<Mutex<LogReader>>,
         views: Vec<LogView>,
+        inform_ack: InformAck,
     ) -> Spool {
         let inner = Inner {
+            read_trouble: lanes.iter().map(|_| None).collect(),
             lanes,
             keeping,
             bytes: 0,
@@ -291,11 +310,13 @@ impl Spool {
             spare: Vec::new(),
             producer_waits: false,
             writer_waits: false,
+            inform_ack,
+            urgent: false,
             closed: false,
             log_bytes: 0,
             arrived_bytes: 0,
-            read_trouble: None,
             damage: Vec::new(),
+            unreadable: Vec::new(),
         };
         Spool {
             inner: Mutex::new(inner),
@@ -325,80 +346,27 @@ impl Spool {
         Ok(number)
     }
 
-    /// Whether this record is safe in the sense of the kind: in memory, or in the log. While the disk fails, new
-    /// records are not.
+    /// Whether the inform that became this record may be answered: the record is in memory, in the log, or on the disk,
+    /// as kind and [`InformAck`] say. While the disk fails, new records are not. Where it may not, the writer is told
+    /// that somebody waits.
     pub fn is_accepted(&self, (lane, number): (LaneId, Number)) -> bool {
-        self.lock()
-            .lanes
-            .get(usize::from(lane.0))
-            .is_some_and(|lane| number.0 < lane.written())
-    }
-
-    /// Copies the next unread, unsettled records of `lane` into `batch` (which is cleared first) and moves the lane's
-    /// read position behind them. Returns how many there were. Reads the log, and so may wait for the disk, where the
-    /// lane is behind its memory: only the producer calls this.
-    pub fn read(&self, id: LaneId, limit: ReadLimit, batch: &mut Batch) -> usize {
-        batch.clear();
-        let index = usize::from(id.0);
-        let mut inner = self.lock();
-        let Some(lane) = inner.lanes.get_mut(index) else {
-            return 0;
-        };
-        match self.readers.get(index).filter(|_| lane.is_behind()) {
-            None => lane.read(limit, batch),
-            Some(reader) => {
-                let from = Behind {
-                    number: lane.read_number(),
-                    first_in_memory: lane.first_in_memory(),
-                    settled: lane.settled().clone(),
-                };
-                drop(inner);
-                let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                self.read_log(id, &from, limit, batch, &mut reader);
-            }
-        }
-        batch.entries().len()
-    }
-
-    fn read_log(
-        &self,
-        id: LaneId,
-        from: &Behind,
-        limit: ReadLimit,
-        batch: &mut Batch,
-        reader: &mut LogReader,
-    ) {
-        let outcome = reader.read(from.number, &from.settled, limit, batch);
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let Some(lane) = inner.lanes.get_mut(usize::from(id.0)) else {
-            return;
+        let Some(lane) = inner.lanes.get(usize::from(lane.0)) else {
+            return false;
         };
-        match outcome {
-            Ok(outcome) => {
-                // What neither log nor memory had is gone, and was counted when it went: nothing to wait for. What
-                // memory has forgotten since then came into the log behind our back, and is read next.
-                let next = match outcome.caught_up {
-                    true => outcome.next.max(from.first_in_memory),
-                    false => outcome.next,
-                };
-                lane.read_to(next, batch);
-                if inner.read_trouble.take().is_some() {
-                    tracing::info!("the spool's log can be read again");
-                }
-                for damage in outcome.damage {
-                    lane.lose(damage.numbers.clone(), LossReason::Corrupt);
-                    inner.damage.push((id, damage));
-                }
-            }
-            Err(error) => {
-                batch.clear();
-                if inner.read_trouble.is_none() {
-                    tracing::error!(%error, "the spool's log cannot be read: what it holds waits");
-                }
-                inner.read_trouble = Some(error.to_string());
-            }
+        let safe = match inner.inform_ack {
+            InformAck::Written => lane.written(),
+            InformAck::Synced => lane.synced(),
+        };
+        if number.0 < safe {
+            return true;
         }
+        inner.urgent = true;
+        if std::mem::take(&mut inner.writer_waits) {
+            self.to_write.notify_one();
+        }
+        false
     }
 
     /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.
@@ -432,7 +400,8 @@ impl Spool {
     pub fn wait(&self, timeout: Duration) {
         let mut inner = self.lock();
         // What cannot be read is tried again when the time is over.
-        let has_unread = inner.lanes.iter().any(Lane::has_unread) && inner.read_trouble.is_none();
+        let mut lanes = inner.lanes.iter().zip(&inner.read_trouble);
+        let has_unread = lanes.any(|(lane, trouble)| lane.has_unread() && trouble.is_none());
         if inner.closed || has_unread {
             return;
         }
@@ -492,7 +461,10 @@ impl Spool {
         let inner = self.lock();
         match &inner.keeping {
             Keeping::DiskFails(why) => Some(why.clone()),
-            Keeping::Memory | Keeping::Disk => inner.read_trouble.clone(),
+            Keeping::Memory | Keeping::Disk => {
+                let mut troubles = inner.read_trouble.iter().flatten();
+                troubles.next().map(|trouble| trouble.why.clone())
+            }
         }
     }
 

@@ -282,6 +282,24 @@ fn read_around_bad_blocks(file: &dyn DiskFile, bytes: &mut [u8], offset: u64) ->
     if good { Ok(filled) } else { Err(first_error) }
 }
 
+/// When the last whole frame of a segment arrived. `length`: how many of the file's bytes count.
+pub(super) fn last_received(file: &dyn DiskFile, length: u64) -> io::Result<Option<UnixMicros>> {
+    let mut walk = Walk::default();
+    walk.seek(HEADER_BYTES as u64);
+    let mut last = None;
+    loop {
+        match walk.step(file, length)? {
+            Step::Frame(frame) => {
+                let size = frame.size;
+                last = Some(frame.received);
+                walk.advance(size);
+            }
+            Step::Damage(_) => {}
+            Step::Tail(_) | Step::End => return Ok(last),
+        }
+    }
+}
+
 /// What the newest segment holds.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
@@ -343,6 +361,17 @@ pub(super) fn scan(
 }
 
 impl Scan {
+    /// What is cut off and was recognised as no frame, neither a damaged one nor one that was being written.
+    pub fn unknown_tail(&self, path: &Path) -> Option<Damage> {
+        let known = self.damage.last().map_or(0, |damage| damage.bytes.end);
+        let bytes = self.bytes.max(known)..self.bytes + self.tail_bytes;
+        (self.torn.is_none() && !bytes.is_empty()).then(|| Damage {
+            numbers: self.end..self.end,
+            segment: path.to_path_buf(),
+            bytes,
+        })
+    }
+
     fn push_damage(&mut self, path: &Path, numbers: Range<u64>, bytes: Range<u64>) {
         self.damage.push(Damage {
             numbers,
@@ -398,6 +427,9 @@ pub(super) fn quarantine(
     damage: &Damage,
     bytes_max: u64,
 ) -> Result<u64, SpoolError> {
+    if damage.bytes.is_empty() {
+        return Ok(0);
+    }
     let path = folder.join("quarantine");
     let source = disk
         .open_to_read(&damage.segment)
@@ -432,6 +464,11 @@ pub(super) fn quarantine(
     );
     let read = read.map_err(SpoolError::at(Operation::Read, &damage.segment))?;
     text.truncate(head + read);
+    let zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    if damage.numbers.is_empty() && text.get(head..).is_none_or(zeros) {
+        // Space that was taken and never written tells nobody anything.
+        return Ok(0);
+    }
     disk::write_all_at(kept.as_ref(), &text, at)
         .map_err(SpoolError::at(Operation::Write, &path))?;
     Ok(read as u64)

@@ -55,6 +55,22 @@ impl Settled {
         self.above.iter().map(|(&start, &end)| start..end)
     }
 
+    /// What a read from `number` on has to know: at most `ranges_max` of the ranges that end behind it, and the number
+    /// up to which these say everything. A copy of all of them could hold up whoever waits for the lock.
+    pub fn behind(&self, number: u64, ranges_max: usize) -> (Settled, u64) {
+        let before = self.above.range(..number).next_back();
+        let mut ranges = before
+            .filter(|(_, end)| **end > number)
+            .into_iter()
+            .chain(self.above.range(number..))
+            .map(|(&start, &end)| (start, end));
+        let part = Settled {
+            low: self.low,
+            above: ranges.by_ref().take(ranges_max).collect(),
+        };
+        (part, ranges.next().map_or(u64::MAX, |(start, _)| start))
+    }
+
     /// How many ranges [`Settled::above`] gives.
     pub fn above_count(&self) -> usize {
         self.above.len()
@@ -142,6 +158,14 @@ mod tests {
                 settled.above().for_each(|range| { restored.add(range); });
                 prop_assert_eq!(&restored, &settled);
                 prop_assert!(plain.iter().all(|&number| number < settled.end()));
+                for (from, ranges_max) in [(0, 2), (13, 1), (25, 100)] {
+                    let (part, until) = settled.behind(from, ranges_max);
+                    prop_assert!(part.above_count() <= ranges_max);
+                    prop_assert!(until > from);
+                    for number in from..until.min(80) {
+                        prop_assert_eq!(part.contains(number), plain.contains(&number));
+                    }
+                }
             }
         }
     }

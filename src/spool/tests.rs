@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::observe::ledger::LossReason;
 use crate::record::Origin;
 
 const ALL: ReadLimit = ReadLimit {

@@ -9,6 +9,9 @@
 //! wait for the disk. When the disk refuses, the spool goes on in memory ([`super::Keeping::DiskFails`]) and the writer
 //! tries again every second; what is in memory is written first when the disk is back.
 
+mod caps;
+mod place;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +23,7 @@ use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::{self, AtRoll, Log, Recovery};
-use super::{Config, DiskConfig, Fsync, Keeping, Spool, WhenFull};
+use super::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::time::UnixMicros;
 
@@ -28,9 +31,12 @@ use crate::time::UnixMicros;
 /// holds the lock for some ten microseconds.
 const RUN_BYTES_MAX: usize = 256 * 1024;
 
-/// How long records gather before they are written: at 20 000 a second a hundred share one write. An inform's Response
-/// waits for this too.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long records gather before they are written: at 20 000 a second two hundred share one write and one wake-up.
+/// A kill takes what has gathered.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// How long they gather where an inform's Response waits for one of them: a storm of informs still shares its writes.
+const GATHER_URGENT: Duration = Duration::from_millis(2);
 
 /// The caps are kept each time so many bytes were written: they are overrun by no more, whatever comes in a second.
 const CAPS_BYTES: u64 = 1024 * 1024;
@@ -71,8 +77,10 @@ pub struct Writer {
     has_reserve: bool,
     housekept: Instant,
     synced: Instant,
+    /// Since when the folder, or a file that is written, is not where it was.
+    missing: Option<Instant>,
     /// The folder is ours for as long as this lives.
-    _lock: Box<dyn DiskLock>,
+    lock: Box<dyn DiskLock>,
 }
 
 impl Spool {
@@ -159,7 +167,8 @@ impl Spool {
                 lane.is_some_and(|lane| number < lane.next() && !lane.settled().contains(number))
             },
         );
-        let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views);
+        let inform_ack = kept.inform_ack;
+        let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views, inform_ack);
         spool.dead_letters = Some(DeadLetters::new(letters));
         let spool = Arc::new(spool);
         let now = Instant::now();
@@ -176,7 +185,8 @@ impl Spool {
             has_reserve: false,
             housekept: now,
             synced: now,
-            _lock: lock,
+            missing: None,
+            lock,
         };
         Ok(Opened {
             spool,
@@ -188,7 +198,9 @@ impl Spool {
     /// Waits until something is there to be written, or `timeout` is over, or the spool is closed for the writer.
     fn wait_for_work(&self, timeout: Duration) {
         let mut inner = self.lock();
-        if inner.lanes.iter().any(|lane| lane.written() < lane.next()) {
+        let unwritten = inner.lanes.iter().any(|lane| lane.written() < lane.next());
+        let unsynced = inner.urgent && inner.inform_ack == InformAck::Synced;
+        if unwritten || unsynced {
             return;
         }
         inner.writer_waits = true;
@@ -199,6 +211,20 @@ impl Spool {
             .unwrap_or_else(PoisonError::into_inner)
             .0
             .writer_waits = false;
+    }
+
+    /// Lets records gather for `timeout`, or until somebody waits for one of them.
+    fn gather(&self, timeout: Duration) {
+        let inner = self.lock();
+        let gathered = self
+            .to_write
+            .wait_timeout_while(inner, timeout, |inner| !inner.urgent);
+        drop(gathered);
+    }
+
+    /// Whether somebody has waited for a record since this was last asked.
+    fn take_urgent(&self) -> bool {
+        std::mem::take(&mut self.lock().urgent)
     }
 }
 
@@ -234,7 +260,10 @@ impl Writer {
                 while !stop.is_wanted() {
                     beat();
                     self.spool.wait_for_work(HOUSEKEEPING / 4);
-                    stop.wait(GATHER);
+                    stop.wait(GATHER_URGENT);
+                    if !stop.is_wanted() {
+                        self.spool.gather(GATHER - GATHER_URGENT);
+                    }
                     self.turn(UnixMicros::now(), Instant::now());
                 }
                 self.finish(UnixMicros::now());
@@ -247,14 +276,15 @@ impl Writer {
         if self.is_failing() {
             if due {
                 self.housekept = clock;
-                let tried = self.try_again(now);
+                let tried = self.try_again(now, clock);
                 self.report(tried);
             }
             return;
         }
+        let urgent = self.spool.take_urgent() && self.config.inform_ack == InformAck::Synced;
         let written = self.write(now);
         self.report(written);
-        if self.sync_is_due(clock) && !self.is_failing() {
+        if (urgent || self.sync_is_due(clock)) && !self.is_failing() {
             self.synced = clock;
             let synced = self.sync();
             self.report(synced);
@@ -268,7 +298,8 @@ impl Writer {
 
     /// A failing disk is not tried for every record, and it has to do all of its work before it counts as back. Making
     /// room comes first: it may be full.
-    fn try_again(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+    fn try_again(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
+        self.find_place(clock)?;
         let capped = self.keep_caps(now);
         let kept = self.keep_house(now);
         let written = self.write(now).and_then(|()| self.sync());
@@ -353,6 +384,9 @@ impl Writer {
                     // Asked now: a reader that met a failing disk may have accepted them in memory meanwhile.
                     let origins = origins(&self.run, lane.accepted());
                     lane.mark_written(numbers, origins);
+                    if self.config.fsync == Fsync::Always {
+                        lane.mark_synced(log.synced());
+                    }
                 }
                 let wake = std::mem::take(&mut inner.producer_waits);
                 drop(inner);
@@ -397,22 +431,17 @@ impl Writer {
                 return Err(error);
             }
         }
+        let mut inner = self.spool.lock();
+        for (lane, log) in inner.lanes.iter_mut().zip(&self.logs) {
+            lane.mark_synced(log.synced());
+        }
         Ok(())
     }
 
     /// Saves cursors, unlinks what is settled, keeps the caps, keeps damaged bytes aside.
     fn keep_house(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
-        let damage = std::mem::take(&mut self.spool.lock().damage);
-        for (lane, damage) in damage {
-            tracing::error!(
-                segment = %damage.segment.display(),
-                records = damage.records(),
-                "records of the spool could not be read back and are lost"
-            );
-            if let Some(log) = self.logs.get(usize::from(lane.0)) {
-                log.quarantine(&damage)?;
-            }
-        }
+        self.check_place()?;
+        self.keep_damage();
         if let Err(error) = self.save_cursors() {
             let is_full = matches!(error, SpoolError::NoSpace { .. });
             if !is_full || self.disk.remove(&self.reserve()).is_err() {
@@ -424,6 +453,37 @@ impl Writer {
         self.keep_caps(now)?;
         self.keep_reserve();
         Ok(())
+    }
+
+    /// Keeps aside what could not be read back. A disk that does not give it does not give it now either: that is said,
+    /// and is no reason to stop writing.
+    fn keep_damage(&mut self) {
+        let (damage, unreadable) = {
+            let mut inner = self.spool.lock();
+            let unreadable = std::mem::take(&mut inner.unreadable);
+            (std::mem::take(&mut inner.damage), unreadable)
+        };
+        for (lane, damage) in damage {
+            tracing::error!(
+                segment = %damage.segment.display(),
+                records = damage.records(),
+                "records of the spool could not be read back and are lost"
+            );
+            let log = self.logs.get(usize::from(lane.0));
+            if let Some(Err(error)) = log.map(|log| log.quarantine(&damage)) {
+                tracing::warn!(%error, "damaged bytes of the spool could not be kept aside");
+            }
+        }
+        for (lane, path) in unreadable {
+            let log = self.logs.get_mut(usize::from(lane.0));
+            match log.map(|log| log.set_aside(&path)) {
+                Some(Ok(false)) => self.spool.lock().unreadable.push((lane, path)),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a segment that cannot be read could not be put aside");
+                }
+                Some(Ok(true)) | None => {}
+            }
+        }
     }
 
     fn save_cursors(&mut self) -> Result<(), SpoolError> {
@@ -464,74 +524,6 @@ impl Writer {
         if made.is_err() {
             let _ = self.disk.remove(&path);
         }
-    }
-
-    fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
-        self.uncapped_bytes = 0;
-        if let Some(age_max) = self.config.age_max {
-            let oldest_allowed = now.0 - i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
-            while self.drop_oldest(LossReason::SpoolAge, |begun| begun.0 < oldest_allowed)? {}
-        }
-        if self.when_full == WhenFull::DropOldest {
-            while self.is_over()? && self.drop_oldest(LossReason::SpoolFull, |_| true)? {}
-        }
-        let over = self.is_over()?;
-        let mut inner = self.spool.lock();
-        inner.log_is_full = over && self.when_full == WhenFull::DropNewest;
-        inner.log_bytes = self.logs.iter().map(Log::bytes).sum();
-        Ok(())
-    }
-
-    fn is_over(&self) -> Result<bool, SpoolError> {
-        let folder = &self.config.folder;
-        let free = self
-            .disk
-            .free_bytes(folder)
-            .map_err(SpoolError::at(Operation::Stat, folder))?;
-        let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
-        Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && bytes > 0))
-    }
-
-    /// Gives up the oldest closed segment of any log whose age is `wanted`, and that nobody has begun to read; says
-    /// whether there was one.
-    fn drop_oldest(
-        &mut self,
-        reason: LossReason,
-        wanted: impl Fn(UnixMicros) -> bool,
-    ) -> Result<bool, SpoolError> {
-        let closed = self.logs.iter().enumerate();
-        let closed = closed.filter_map(|(index, log)| Some((log.oldest_closed()?, index)));
-        let mut oldest_first: Vec<_> = closed.filter(|(begun, _)| wanted(*begun)).collect();
-        oldest_first.sort_unstable();
-        for (_, index) in oldest_first {
-            if self.drop_oldest_of(index, reason)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn drop_oldest_of(&mut self, index: usize, reason: LossReason) -> Result<bool, SpoolError> {
-        let Some(log) = self.logs.get_mut(index) else {
-            return Ok(false);
-        };
-        // What is with the Kafka client may still be delivered, and must not be counted as lost.
-        let unread_from = self.spool.lock().lanes.get(index).map_or(0, Lane::read_max);
-        let Some(dropped) = log.drop_oldest_segment(unread_from)? else {
-            return Ok(false);
-        };
-        let mut inner = self.spool.lock();
-        let lost = inner
-            .lanes
-            .get_mut(index)
-            .map_or(0, |lane| lane.lose(dropped.numbers.clone(), reason));
-        drop(inner);
-        tracing::error!(
-            records = lost,
-            reason = reason.as_str(),
-            "the spool is full: its oldest records are given up"
-        );
-        Ok(true)
     }
 
     /// Turns an error into the spool's state, and its end into another.
@@ -603,4 +595,10 @@ pub fn topic_folder(spool: &Path, topic: &str) -> PathBuf {
 }
 
 #[cfg(test)]
+mod capped;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;

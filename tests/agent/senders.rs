@@ -203,6 +203,26 @@ fn net_snmp_traps_arrive_and_informs_are_answered() {
 }
 
 #[test]
+fn net_snmps_inform_is_answered_when_its_event_is_on_the_disk() {
+    let nobody = format!("127.0.0.1:{}", quiet_port());
+    let spool = tempfile::tempdir().expect("a folder");
+    let settings = Settings::new(&nobody, vec![Listener::snmp_udp()]);
+    let mut settings = settings.on_disk(&spool.path().join("spool"));
+    if let Some(disk) = &mut settings.disk {
+        disk.inform_ack = "synced";
+    }
+    let agent = Agent::start(&settings.topic("snmp_trap", "nowhere"));
+    let address = agent.listener("snmp-udp");
+    for _ in 0..3 {
+        run(snmp(address, "snmpinform", "2c", &["-r", "0", "-t", "2"])
+            .args(["12345", LINK_DOWN])
+            .args(IF_INDEX));
+    }
+    assert_eq!(agent.ledger().records("pending"), 3);
+    agent.stop();
+}
+
+#[test]
 fn an_inform_is_not_answered_when_there_is_no_room_to_keep_it() {
     let nobody = format!("127.0.0.1:{}", quiet_port());
     let mut settings = Settings::new(&nobody, vec![Listener::snmp_udp()]);

@@ -33,6 +33,8 @@ pub struct DiskSpool {
     pub folder: PathBuf,
     /// What is always left free on its file system.
     pub free_bytes_min: u64,
+    /// `spool.inform_ack`.
+    pub inform_ack: &'static str,
 }
 
 /// One listener of the file. Its port is chosen by the kernel unless it is given.
@@ -106,6 +108,7 @@ impl Settings {
         self.disk = Some(DiskSpool {
             folder: folder.to_owned(),
             free_bytes_min: 0,
+            inform_ack: "written",
         });
         self.spool_bytes_max = 1024 * 1024 * 1024;
         self
@@ -131,8 +134,8 @@ impl Settings {
         line(match &self.disk {
             None => "kind = \"memory\"".to_owned(),
             Some(disk) => format!(
-                "kind = \"disk\"\nfolder = {:?}\nfree_bytes_min = {}",
-                disk.folder, disk.free_bytes_min
+                "kind = \"disk\"\nfolder = {:?}\nfree_bytes_min = {}\ninform_ack = {:?}",
+                disk.folder, disk.free_bytes_min, disk.inform_ack
             ),
         });
         line("[status]\nbind = \"127.0.0.1:0\"\n[log]\nformat = \"json\"".to_owned());

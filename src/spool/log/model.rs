@@ -131,8 +131,12 @@ impl Model {
             }
             Action::Save => self.save(),
             Action::Drop => {
-                if let Ok(Some(dropped)) = self.log.drop_oldest_segment(0) {
-                    self.settle(dropped.numbers, Some(LossReason::SpoolFull));
+                self.reader.release();
+                let oldest = self.log.oldest_unread(0).map(|oldest| oldest.first);
+                if let Some(dropped) = oldest.and_then(|first| self.log.give_up(first, 0)) {
+                    self.settle(dropped.numbers.clone(), Some(LossReason::SpoolFull));
+                    // What could not be unlinked is there again, and settled.
+                    let _ = self.log.remove(dropped);
                 }
             }
             Action::Kill => self.reopen(None)?,
@@ -268,7 +272,7 @@ impl Model {
         let mut next = self.cursor.settled.low();
         loop {
             let settled = self.cursor.settled.clone();
-            let Ok(outcome) = self.reader.read(next, &settled, ALL, &mut batch) else {
+            let Ok(outcome) = self.reader.read(next..u64::MAX, &settled, ALL, &mut batch) else {
                 return Ok(());
             };
             for entry in batch.entries() {

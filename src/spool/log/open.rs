@@ -228,6 +228,7 @@ impl Opening {
                 end,
                 bytes: length,
                 created: file.created,
+                last_received: None,
                 path: Arc::from(path),
             });
         }
@@ -246,7 +247,7 @@ impl Opening {
             .map_err(SpoolError::at(Operation::Open, path))?;
         let scan = segment::scan(file.as_ref(), path, extent.first, self.cursor.counted_to)
             .map_err(SpoolError::at(Operation::Read, path))?;
-        for damage in scan.damage.iter().filter(|damage| !damage.bytes.is_empty()) {
+        for damage in scan.damage.iter().chain(&scan.unknown_tail(path)) {
             let kept = segment::quarantine(
                 self.disk.as_ref(),
                 &self.folder,
@@ -349,6 +350,7 @@ impl Opening {
         let list = List {
             extents,
             known: self.cursor.settled.clone(),
+            claimed: 0..0,
         };
         let log = Log {
             disk: self.disk,

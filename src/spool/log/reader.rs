@@ -72,7 +72,8 @@ impl LogReader {
         }
     }
 
-    /// Copies records from number `from` on that are not in `settled` into `batch`, which is cleared first.
+    /// Copies records of `numbers` that are not in `settled` into `batch`, which is cleared first. The segments that it
+    /// looks at cannot be given up until [`LogReader::release`] or the next read.
     /// Damaged records are passed and reported; segments that were dropped meanwhile are passed silently.
     ///
     /// # Errors
@@ -80,7 +81,7 @@ impl LogReader {
     /// gives up what cannot be read.
     pub fn read(
         &mut self,
-        from: u64,
+        Range { start: from, end }: Range<u64>,
         settled: &Settled,
         limit: ReadLimit,
         batch: &mut Batch,
@@ -92,8 +93,9 @@ impl LogReader {
             damage: Vec::new(),
         };
         let mut passed = 0;
-        while passed < PASSED_BYTES_MAX && outcome.damage.len() < DAMAGE_MAX {
-            let Some(extent) = self.extent_behind(outcome.next) else {
+        self.release();
+        while outcome.next < end && passed < PASSED_BYTES_MAX && outcome.damage.len() < DAMAGE_MAX {
+            let Some(extent) = self.extent_behind(outcome.next, end) else {
                 outcome.caught_up = true;
                 break;
             };
@@ -116,28 +118,41 @@ impl LogReader {
         Ok(outcome)
     }
 
-    /// Gives up what is left of the segment that holds `from`: returns where to read on, and what that loses.
-    pub fn skip_segment(&mut self, from: u64, settled: &Settled) -> ReadOutcome {
+    /// What was read is counted by now: the segments that were looked at may be given up.
+    pub fn release(&self) {
+        self.shared.lock().claimed = 0..0;
+    }
+
+    /// Gives up what is left, below `end`, of the segment that holds the first of `numbers`: returns where to read on,
+    /// what that loses, and the segment's file.
+    pub fn skip_segment(
+        &mut self,
+        Range { start: from, end }: Range<u64>,
+        settled: &Settled,
+    ) -> (ReadOutcome, Option<Arc<Path>>) {
         let mut outcome = ReadOutcome {
             next: from,
             caught_up: false,
             damage: Vec::new(),
         };
         self.at = None;
-        match self.extent_behind(from) {
-            Some(extent) => {
-                self.shared
-                    .report(&extent, extent.end, 0..extent.bytes, settled, &mut outcome)
-            }
+        let extent = self.extent_behind(from, end);
+        match &extent {
+            Some(extent) => self
+                .shared
+                .report(extent, extent.end, 0..0, settled, &mut outcome),
             None => outcome.caught_up = true,
         }
-        outcome
+        (outcome, extent.map(|extent| extent.path))
     }
 
     /// When record `number`, or the next whole one behind it in its segment, arrived. Reads up to there, and reports no
     /// damage; for the opening only.
     pub fn received_of(&self, number: u64) -> Option<UnixMicros> {
-        let extent = self.extent_behind(number)?;
+        let extent = self.extent_behind(number, u64::MAX);
+        // Nobody else reads yet, and nothing is given up meanwhile.
+        self.release();
+        let extent = extent?;
         let file = self.disk.open_to_read(&extent.path).ok()?;
         let mut walk = Walk::default();
         walk.seek(HEADER_BYTES as u64);
@@ -154,11 +169,19 @@ impl LogReader {
         }
     }
 
-    /// The first segment with a number at or behind `number`.
-    fn extent_behind(&self, number: u64) -> Option<Extent> {
-        let list = self.shared.lock();
+    /// The first segment with a number at or behind `number`, as far as it lies below `end`.
+    fn extent_behind(&self, number: u64, end: u64) -> Option<Extent> {
+        let mut list = self.shared.lock();
         let index = list.extents.partition_point(|extent| extent.end <= number);
-        list.extents.get(index).cloned()
+        let mut extent = list.extents.get(index).cloned()?;
+        list.claimed = match list.claimed.is_empty() {
+            true => extent.first..extent.end,
+            false => list.claimed.start.min(extent.first)..list.claimed.end.max(extent.end),
+        };
+        // Where it is cut off, what lies behind is for another read.
+        extent.first = extent.first.min(end);
+        extent.end = extent.end.min(end);
+        Some(extent)
     }
 
     fn read_extent(
@@ -171,8 +194,13 @@ impl LogReader {
         passed: &mut u64,
     ) -> Result<Left, SpoolError> {
         let Some(file) = self.stand_in(extent, outcome.next)? else {
-            // A segment that is gone was dropped, unless the list still has it: then its records are missing.
+            // A segment that is gone was dropped, unless the list still has it: then its records are missing. But where
+            // the whole folder is gone, it may come back.
             if self.is_listed(extent) {
+                let folder = extent.path.parent().unwrap_or(&extent.path);
+                self.disk
+                    .list(folder)
+                    .map_err(SpoolError::at(Operation::List, folder))?;
                 self.shared
                     .report(extent, extent.end, 0..0, settled, outcome);
             }

@@ -79,7 +79,9 @@ pub(super) fn read_from(
     let (mut numbers, mut damaged, mut next) = (Vec::new(), Vec::new(), from);
     let mut batch = Batch::default();
     loop {
-        let outcome = reader.read(next, settled, ALL, &mut batch).unwrap();
+        let outcome = reader
+            .read(next..u64::MAX, settled, ALL, &mut batch)
+            .unwrap();
         for entry in batch.entries() {
             let expected = format!("{}{}", entry.number.0, text(entry.number.0));
             assert_eq!(batch.payload(entry), expected.as_bytes());
@@ -104,6 +106,14 @@ pub(super) fn read_all(log: &Log) -> Vec<u64> {
     let (numbers, damaged) = read_from(&mut log.reader(), 0, &Settled::default());
     assert_eq!(damaged, [0; 0]);
     numbers
+}
+
+/// Gives up the oldest segment that nobody reads.
+pub(super) fn drop_oldest(log: &mut Log, unread_from: u64) -> Option<Range<u64>> {
+    let first = log.oldest_unread(unread_from)?.first;
+    let dropped = log.give_up(first, unread_from)?;
+    let numbers = dropped.numbers.clone();
+    log.remove(dropped).ok().map(|_| numbers)
 }
 
 fn forgetful() -> (ForgetfulDisk, Arc<dyn Disk>, &'static Path) {
@@ -143,7 +153,7 @@ fn a_reader_sees_what_is_appended_while_it_reads_and_goes_back_when_asked() {
     let mut next = 0;
     for round in 1..40 {
         append(&mut log, 2).unwrap();
-        let outcome = reader.read(next, &none, ALL, &mut batch).unwrap();
+        let outcome = reader.read(next..u64::MAX, &none, ALL, &mut batch).unwrap();
         assert_eq!(batch.entries().len(), 2);
         assert!(outcome.caught_up);
         assert_eq!(outcome.next, round * 2);
@@ -166,13 +176,15 @@ fn a_read_keeps_its_limits_and_leaves_out_what_is_settled() {
     let mut batch = Batch::default();
     let limit = ReadLimit { records: 4, ..ALL };
     let mut reader = log.reader();
-    let outcome = reader.read(0, &settled, limit, &mut batch).unwrap();
+    let outcome = reader
+        .read(0..u64::MAX, &settled, limit, &mut batch)
+        .unwrap();
     let numbers: Vec<u64> = batch.entries().iter().map(|entry| entry.number.0).collect();
     assert_eq!(numbers, [10, 11, 50, 51]);
     assert_eq!((outcome.next, outcome.caught_up), (52, false));
     let limit = ReadLimit { bytes: 1, ..ALL };
     let outcome = reader
-        .read(outcome.next, &settled, limit, &mut batch)
+        .read(outcome.next..u64::MAX, &settled, limit, &mut batch)
         .unwrap();
     assert_eq!((batch.entries().len(), outcome.next), (1, 53));
 }
@@ -244,15 +256,19 @@ fn a_dropped_segment_is_passed_silently_and_what_is_being_read_is_spared() {
     let mut batch = Batch::default();
     let none = Settled::default();
     let limit = ReadLimit { records: 3, ..ALL };
-    let next = reader.read(0, &none, limit, &mut batch).unwrap().next;
-    let first = log.drop_oldest_segment(next).unwrap().unwrap().numbers;
+    let next = reader
+        .read(0..u64::MAX, &none, limit, &mut batch)
+        .unwrap()
+        .next;
+    let first = drop_oldest(&mut log, next).unwrap();
     assert!(first.start > 0, "the first segment is being read");
-    let second = log.drop_oldest_segment(next).unwrap().unwrap().numbers;
+    let second = drop_oldest(&mut log, next).unwrap();
     assert_eq!(first.end, second.start);
     let (numbers, damaged) = read_from(&mut reader, next, &none);
     let expected: Vec<u64> = (3..first.start).chain(second.end..60).collect();
     assert_eq!((numbers, damaged), (expected, vec![]));
-    while log.drop_oldest_segment(0).unwrap().is_some() {}
+    reader.release();
+    while drop_oldest(&mut log, 0).is_some() {}
     assert_eq!(log.segments(), 1);
 }
 
@@ -263,13 +279,13 @@ fn a_dropped_segment_is_counted_as_missing_if_no_cursor_was_saved() {
     opened.cursor.counted_to = 0;
     let _ = opened.log.save_cursor(&opened.cursor).unwrap();
     append_each(&mut opened.log, 60);
-    let dropped = opened.log.drop_oldest_segment(0).unwrap().unwrap();
+    let dropped = drop_oldest(&mut opened.log, 0).unwrap();
     drop(opened);
     let opened = open(&disk, folder);
-    assert_eq!(opened.recovery.lost, dropped.numbers.end);
-    assert_eq!(opened.recovery.damage[0].numbers, dropped.numbers);
+    assert_eq!(opened.recovery.lost, dropped.end);
+    assert_eq!(opened.recovery.damage[0].numbers, dropped);
     assert_eq!(opened.cursor.totals.accepted, 60);
-    assert_eq!(opened.cursor.totals.pending, 60 - dropped.numbers.end);
+    assert_eq!(opened.cursor.totals.pending, 60 - dropped.end);
 }
 
 #[test]
@@ -449,7 +465,7 @@ fn the_writer_and_the_reader_work_at_the_same_time() {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while next < 3000 && std::time::Instant::now() < deadline {
             let outcome = reader
-                .read(next, &Settled::default(), ALL, &mut batch)
+                .read(next..u64::MAX, &Settled::default(), ALL, &mut batch)
                 .unwrap();
             assert_eq!(outcome.damage, []);
             seen.extend(batch.entries().iter().map(|entry| entry.number.0));
@@ -492,7 +508,7 @@ fn a_large_log_is_read_back_whole() {
     };
     loop {
         let outcome = reader
-            .read(next, &Settled::default(), limit, &mut batch)
+            .read(next..u64::MAX, &Settled::default(), limit, &mut batch)
             .unwrap();
         count += batch.entries().len() as u64;
         next = outcome.next;

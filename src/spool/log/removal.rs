@@ -1,0 +1,235 @@
+//! How segments leave a log: delivered, given up to make room, or put aside because they cannot be read.
+//!
+//! ```text
+//!   all settled, cursor saved ──▶ trim ─────────────────▶ unlinked
+//!   no room, too old ──▶ give_up ──▶ remove ────────────▶ unlinked       not while a reader is in it
+//!   cannot be read ──▶ set_aside ───────────────────────▶ NAME.log.unreadable, a few of them
+//! ```
+//!
+//! The newest segment never leaves: its name keeps the log's place.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Extent, List, Log};
+use crate::spool::cursor::CursorSaved;
+use crate::spool::disk::{Operation, SpoolError};
+use crate::spool::segment;
+use crate::time::UnixMicros;
+
+/// The end of the name of a segment that cannot be read and was put aside.
+const UNREADABLE: &str = "log.unreadable";
+
+/// So many of them are kept, a topic: enough to look into what went wrong, 32 MiB beside the spool's cap.
+const UNREADABLE_FILES_MAX: usize = 4;
+
+/// A closed segment that nobody has begun to read: the next one that may be given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// Every record of it arrived before this.
+    pub before: UnixMicros,
+    /// The number that it begins with.
+    pub first: u64,
+}
+
+/// A segment that was given up: no reader finds it any more.
+#[derive(Debug)]
+#[must_use = "its file is there until it is removed"]
+pub struct Dropped {
+    /// The numbers that it held. Those that are not settled are lost.
+    pub numbers: Range<u64>,
+    extent: Extent,
+}
+
+impl Log {
+    /// Unlinks the segments that lie wholly below the saved cursor's mark. The newest always stays: its name keeps
+    /// the log's place. Returns how many bytes became free.
+    ///
+    /// # Errors
+    /// The segment that could not be unlinked stays in the log, and the next call tries again.
+    pub fn trim(&mut self, saved: CursorSaved) -> Result<u64, SpoolError> {
+        let mut freed = 0;
+        if !Arc::ptr_eq(&saved.folder, &self.folder) {
+            return Ok(freed);
+        }
+        loop {
+            let list = self.shared.lock();
+            let oldest = list.extents.front().filter(|_| list.extents.len() > 1);
+            let settled = oldest.filter(|extent| extent.end <= saved.low).cloned();
+            drop(list);
+            let Some(extent) = settled else {
+                return Ok(freed);
+            };
+            self.unlink(&extent)?;
+            freed += extent.bytes;
+        }
+    }
+
+    /// The oldest closed segment that begins at or behind `unread_from` and that no reader is in.
+    pub fn oldest_unread(&self, unread_from: u64) -> Option<Candidate> {
+        let list = self.shared.lock();
+        let followed = list.extents.iter().zip(list.extents.iter().skip(1));
+        let mut unread = followed.filter(|(extent, _)| list.may_drop(extent, unread_from));
+        let (extent, next) = unread.next()?;
+        let before = next.created.or(extent.created);
+        Some(Candidate {
+            before: before.unwrap_or(UnixMicros(i64::MIN)),
+            first: extent.first,
+        })
+    }
+
+    /// When the last record of the segment that begins with `first` arrived. Its file is read once, where it was
+    /// written before the last start. `None` where it holds no whole record.
+    ///
+    /// # Errors
+    /// The segment cannot be read.
+    pub fn last_received(&self, first: u64) -> Result<Option<UnixMicros>, SpoolError> {
+        let list = self.shared.lock();
+        let extent = list.extents.iter().find(|extent| extent.first == first);
+        let Some(extent) = extent.cloned() else {
+            return Ok(None);
+        };
+        drop(list);
+        if extent.last_received.is_some() {
+            return Ok(extent.last_received);
+        }
+        let file = self
+            .disk
+            .open_to_read(&extent.path)
+            .map_err(SpoolError::at(Operation::Open, &extent.path))?;
+        let last = segment::last_received(file.as_ref(), extent.bytes)
+            .map_err(SpoolError::at(Operation::Read, &extent.path))?;
+        let mut list = self.shared.lock();
+        let mut extents = list.extents.iter_mut();
+        if let Some(extent) = extents.find(|extent| extent.first == first) {
+            extent.last_received = last;
+        }
+        Ok(last)
+    }
+
+    /// The number that the newest segment begins with, if it holds records and was begun before `instant`.
+    pub fn newest_begun_before(&self, instant: UnixMicros) -> Option<u64> {
+        let newest = self
+            .newest_extent()
+            .filter(|extent| extent.end > extent.first)?;
+        newest
+            .created
+            .is_none_or(|created| created < instant)
+            .then_some(newest.first)
+    }
+
+    /// Takes the closed segment that begins with `first` out of the log, to make room, if nobody has begun to read it;
+    /// the reader finds the next one. The file is still there: see [`Log::remove`].
+    ///
+    /// Whoever calls settles its records under the same lock that readings are counted under. So a record is either
+    /// read or given up, and never both.
+    pub fn give_up(&mut self, first: u64, unread_from: u64) -> Option<Dropped> {
+        let mut list = self.shared.lock();
+        let closed = list.extents.len().saturating_sub(1);
+        let mut extents = list.extents.iter().take(closed);
+        let index = extents.position(|extent| extent.first == first)?;
+        let held = list.extents.get(index)?;
+        if !list.may_drop(held, unread_from) {
+            return None;
+        }
+        let extent = list.extents.remove(index)?;
+        let numbers = extent.first..extent.end;
+        list.known.add(numbers.clone());
+        Some(Dropped { numbers, extent })
+    }
+
+    /// Unlinks the file of a segment that was given up. This needs no saved cursor, since a full disk may not take one:
+    /// after a crash the numbers are found missing and counted then. Returns how many bytes became free.
+    ///
+    /// # Errors
+    /// The segment that could not be unlinked is in the log again; its records are settled and are not sent.
+    pub fn remove(&mut self, dropped: Dropped) -> Result<u64, SpoolError> {
+        let extent = dropped.extent;
+        let removed = self.sync_names().and_then(|()| self.unlink(&extent));
+        let Err(error) = removed else {
+            return Ok(extent.bytes);
+        };
+        let mut list = self.shared.lock();
+        let at = list
+            .extents
+            .partition_point(|other| other.first < extent.first);
+        list.extents.insert(at, extent);
+        Err(error)
+    }
+
+    /// The newest segment's name must not be lost together with the older ones: it keeps the log's place.
+    fn sync_names(&mut self) -> Result<(), SpoolError> {
+        if self.folder_changed {
+            self.disk
+                .sync_folder(&self.folder)
+                .map_err(SpoolError::at(Operation::Sync, &self.folder))?;
+            self.folder_changed = false;
+        }
+        Ok(())
+    }
+
+    fn unlink(&mut self, extent: &Extent) -> Result<(), SpoolError> {
+        match self.disk.remove(&extent.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(SpoolError::new(Operation::Remove, &extent.path, error));
+            }
+            _ => {}
+        }
+        self.forget(extent);
+        Ok(())
+    }
+
+    fn forget(&mut self, extent: &Extent) {
+        let mut list = self.shared.lock();
+        list.extents.retain(|other| other.first != extent.first);
+        list.known.add(extent.first..extent.end);
+        self.bytes -= extent.bytes;
+    }
+
+    /// Renames the segment at `path`, which cannot be read, out of the way, so that somebody may try other means on it.
+    /// At most [`UNREADABLE_FILES_MAX`] are kept; one more stays in the log and is unlinked with the settled ones.
+    /// Returns whether it is done; the newest segment is closed first and is put aside when another one follows it.
+    ///
+    /// # Errors
+    /// As the disk says. Nothing depends on it.
+    pub fn set_aside(&mut self, path: &Path) -> Result<bool, SpoolError> {
+        let list = self.shared.lock();
+        let extent = list
+            .extents
+            .iter()
+            .find(|extent| &*extent.path == path)
+            .cloned();
+        let newest = list.extents.back().map(|extent| extent.first);
+        drop(list);
+        let Some(extent) = extent else {
+            return Ok(true);
+        };
+        if newest == Some(extent.first) {
+            self.newest = None;
+            return Ok(false);
+        }
+        let names = self
+            .disk
+            .list(&self.folder)
+            .map_err(SpoolError::at(Operation::List, &self.folder))?;
+        let kept = names.iter().filter(|name| name.ends_with(UNREADABLE));
+        if kept.count() < UNREADABLE_FILES_MAX {
+            let aside = path.with_extension(UNREADABLE);
+            self.disk
+                .rename(path, &aside)
+                .map_err(SpoolError::at(Operation::Rename, path))?;
+            self.folder_changed = true;
+            self.forget(&extent);
+        }
+        Ok(true)
+    }
+}
+
+impl List {
+    fn may_drop(&self, extent: &Extent, unread_from: u64) -> bool {
+        let claimed = extent.first < self.claimed.end && self.claimed.start < extent.end;
+        extent.first >= unread_from && !claimed
+    }
+}

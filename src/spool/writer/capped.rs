@@ -1,0 +1,247 @@
+//! Claims about the caps: what goes, what stays, and that no record is both lost and delivered.
+
+use super::tests::{ALL, append, append_at, balances, config, read, turn};
+use super::*;
+use crate::packet::Reason;
+use crate::record::LaneId;
+use crate::spool::forgetful::ForgetfulDisk;
+use crate::spool::{Batch, ReadLimit};
+
+fn open(disk: &ForgetfulDisk, when_full: WhenFull, change: impl FnOnce(&mut DiskConfig)) -> Opened {
+    let (mut config, mut kept) = config(Path::new("/"));
+    config.when_full = when_full;
+    kept.bytes_max = 80_000;
+    change(&mut kept);
+    Spool::open_on(Arc::new(disk.clone()), &config, &kept).unwrap()
+}
+
+#[test]
+fn what_is_being_read_while_room_is_made_is_delivered_or_lost_and_never_both() {
+    for records in [1, 3, 7, 20] {
+        let disk = ForgetfulDisk::default();
+        let Opened { spool, writer, .. } = open(&disk, WhenFull::DropOldest, |_| {});
+        let mut writer = writer;
+        let (mut batch, mut delivered) = (Batch::default(), 0);
+        // Memory holds little, so reading is in the log, and room is made in the middle of it.
+        for round in 0..400 {
+            append(&spool, 0, &[b'x'; 1000]).unwrap();
+            turn(&mut writer);
+            spool.lock().make_room().unwrap();
+            if round % 3 == 0 {
+                let limit = ReadLimit { records, ..ALL };
+                spool.read(LaneId(0), limit, &mut batch);
+                writer.keep_caps(UnixMicros(0)).unwrap();
+                for entry in batch.entries() {
+                    spool.acknowledge(LaneId(0), entry.number.0..entry.number.0 + 1);
+                    delivered += 1;
+                }
+            }
+        }
+        let counts = spool.counts();
+        assert!(counts.lost_total() > 0 || records > 1);
+        assert_eq!(counts.delivered, delivered, "each delivery counts as one");
+        balances(&spool);
+    }
+}
+
+#[test]
+fn a_reader_in_a_segment_holds_it_and_the_next_one_goes() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| kept.bytes_max = 800_000);
+    for _ in 0..300 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    // A read that has looked up its segment and is not counted yet.
+    let reader = spool.readers[0].lock().unwrap();
+    let mut reader = reader;
+    let limit = ReadLimit { records: 5, ..ALL };
+    let mut batch = Batch::default();
+    let none = crate::spool::Settled::default();
+    reader.read(0..1000, &none, limit, &mut batch).unwrap();
+    assert_eq!(
+        spool.lock().lanes[0].read_max(),
+        0,
+        "the lane does not know of it"
+    );
+    writer.config.bytes_max = 250_000;
+    writer.keep_caps(UnixMicros(0)).unwrap();
+    assert!(spool.counts().lost_total() > 0);
+    let settled = spool.lock().lanes[0].settled().clone();
+    for entry in batch.entries() {
+        assert!(
+            !settled.contains(entry.number.0),
+            "{} is in hand and lost",
+            entry.number.0
+        );
+    }
+    balances(&spool);
+}
+
+#[test]
+fn the_age_cap_takes_no_record_that_is_younger_and_none_older_stays_in_a_segment_of_old_ones() {
+    let disk = ForgetfulDisk::default();
+    let age = Duration::from_secs(100);
+    let aged = |kept: &mut DiskConfig| {
+        kept.bytes_max = 800_000;
+        kept.age_max = Some(age);
+    };
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, aged);
+    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
+    // One a second, so that a record's number is its time.
+    for number in 0..400 {
+        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
+        writer.write(second(number)).unwrap();
+        writer.keep_caps(second(number)).unwrap();
+        let low = spool.lock().lanes[0].settled().low();
+        assert!(
+            low <= number.saturating_sub(100),
+            "{low} was younger at {number}"
+        );
+        // A segment holds some 95 records: so many may be older than the limit.
+        assert!(low + 200 >= number, "{low} is still there at {number}");
+    }
+    assert!(spool.counts().lost[LossReason::SpoolAge as usize] > 0);
+    // Nothing comes any more: the last ones go as well when their time is over.
+    writer.keep_caps(second(499)).unwrap();
+    assert!(spool.counts().pending > 0);
+    writer.keep_caps(second(500)).unwrap();
+    assert_eq!(spool.counts().pending, 0);
+    assert_eq!(read(&spool, 0), [0; 0]);
+    assert!(append(&spool, 0, b"<>").is_ok());
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0), [400]);
+    balances(&spool);
+}
+
+#[test]
+fn the_age_cap_spares_what_was_read_and_judges_the_others_by_their_own_age() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.age_max = Some(Duration::from_secs(100));
+    });
+    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
+    for number in 0..300 {
+        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
+        writer.write(second(number)).unwrap();
+    }
+    let mut batch = Batch::default();
+    spool.read(LaneId(0), ReadLimit { records: 10, ..ALL }, &mut batch);
+    writer.keep_caps(second(320)).unwrap();
+    let settled = spool.lock().lanes[0].settled().clone();
+    assert!(
+        (0..10).all(|number| !settled.contains(number)),
+        "with the Kafka client"
+    );
+    assert!(
+        (220..300).all(|number| !settled.contains(number)),
+        "younger than the cap"
+    );
+    assert!(spool.counts().lost[LossReason::SpoolAge as usize] > 0);
+}
+
+#[test]
+fn an_age_is_known_after_a_restart_too() {
+    let disk = ForgetfulDisk::default();
+    let aged = |kept: &mut DiskConfig| {
+        kept.bytes_max = 800_000;
+        kept.age_max = Some(Duration::from_secs(100));
+    };
+    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, aged);
+    for number in 0..300 {
+        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
+        writer.write(second(number)).unwrap();
+    }
+    drop((spool, writer));
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, aged);
+    writer.keep_caps(second(250)).unwrap();
+    let low = spool.lock().lanes[0].settled().low();
+    assert!((50..=150).contains(&low), "{low}");
+    writer.keep_caps(second(399)).unwrap();
+    assert_ne!(spool.counts().pending, 0, "the last one is not old enough");
+    writer.keep_caps(second(401)).unwrap();
+    assert_eq!(spool.counts().pending, 0);
+    balances(&spool);
+}
+
+#[test]
+fn drop_newest_with_too_little_free_space_takes_packets_again_when_all_is_delivered() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropNewest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1000;
+    });
+    let mut taken = 0;
+    while taken < 250 && append(&spool, 0, &[b'x'; 1000]).is_ok() {
+        taken += 1;
+        turn(&mut writer);
+    }
+    disk.set_free(10);
+    turn(&mut writer);
+    assert_eq!(append(&spool, 0, b"<>"), Err(Reason::SpoolFull));
+    assert_eq!(read(&spool, 0).len(), taken);
+    spool.acknowledge(LaneId(0), 0..taken as u64);
+    turn(&mut writer);
+    // Others still fill the disk: what is delivered must not be held against us.
+    turn(&mut writer);
+    assert!(append(&spool, 0, b"<>").is_ok());
+    balances(&spool);
+}
+
+#[test]
+fn drop_newest_takes_packets_again_though_newest_segments_alone_fill_the_cap() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropNewest, |_| {});
+    // Larger than a segment, so that each newest segment takes more than its share.
+    append(&spool, 0, &[b'x'; 60_000]).unwrap();
+    append(&spool, 1, &[b'x'; 60_000]).unwrap();
+    turn(&mut writer);
+    assert_eq!(append(&spool, 0, b"<>"), Err(Reason::SpoolFull));
+    assert_eq!((read(&spool, 0), read(&spool, 1)), (vec![0], vec![0]));
+    spool.acknowledge(LaneId(0), 0..1);
+    spool.acknowledge(LaneId(1), 0..1);
+    turn(&mut writer);
+    assert!(append(&spool, 0, b"<>").is_ok());
+    assert!(spool.bytes() < 1000, "{}", spool.bytes());
+}
+
+#[test]
+fn many_settled_ranges_are_read_around_a_part_at_a_time() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 80_000_000
+    });
+    for _ in 0..4000 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    turn(&mut writer);
+    assert_eq!(read(&spool, 0).len(), 4000);
+    for number in (1..4000).step_by(2) {
+        spool.acknowledge(LaneId(0), number..number + 1);
+    }
+    turn(&mut writer);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(&disk, WhenFull::DropOldest, |_| {});
+    let (part, _) = spool.lock().lanes[0].settled().behind(0, 256);
+    assert_eq!(part.above_count(), 256);
+    assert_eq!(read(&spool, 0), (0..4000).step_by(2).collect::<Vec<_>>());
+    balances(&spool);
+}

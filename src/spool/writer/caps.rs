@@ -1,0 +1,148 @@
+//! The caps: by age, by bytes, by free space, over all logs.
+//!
+//! ```text
+//!   age    a segment goes when its last record is too old and nobody has begun to read it
+//!   bytes  ─┬─ drop_oldest: the segment goes whose records arrived first, of those that nobody has begun to read
+//!   free   ─┘  drop_newest: new packets are turned away until there is room
+//! ```
+//!
+//! No record younger than the age cap is given up for its age. Older ones stay while a younger one is in their segment,
+//! or while the segment's first records are with the Kafka client.
+//!
+//! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
+//! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
+
+use super::Writer;
+use crate::observe::ledger::LossReason;
+use crate::spool::WhenFull;
+use crate::spool::disk::{Operation, SpoolError};
+use crate::spool::lane::Lane;
+use crate::spool::log::Log;
+use crate::time::UnixMicros;
+
+impl Writer {
+    pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        self.uncapped_bytes = 0;
+        if let Some(age_max) = self.config.age_max {
+            let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
+            let oldest = UnixMicros(now.0.saturating_sub(age_max));
+            for index in 0..self.logs.len() {
+                self.keep_age(index, oldest, now)?;
+            }
+        }
+        if self.is_over()? {
+            self.free_delivered(now)?;
+        }
+        if self.when_full == WhenFull::DropOldest {
+            while self.is_over()? && self.drop_oldest()? {}
+        }
+        let over = self.is_over()?;
+        let mut inner = self.spool.lock();
+        inner.log_is_full = over && self.when_full == WhenFull::DropNewest;
+        inner.log_bytes = self.logs.iter().map(Log::bytes).sum();
+        Ok(())
+    }
+
+    fn is_over(&self) -> Result<bool, SpoolError> {
+        let folder = &self.config.folder;
+        let free = self
+            .disk
+            .free_bytes(folder)
+            .map_err(SpoolError::at(Operation::Stat, folder))?;
+        let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
+        let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
+        Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && closed > 0))
+    }
+
+    /// A newest segment of which all is delivered stays for its name. Where room is short a new one takes its place.
+    fn free_delivered(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+        for (index, log) in self.logs.iter_mut().enumerate() {
+            let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
+            let Some(cursor) = cursor.filter(|cursor| cursor.settled.low() >= log.next()) else {
+                continue;
+            };
+            log.begin_next(now)?;
+            let saved = log.save_cursor(&cursor)?;
+            log.trim(saved)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the segments of a log whose last records arrived before `oldest`.
+    fn keep_age(
+        &mut self,
+        index: usize,
+        oldest: UnixMicros,
+        now: UnixMicros,
+    ) -> Result<(), SpoolError> {
+        loop {
+            let unread_from = self.unread_from(index);
+            let Some(log) = self.logs.get_mut(index) else {
+                return Ok(());
+            };
+            if let Some(first) = log.newest_begun_before(oldest)
+                && first >= unread_from
+                && log.last_received(first)?.is_some_and(|last| last < oldest)
+            {
+                log.begin_next(now)?;
+            }
+            let Some(candidate) = log.oldest_unread(unread_from) else {
+                return Ok(());
+            };
+            // One that cannot be read, or holds no record, is judged by when the next one was begun.
+            let last = log.last_received(candidate.first).ok().flatten();
+            let is_old = last.unwrap_or(candidate.before) < oldest;
+            if !is_old || !self.give_up(index, candidate.first, LossReason::SpoolAge)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives up, of the closed segments that nobody has begun to read, the one whose records arrived first; says
+    /// whether there was one.
+    fn drop_oldest(&mut self) -> Result<bool, SpoolError> {
+        let candidates = self.logs.iter().enumerate();
+        let candidates = candidates.filter_map(|(index, log)| {
+            let candidate = log.oldest_unread(self.unread_from(index))?;
+            Some((candidate, index))
+        });
+        match candidates.min() {
+            Some((candidate, index)) => self.give_up(index, candidate.first, LossReason::SpoolFull),
+            None => Ok(false),
+        }
+    }
+
+    /// What is below is or was with the Kafka client: it may be delivered, and must not be counted as lost.
+    fn unread_from(&self, index: usize) -> u64 {
+        self.spool.lock().lanes.get(index).map_or(0, Lane::read_max)
+    }
+
+    /// Gives up the segment that begins with `first`, if nobody has begun to read it meanwhile. It leaves the log and
+    /// its records are counted under the one lock under which readings are counted.
+    fn give_up(
+        &mut self,
+        index: usize,
+        first: u64,
+        reason: LossReason,
+    ) -> Result<bool, SpoolError> {
+        let Some(log) = self.logs.get_mut(index) else {
+            return Ok(false);
+        };
+        let mut inner = self.spool.lock();
+        let Some(lane) = inner.lanes.get_mut(index) else {
+            return Ok(false);
+        };
+        let Some(dropped) = log.give_up(first, lane.read_max()) else {
+            return Ok(false);
+        };
+        let records = lane.lose(dropped.numbers.clone(), reason);
+        drop(inner);
+        log.remove(dropped)?;
+        tracing::error!(
+            records,
+            reason = reason.as_str(),
+            "the oldest records of the spool are given up"
+        );
+        Ok(true)
+    }
+}

@@ -1,0 +1,328 @@
+//! `make bench`, the spool's part: what a record costs on its way through the disk spool, and what a disk does to it.
+//!
+//! ```text
+//!  append (a receiver's thread) ─▶ tail ─▶ writer ─▶ log ─▶ read, acknowledge (a producer's thread)
+//!                                          └ beside it: write() of the same bytes to a plain file
+//! ```
+//!
+//! Prints figures and asserts none: machines differ, so what counts is the ratio within one run. CPU time is that of
+//! the threads named; the system's own writeback threads are nobody's. BENCH_FOLDER chooses the disk (default: the
+//! folder for temporary files), BENCH_BACKLOG_MIB the size of the backlog.
+
+mod blocks;
+mod message;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use trapline::record::{LaneId, Origin, Record};
+use trapline::spool::{Batch, Config, DiskConfig, Opened, ReadLimit, Spool, WhenFull, WriterStop};
+use trapline::time::UnixMicros;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const PAYLOAD_BYTES: usize = 800;
+
+/// What receivers hand over at once in the paced runs, once a millisecond: 20 000 a second.
+const BURST: u64 = 20;
+
+/// What the producer takes at once.
+const LIMIT: ReadLimit = ReadLimit {
+    records: 20_000,
+    bytes: 4 << 20,
+};
+
+/// How long the producer serves the Kafka client between two reads.
+const PRODUCER_TURN: Duration = Duration::from_millis(5);
+
+const LANE: LaneId = LaneId(0);
+
+fn main() {
+    let home = match std::env::var_os("BENCH_FOLDER") {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let home = home.expect("a temporary folder");
+    println!(
+        "\nspool on disk in {}, {PAYLOAD_BYTES}-byte payloads, fsync = interval",
+        home.path().display()
+    );
+    cost(home.path(), 20_000, Duration::from_secs(8));
+    pauses(home.path());
+    backlog(home.path());
+    blocks::measure();
+}
+
+fn config() -> Config {
+    Config {
+        bytes_max: Config::TAIL_BYTES_MAX,
+        when_full: WhenFull::DropOldest,
+        topics: ["a", "b", "c", "d", "e"].map(String::from).to_vec(),
+        disk: None,
+    }
+}
+
+fn open(folder: &Path) -> Opened {
+    Spool::open(&config(), &DiskConfig::new(folder)).expect("a spool")
+}
+
+/// CPU time of this thread so far.
+fn thread_cpu() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a timespec of our own.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// A spool with its writer running; the writer's CPU time is read in its own thread.
+struct Running {
+    spool: Arc<Spool>,
+    stop: Arc<WriterStop>,
+    writer: std::thread::JoinHandle<()>,
+    writer_cpu_ns: Arc<AtomicU64>,
+}
+
+impl Running {
+    fn start(opened: Opened) -> Running {
+        let (stop, cpu) = (Arc::new(WriterStop::default()), Arc::new(AtomicU64::new(0)));
+        let told = cpu.clone();
+        let beat = move || told.store(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
+        Running {
+            spool: opened.spool,
+            writer: opened.writer.spawn(stop.clone(), beat).expect("a thread"),
+            stop,
+            writer_cpu_ns: cpu,
+        }
+    }
+
+    fn end(self) {
+        self.stop.stop();
+        self.writer.join().expect("the writer ends");
+    }
+}
+
+fn payload() -> Vec<u8> {
+    let mut text = br#"{"schema":1,"id":"bench-1M7Z2Y1A2-0-","kind":"syslog","message":""#.to_vec();
+    while text.len() < PAYLOAD_BYTES - 8 {
+        text.push(b'a' + (text.len() % 26) as u8);
+    }
+    text.extend(b"\"}");
+    text
+}
+
+fn append(spool: &Spool, payload: &[u8]) -> bool {
+    let record = Record {
+        lane: LANE,
+        received: UnixMicros::now(),
+        key: b"lax-edge-1",
+        payload,
+        number_at: 35,
+        origin: Origin::Packet,
+    };
+    spool.append(&record).is_ok()
+}
+
+/// Bursts of [`BURST`] a millisecond until `duration` is over; returns how many and this thread's CPU time in them.
+fn paced(duration: Duration, mut one: impl FnMut()) -> (u64, Duration) {
+    let start = Instant::now();
+    let (mut count, mut cpu, mut due) = (0, Duration::ZERO, Duration::ZERO);
+    while start.elapsed() < duration {
+        let before = thread_cpu();
+        (0..BURST).for_each(|_| one());
+        cpu += thread_cpu() - before;
+        count += BURST;
+        due += Duration::from_millis(1);
+        if let Some(wait) = due.checked_sub(start.elapsed()) {
+            std::thread::sleep(wait);
+        }
+    }
+    (count, cpu)
+}
+
+/// Reads and acknowledges what comes until `done` and nothing is left; returns this thread's CPU time.
+fn consume(spool: &Spool, done: &AtomicBool) -> Duration {
+    let mut batch = Batch::default();
+    let before = thread_cpu();
+    loop {
+        let last = done.load(Ordering::Acquire);
+        let mut read = 0;
+        while spool.read(LANE, LIMIT, &mut batch) > 0 {
+            read += batch.entries().len();
+            let numbers = batch.entries().first().zip(batch.entries().last());
+            if let Some((first, last)) = numbers {
+                spool.acknowledge(LANE, first.number.0..last.number.0 + 1);
+            }
+        }
+        if last && read == 0 && spool.is_at_rest() && spool.pending(LANE) == 0 {
+            return thread_cpu() - before;
+        }
+        std::thread::sleep(PRODUCER_TURN);
+    }
+}
+
+fn cost(home: &Path, rate: u64, duration: Duration) {
+    let running = Running::start(open(&home.join("cost")));
+    let (payload, done) = (payload(), AtomicBool::new(false));
+    let (records, receiver, producer) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| consume(&running.spool, &done));
+        let (records, receiver) = paced(duration, || assert!(append(&running.spool, &payload)));
+        done.store(true, Ordering::Release);
+        (records, receiver, reader.join().expect("the reader ends"))
+    });
+    let writer = Duration::from_nanos(running.writer_cpu_ns.load(Ordering::Relaxed));
+    running.end();
+    let (raw_paced, raw) = (
+        raw(home, duration, BURST * 5),
+        raw(home, duration, BURST * 50),
+    );
+    let each = |cpu: Duration| cpu.as_nanos() as f64 / records as f64;
+    let all = each(receiver + writer + producer);
+    println!(
+        "  {rate}/s: {all:.0} ns CPU a record: append {:.0}, writer {:.0}, read and acknowledge {:.0}",
+        each(receiver),
+        each(writer),
+        each(producer)
+    );
+    println!(
+        "  write() of the same bytes, fdatasync each second: {raw_paced:.0} ns with 100 records a write, {raw:.0} with 1000; \
+         the whole spool is {:.2} and {:.2} times that",
+        all / raw_paced,
+        all / raw
+    );
+}
+
+/// The bytes of the same records written to a plain file at the same rate, `together` records a write.
+fn raw(home: &Path, duration: Duration, together: u64) -> f64 {
+    use std::io::Write;
+    let path = home.join("raw");
+    let mut file = std::fs::File::create(&path).expect("a file");
+    let record = vec![b'x'; PAYLOAD_BYTES + 60];
+    let (mut run, mut held, mut synced) = (Vec::new(), 0, Instant::now());
+    let (records, cpu) = paced(duration, || {
+        run.extend_from_slice(&record);
+        held += 1;
+        if held == together {
+            file.write_all(&run).expect("written");
+            run.clear();
+            held = 0;
+            if synced.elapsed() >= Duration::from_secs(1) {
+                synced = Instant::now();
+                file.sync_data().expect("synced");
+            }
+        }
+    });
+    drop(file);
+    std::fs::remove_file(path).expect("removed");
+    cpu.as_nanos() as f64 / records as f64
+}
+
+/// How long one append takes at worst while another process writes and syncs on the same disk.
+fn pauses(home: &Path) {
+    for (name, loaded) in [
+        ("idle disk", false),
+        ("disk loaded by another process", true),
+    ] {
+        let load = loaded.then(|| Load::start(&home.join("load")));
+        let running = Running::start(open(&home.join(name)));
+        let (payload, done) = (payload(), AtomicBool::new(false));
+        let mut times = Vec::with_capacity(200_000);
+        let mut turned_away = 0;
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| consume(&running.spool, &done));
+            paced(Duration::from_secs(8), || {
+                let before = Instant::now();
+                turned_away += u64::from(!append(&running.spool, &payload));
+                times.push(before.elapsed());
+            });
+            done.store(true, Ordering::Release);
+            reader.join().expect("the reader ends");
+        });
+        running.end();
+        drop(load);
+        times.sort_unstable();
+        let at = |part: f64| {
+            times[((times.len() - 1) as f64 * part) as usize].as_nanos() as f64 / 1000.0
+        };
+        println!(
+            "  longest pause of a receiving thread, {name}: {:.0} µs (99.9 %: {:.1} µs, 99.99 %: {:.1} µs), {turned_away} of {} turned away",
+            at(1.0),
+            at(0.999),
+            at(0.9999),
+            times.len()
+        );
+    }
+}
+
+/// A process that writes 64 MiB and syncs, again and again.
+struct Load(std::process::Child, PathBuf);
+
+impl Load {
+    fn start(path: &Path) -> Load {
+        let script =
+            "while :; do dd if=/dev/zero of=\"$0\" bs=1M count=64 conv=fsync 2>/dev/null; done";
+        let child = std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(path)
+            .spawn()
+            .expect("sh and dd");
+        Load(child, path.to_path_buf())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_file(&self.1);
+    }
+}
+
+fn backlog(home: &Path) {
+    let mib = std::env::var("BENCH_BACKLOG_MIB")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let mib: u64 = mib.unwrap_or(1024);
+    let (folder, payload) = (home.join("backlog"), payload());
+    let running = Running::start(open(&folder));
+    let start = Instant::now();
+    let records = (mib << 20) / (PAYLOAD_BYTES as u64 + 50);
+    for _ in 0..records {
+        while !append(&running.spool, &payload) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    running.end();
+    let written = start.elapsed();
+    let start = Instant::now();
+    let opened = open(&folder);
+    let took = start.elapsed();
+    println!(
+        "  backlog of {mib} MiB, {records} records: written in {:.1} s, opened in {:.0} ms",
+        written.as_secs_f64(),
+        took.as_secs_f64() * 1000.0
+    );
+    let running = Running::start(opened);
+    let (mut batch, mut read, start, cpu) = (Batch::default(), 0, Instant::now(), thread_cpu());
+    while read < records {
+        let count = running.spool.read(LANE, LIMIT, &mut batch);
+        assert!(count > 0, "the backlog ends at {read}");
+        if let Some((first, last)) = batch.entries().first().zip(batch.entries().last()) {
+            running
+                .spool
+                .acknowledge(LANE, first.number.0..last.number.0 + 1);
+        }
+        read += count as u64;
+    }
+    println!(
+        "  replay, uncapped: {:.0} records a second, {:.0} ns CPU a record",
+        records as f64 / start.elapsed().as_secs_f64(),
+        (thread_cpu() - cpu).as_nanos() as f64 / records as f64
+    );
+    running.end();
+}

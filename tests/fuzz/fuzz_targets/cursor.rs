@@ -1,0 +1,5 @@
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    trapline_fuzz::spool::strange::cursor(bytes);
+    trapline_fuzz::spool::strange::cursor_text(bytes);
+});

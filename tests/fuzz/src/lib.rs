@@ -1,0 +1,16 @@
+//! What the fuzz targets read strangers' bytes with: the files of the crate itself, by path.
+//!
+//! `make fuzz SECONDS=60` runs every target for so long.
+
+#[path = "../../../src/decode/mod.rs"]
+pub mod decode;
+#[path = "../../../src/packet.rs"]
+pub mod packet;
+#[path = "../../../src/record.rs"]
+pub mod record;
+#[path = "../../../src/spool/mod.rs"]
+pub mod spool;
+#[path = "../../../src/time.rs"]
+pub mod time;
+
+pub mod observe;
