@@ -176,10 +176,12 @@ impl Lane {
         self.read.number < self.accepted
     }
 
+    /// Whether the last segment takes a frame of this size. Where the one behind it was given up, it takes none any
+    /// more: its numbers would have a hole that a read position behind it does not know.
     pub fn has_room(&self, size: usize) -> bool {
-        self.segments
-            .back()
-            .is_some_and(|segment| segment.bytes.len() + size <= SEGMENT_BYTES)
+        self.segments.back().is_some_and(|segment| {
+            segment.end == self.next && segment.bytes.len() + size <= SEGMENT_BYTES
+        })
     }
 
     pub fn open_segment(&mut self, opened: u64, bytes: Vec<u8>) {

@@ -199,6 +199,54 @@ fn what_is_left_at_the_end_is_counted_as_lost() {
     balances(&spool);
 }
 
+#[test]
+fn a_record_behind_a_segment_that_was_given_up_is_read() {
+    // Lane 0 keeps a first segment that is settled; its last one is the oldest unread and is given up.
+    let spool = spool(256 * 1024, WhenFull::DropOldest);
+    let sizes = [
+        (0, 1),
+        (0, 5347),
+        (0, 17),
+        (1, 16733),
+        (1, 14130),
+        (0, 24519),
+        (1, 8465),
+        (0, 15819),
+        (1, 3055),
+        (0, 19581),
+        (1, 11581),
+        (1, 18504),
+        (1, 24526),
+        (0, 18957),
+        (0, 19036),
+    ];
+    let append = |lane, size| spool.append(&record(lane, &vec![b'p'; size])).unwrap();
+    for (lane, size) in sizes {
+        append(lane, size);
+    }
+    let limit = |records| ReadLimit {
+        records,
+        bytes: 64 << 20,
+    };
+    let mut batch = Batch::default();
+    spool.read(LaneId(1), limit(7), &mut batch);
+    for (lane, size) in [(1, 12153), (0, 22191), (0, 1)] {
+        append(lane, size);
+    }
+    spool.acknowledge(LaneId(0), 4..8);
+    append(1, 26769);
+    spool.read(LaneId(1), limit(2), &mut batch);
+    spool.read(LaneId(0), limit(1), &mut batch);
+    append(0, 23459);
+    spool.rewind(LaneId(0));
+    for (lane, size) in [(0, 19710), (0, 22742), (1, 24145)] {
+        append(lane, size);
+    }
+    let last = append(0, 1413);
+    let read_back: Vec<u64> = read(&spool, 0);
+    assert_eq!(read_back.last(), Some(&last.0), "{read_back:?}");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(u16, usize),
