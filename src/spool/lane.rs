@@ -15,9 +15,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::cursor::Cursor;
+use super::declared::{Declarations, Why};
 use super::frame::{self, Batch};
 use super::settled::Settled;
-use super::{LaneView, ReadLimit, SEGMENT_BYTES};
+use super::{LaneView, LaneWindow, ReadLimit, SEGMENT_BYTES};
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::record::{Number, Origin, Record};
 use crate::time::UnixMicros;
@@ -80,6 +81,12 @@ pub(super) struct Lane {
     read_max: u64,
     settled: Settled,
     counts: RecordCounts,
+    /// Numbers below are in a report that is kept.
+    reported_to: u64,
+    /// Losses that no report has declared.
+    undeclared: Declarations,
+    /// Losses that a report declares which is not yet known to be kept.
+    declaring: Declarations,
 }
 
 /// What `drop_oldest` gave up.
@@ -94,7 +101,9 @@ impl Lane {
         let Cursor {
             settled,
             mut totals,
-            ..
+            reported_to,
+            undeclared,
+            counted_to: _,
         } = cursor;
         totals.pending = totals
             .accepted
@@ -116,6 +125,9 @@ impl Lane {
             read_max: read.number,
             settled,
             counts: totals,
+            reported_to,
+            undeclared,
+            declaring: Declarations::default(),
         }
     }
 
@@ -428,8 +440,12 @@ impl Lane {
         self.counts.delivered += settled;
     }
 
-    /// These are lost.
+    /// These are lost: counted, and declared by the next report.
     pub fn lose(&mut self, numbers: Range<u64>, reason: LossReason) -> u64 {
+        let accepted = numbers.start..numbers.end.min(self.accepted);
+        for lost in self.settled.unsettled_in(accepted) {
+            self.undeclared.add(lost, Why::Lost(reason));
+        }
         let settled = self.settle(numbers);
         self.counts.lost[reason as usize] += settled;
         settled
@@ -484,7 +500,40 @@ impl Lane {
             settled: self.settled.clone(),
             counted_to: self.accepted,
             totals: self.counts.clone(),
+            reported_to: self.reported_to,
+            undeclared: {
+                let mut undeclared = self.declaring.clone();
+                undeclared.extend(self.undeclared.clone());
+                undeclared
+            },
         }
+    }
+
+    /// What a report says of this lane. Its losses are declared by that report from here on, until the next call or
+    /// [`Lane::reported`].
+    pub fn close_window(&mut self) -> LaneWindow {
+        let more = std::mem::take(&mut self.undeclared);
+        self.declaring.extend(more);
+        LaneWindow {
+            topic: self.topic.clone(),
+            reported_to: self.reported_to,
+            accepted: self.accepted,
+            low: self.settled.low(),
+            pending: self.pending(),
+            oldest_received: self.oldest_received(),
+            declared: self.declaring.list().to_vec(),
+        }
+    }
+
+    /// The report of the last window is kept; it covers the numbers below `end`.
+    pub fn reported(&mut self, end: u64) {
+        self.reported_to = self.reported_to.max(end);
+        self.declaring = Declarations::default();
+    }
+
+    /// Whether `number` is in the log, or acknowledged.
+    pub fn is_kept(&self, number: u64) -> bool {
+        number < self.written || self.settled.contains(number)
     }
 
     pub fn view(&self) -> LaneView {

@@ -25,6 +25,7 @@
 //!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
 pub mod cursor;
+pub mod declared;
 pub mod disk;
 #[cfg(test)]
 mod forgetful;
@@ -33,6 +34,7 @@ mod lane;
 pub mod log;
 pub mod segment;
 mod settled;
+mod window;
 mod writer;
 
 use std::ops::Range;
@@ -49,10 +51,12 @@ use cursor::Cursor;
 use lane::Lane;
 use log::LogReader;
 use segment::Damage;
+use window::Kept;
 
 pub use disk::SpoolError;
 pub use frame::{Batch, Entry, KEY_BYTES_MAX};
 pub use settled::Settled;
+pub use window::LaneWindow;
 pub use writer::{Opened, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
@@ -235,6 +239,7 @@ struct Inner {
     read_trouble: Option<String>,
     /// What readers of the log could not read back, for the writer to keep aside.
     damage: Vec<(LaneId, Damage)>,
+    kept: Option<Kept>,
 }
 
 impl Spool {
@@ -270,6 +275,7 @@ impl Spool {
             log_bytes: 0,
             read_trouble: None,
             damage: Vec::new(),
+            kept: None,
         };
         Spool {
             inner: Mutex::new(inner),
@@ -519,7 +525,7 @@ impl Inner {
         if !fits || index >= self.lanes.len() {
             return Err(Reason::TooLarge);
         }
-        if self.log_is_full {
+        if self.log_is_full || self.kept_is_full(record.lane) {
             return Err(Reason::SpoolFull);
         }
         while self.bytes + size > self.bytes_max {
@@ -549,12 +555,13 @@ impl Inner {
         let freed = match (&self.keeping, self.when_full) {
             (Keeping::Memory, WhenFull::DropNewest) => return Err(Reason::SpoolFull),
             (Keeping::Memory, WhenFull::DropOldest) => {
-                let lane = oldest(&mut self.lanes, Lane::oldest_unread_segment)
+                let kept = self.kept.map(|kept| kept.lane);
+                let lane = oldest(&mut self.lanes, kept, Lane::oldest_unread_segment)
                     .ok_or(Reason::SpoolFull)?;
                 lane.drop_oldest_unread_segment()
             }
             (Keeping::Disk | Keeping::DiskFails(_), _) => {
-                let lane = oldest(&mut self.lanes, Lane::oldest_written_segment)
+                let lane = oldest(&mut self.lanes, None, Lane::oldest_written_segment)
                     .ok_or(Reason::SpoolStalled)?;
                 lane.forget_first_segment()
             }
@@ -576,11 +583,17 @@ impl Inner {
     }
 }
 
-/// The lane whose segment of the asked sort was opened first.
-fn oldest(lanes: &mut [Lane], opened: impl Fn(&Lane) -> Option<u64>) -> Option<&mut Lane> {
+/// The lane, other than `kept`, whose segment of the asked sort was opened first.
+fn oldest(
+    lanes: &mut [Lane],
+    kept: Option<LaneId>,
+    opened: impl Fn(&Lane) -> Option<u64>,
+) -> Option<&mut Lane> {
+    let kept = kept.map(|lane| usize::from(lane.0));
+    let lanes = lanes.iter_mut().enumerate();
     let lanes = lanes
-        .iter_mut()
-        .filter_map(|lane| Some((opened(lane)?, lane)));
+        .filter(|(index, _)| Some(*index) != kept)
+        .filter_map(|(_, lane)| Some((opened(lane)?, lane)));
     lanes
         .min_by_key(|(opened, _)| *opened)
         .map(|(_, lane)| lane)

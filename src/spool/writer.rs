@@ -478,7 +478,10 @@ impl Writer {
         reason: LossReason,
         wanted: impl Fn(UnixMicros) -> bool,
     ) -> Result<bool, SpoolError> {
+        let kept = self.spool.lock().kept;
+        let kept = kept.map(|kept| usize::from(kept.lane.0));
         let closed = self.logs.iter().enumerate();
+        let closed = closed.filter(|(index, _)| Some(*index) != kept);
         let closed = closed.filter_map(|(index, log)| Some((log.oldest_closed()?, index)));
         let mut oldest_first: Vec<_> = closed.filter(|(begun, _)| wanted(*begun)).collect();
         oldest_first.sort_unstable();
