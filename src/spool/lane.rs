@@ -519,7 +519,7 @@ impl Lane {
             reported_to: self.reported_to,
             accepted: self.accepted,
             low: self.settled.low(),
-            pending: self.pending(),
+            counts: self.counts(),
             oldest_received: self.oldest_received(),
             declared: self.declaring.list().to_vec(),
         }

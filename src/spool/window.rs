@@ -12,6 +12,7 @@
 use super::declared::Declared;
 use super::lane::Lane;
 use super::{Inner, Spool};
+use crate::observe::ledger::RecordCounts;
 use crate::record::{LaneId, Number};
 use crate::time::UnixMicros;
 
@@ -26,8 +27,8 @@ pub struct LaneWindow {
     pub accepted: u64,
     /// The lowest number that is not settled: all below are delivered, or declared as missing.
     pub low: u64,
-    /// Records not yet acknowledged.
-    pub pending: u64,
+    /// Its part of the ledger, at the same moment.
+    pub counts: RecordCounts,
     /// When the oldest of them arrived.
     pub oldest_received: Option<UnixMicros>,
     /// Missing numbers that no report before has declared.
@@ -86,5 +87,130 @@ impl Inner {
         let kept = self.kept.filter(|kept| kept.lane == lane);
         let pending = self.lanes.get(usize::from(lane.0)).map_or(0, Lane::pending);
         kept.is_some_and(|kept| pending >= kept.pending_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::ledger::LossReason;
+    use crate::packet::Reason;
+    use crate::record::{Origin, Record};
+    use crate::spool::declared::Why;
+    use crate::spool::{Config, DiskConfig, Fsync, Opened, WhenFull};
+
+    const REPORTS: LaneId = LaneId(1);
+
+    fn config(disk: Option<DiskConfig>) -> Config {
+        Config {
+            bytes_max: 1 << 20,
+            when_full: WhenFull::DropOldest,
+            topics: vec!["a".into(), "reports".into()],
+            disk,
+        }
+    }
+
+    fn append(spool: &Spool, lane: LaneId) -> Result<Number, Reason> {
+        let payload = [b'x'; 1000];
+        spool.append(&Record {
+            lane,
+            received: UnixMicros(1_000),
+            key: b"r1",
+            payload: &payload,
+            number_at: 1,
+            origin: Origin::Generated,
+        })
+    }
+
+    #[test]
+    fn a_full_spool_gives_up_other_records_and_no_report() {
+        let spool = Spool::new(&config(None));
+        spool.never_drop(REPORTS, 1 << 20);
+        for _ in 0..10 {
+            append(&spool, REPORTS).unwrap();
+        }
+        for _ in 0..3000 {
+            append(&spool, LaneId(0)).unwrap();
+        }
+        let [others, reports] = &spool.close_window()[..] else {
+            panic!("two lanes");
+        };
+        let lost = others.counts.lost[LossReason::SpoolFull as usize];
+        assert!(lost > 1000, "{lost}");
+        assert_eq!(reports.counts.pending, 10);
+        let declared: Vec<_> = others
+            .declared
+            .iter()
+            .map(|range| (range.first, range.last))
+            .collect();
+        assert_eq!(declared, [(0, lost - 1)]);
+        assert_eq!((others.accepted, others.low), (3000, lost));
+    }
+
+    #[test]
+    fn reports_take_no_more_than_their_share() {
+        let spool = Spool::new(&config(None));
+        spool.never_drop(REPORTS, 1 << 20);
+        let taken = (0..1000)
+            .filter(|_| append(&spool, REPORTS).is_ok())
+            .count();
+        assert_eq!(taken as u64, (1 << 20) / KEPT_SHARE / KEPT_RECORD_BYTES);
+        assert_eq!(append(&spool, REPORTS), Err(Reason::SpoolFull));
+        assert!(append(&spool, LaneId(0)).is_ok());
+    }
+
+    #[test]
+    fn a_loss_is_listed_until_a_report_that_lists_it_is_kept() {
+        let spool = Spool::new(&config(None));
+        append(&spool, LaneId(0)).unwrap();
+        append(&spool, LaneId(0)).unwrap();
+        let listed = |spool: &Spool| -> Vec<u64> {
+            let lanes = spool.close_window();
+            lanes[0].declared.iter().map(|range| range.count).collect()
+        };
+        spool.give_up(LaneId(0), Number(0));
+        assert_eq!(listed(&spool), [1]);
+        spool.give_up(LaneId(0), Number(1));
+        assert_eq!(listed(&spool), [2]);
+        spool.reported(&[2, 0]);
+        assert_eq!(listed(&spool), [0; 0]);
+        assert_eq!(spool.close_window()[0].reported_to, 2);
+    }
+
+    #[test]
+    fn a_kill_forgets_neither_what_was_reported_nor_what_was_not_declared() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = DiskConfig::new(folder.path().join("spool"));
+        (disk.free_bytes_min, disk.fsync) = (0, Fsync::Never);
+        let config = config(Some(disk.clone()));
+        let Opened {
+            spool, mut writer, ..
+        } = Spool::open(&config, &disk).unwrap();
+        for _ in 0..5 {
+            append(&spool, LaneId(0)).unwrap();
+        }
+        let later = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        writer.turn(UnixMicros(2_000), later);
+        spool.close_window();
+        spool.reported(&[5, 0]);
+        append(&spool, LaneId(0)).unwrap();
+        writer.turn(UnixMicros(2_000), later);
+        spool.give_up(LaneId(0), Number(2));
+        spool.close_window();
+        writer.turn(
+            UnixMicros(2_000),
+            later + std::time::Duration::from_secs(10),
+        );
+        drop((spool, writer));
+        let opened = Spool::open(&config, &disk).unwrap();
+        let lane = &opened.spool.close_window()[0];
+        assert_eq!((lane.reported_to, lane.accepted), (5, 6));
+        let poison = Why::Lost(LossReason::Poison);
+        let declared: Vec<_> = lane
+            .declared
+            .iter()
+            .map(|range| (range.first, range.why))
+            .collect();
+        assert_eq!(declared, [(2, poison)]);
     }
 }
