@@ -31,6 +31,7 @@ mod lane;
 mod logged;
 mod options;
 mod producer;
+pub mod reading;
 mod settings;
 
 use std::collections::BTreeMap;

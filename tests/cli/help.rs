@@ -2,7 +2,7 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 4] = ["run", "check", "demo", "explain"];
+const COMMANDS: [&str; 5] = ["run", "check", "demo", "explain", "audit"];
 
 #[test]
 fn every_command_s_help_has_examples_that_name_it() {
