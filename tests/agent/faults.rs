@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::device::{numbered, octet_counted};
 use crate::support::kafka::{Broker, Delivered, OwnBroker};
 use crate::support::oracle::{assert_well_made_with_repeats, number_after, string};
@@ -26,9 +27,11 @@ fn a_broker_that_stops_is_killed_or_hangs_under_load_costs_nothing_and_repeats_l
     let own = OwnBroker::absent();
     let broker = own.start();
     broker.create("faults", &[]);
+    broker.create("reports", &[]);
     let spool = TempDir::new().expect("a temporary folder");
     let mut settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
         .topic("syslog", "faults")
+        .reporting("reports")
         .on_disk(spool.path());
     settings.kafka = "window_records = 1000";
     let agent = Agent::start(&settings);
@@ -71,7 +74,13 @@ fn a_broker_that_stops_is_killed_or_hangs_under_load_costs_nothing_and_repeats_l
     agent.wait_until_settled(AFTER_AN_OUTAGE);
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("delivered"), sent.iter().sum::<u64>());
+    assert_eq!(
+        ended.ledger.records("delivered") - ended.ledger.records("generated"),
+        sent.iter().sum::<u64>()
+    );
+    let findings = audit(&broker, &["faults", "reports"], Answer::Complete);
+    findings.assert_in_order("faults");
+    assert_eq!(findings.count("faults", "found"), sent.iter().sum::<u64>());
     let records = broker.read(
         "faults",
         usize::try_from(sent[0] + sent[1]).expect("some thousands"),
