@@ -132,7 +132,7 @@ fn demo(output: &mut Output) -> Result<(), DemoError> {
 
 fn configuration(bootstrap_servers: &str) -> Result<config::Resolved, DemoError> {
     let text = format!(
-        "[agent]\nid = \"demo\"\n[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[status]\nbind = \"off\"\n\
+        "[agent]\nid = \"demo\"\n[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[spool]\nkind = \"memory\"\n[status]\nbind = \"off\"\n\
          [log]\nlevel = \"warn\"\n\
          [[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n\
          [[listener]]\nname = \"syslog-tcp\"\nprotocol = \"syslog\"\ntransport = \"tcp\"\nbind = \"127.0.0.1:0\"\n\
