@@ -11,16 +11,19 @@ mod actions;
 mod engine;
 mod losses;
 mod picture;
+mod report;
+mod reports;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use compact_str::{CompactString, ToCompactString};
 
 use crate::config::{self, Resolved};
+use crate::event::PreviousRun;
 use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
@@ -42,10 +45,15 @@ use actions::Deeds;
 use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
+use reports::Reports;
 
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
+/// next start.
+const REPORTS_DRAIN: Duration = Duration::from_secs(2);
 
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +85,7 @@ pub struct Agent {
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
     losses: Mutex<Losses>,
+    reports: Mutex<Reports>,
     status: Option<status::Running>,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -117,9 +126,24 @@ impl Agent {
             spool,
             writer,
             spool_trouble,
+            previous_run,
         } = Kept::open(&config.spool, config.produce.window_records, &heartbeats);
         let agent_id = &config.normalize.agent_id;
-        let router = Arc::new(Router::new(&config.route, agent_id, &Boot::at(started)));
+        let boot = Boot::at(started);
+        let router = Arc::new(Router::new(&config.route, agent_id, &boot));
+        let mut reports = Reports::new(
+            reports::Config {
+                every: config.report_every,
+                agent_id: agent_id.clone(),
+                boot: boot.as_str().to_owned(),
+                bytes_max: spool_bytes_max(&config.spool),
+            },
+            spool.clone(),
+            router.clone(),
+            started,
+        );
+        // Before anything is received: it says where the numbers of this run begin.
+        reports.start(previous_run);
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
         let beat = producer_heartbeat.clone();
@@ -142,11 +166,7 @@ impl Agent {
             started,
             clock: Instant::now(),
             spool: spool.clone(),
-            spool_bytes_max: config
-                .spool
-                .disk
-                .as_ref()
-                .map_or(config.spool.bytes_max as u64, |disk| disk.bytes_max),
+            spool_bytes_max: spool_bytes_max(&config.spool),
             spool_trouble,
             ledgers: hearing.ledgers,
             listeners: hearing.states,
@@ -172,6 +192,7 @@ impl Agent {
             producer_heartbeat,
             observer,
             losses: Mutex::default(),
+            reports: Mutex::new(reports),
             status: None,
             admin: None,
             status_stop,
@@ -230,6 +251,12 @@ impl Agent {
         let ledger = self.ledger();
         losses.say(&ledger, Instant::now());
         self.observer.note_rates(&ledger);
+        self.reports()
+            .tick(&ledger, UnixMicros::now(), Instant::now());
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether all threads move (the same answer as `/healthz`).
@@ -318,12 +345,16 @@ impl Agent {
 
     /// Stops in flow order: sockets are read empty, then the spool is delivered for as long as `shutdown.drain_seconds`
     /// allows, or until `cut_short` becomes true. What is left in a memory spool is lost, counted, and in the ledger that
-    /// is returned.
+    /// is returned. The last report goes into the spool before that, so that it is delivered with the rest: what happens
+    /// after it is in the first report of the next run, or, with a memory spool, in the returned ledger only.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
         self.snmp.close();
         self.wait_for_writer();
+        self.reports().stop(&self.ledger(), UnixMicros::now());
+        self.wait_for_writer();
         self.drain(cut_short);
+        self.tick();
         let left = self.spool.abandon();
         if left > 0 {
             tracing::error!(
@@ -368,17 +399,21 @@ impl Agent {
 
     fn drain(&mut self, cut_short: &AtomicBool) {
         let pending = self.spool.counts().pending;
+        let drain = match pending == self.reports().pending() {
+            true => self.config.drain.min(REPORTS_DRAIN),
+            false => self.config.drain,
+        };
         if pending > 0 {
             tracing::info!(
                 records = pending,
-                seconds_max = self.config.drain.as_secs(),
+                seconds_max = drain.as_secs(),
                 "delivering what is left"
             );
         }
         let Some(producer) = self.producer.take() else {
             return;
         };
-        let mut deadline = Instant::now() + self.config.drain;
+        let mut deadline = Instant::now() + drain;
         producer.begin_stop(deadline);
         self.while_alive(|_| producer.is_finished() || cut_short.load(Ordering::Relaxed));
         if !producer.is_finished() {
@@ -429,6 +464,7 @@ struct Kept {
     writer: Option<RunningWriter>,
     /// Why a spool on disk was asked for and there is one in memory.
     spool_trouble: Option<String>,
+    previous_run: PreviousRun,
 }
 
 impl Kept {
@@ -453,6 +489,7 @@ impl Kept {
                 );
             }
         }
+        let previous_run = reports::previous_run(opened.recoveries.iter().map(|(_, found)| found));
         let counts = opened.spool.counts();
         tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
         let stop = Arc::new(WriterStop::default());
@@ -467,6 +504,7 @@ impl Kept {
                     heartbeat,
                 }),
                 spool_trouble: None,
+                previous_run,
             },
             Err(error) => Kept::in_memory(
                 config,
@@ -486,8 +524,15 @@ impl Kept {
             spool: Arc::new(Spool::new(config)),
             writer: None,
             spool_trouble,
+            previous_run: PreviousRun::Unknown,
         }
     }
+}
+
+/// What all topics together may take, on disk or in memory.
+fn spool_bytes_max(config: &spool::Config) -> u64 {
+    let disk = config.disk.as_ref();
+    disk.map_or(config.bytes_max as u64, |disk| disk.bytes_max)
 }
 
 /// Listeners while they are bound and started.

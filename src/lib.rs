@@ -19,6 +19,7 @@
 //! - [`spool`] is the only queue. A record leaves it when the broker has acknowledged it.
 //! - [`produce`] is the only stage that knows the Kafka client.
 //! - [`observe`] holds the ledger, metrics, logs; [`status`] shows them over HTTP.
+//! - [`audit`] holds the reports that agents made against what the topics hold.
 //! - [`config`] turns a file into each stage's own `Config`; [`agent`] wires the stages; [`cli`] is what people type.
 //!
 //! Invariants: a stage never imports the next one; no stage imports `config`; only `agent` sees every stage
@@ -27,6 +28,7 @@
 #![warn(missing_docs)]
 
 pub mod agent;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod decode;

@@ -251,7 +251,9 @@ fn append<'e>(
             RouteError::TooLarge { .. } => Reason::TooLarge,
             RouteError::Json(_) => Reason::NotWritten,
         })?;
-    Ok((record.lane, spool.append(&record)?))
+    let (lane, number) = (record.lane, spool.append(&record)?);
+    router.count(event.kind);
+    Ok((lane, number))
 }
 
 /// The event of one message, outside of a running agent (`trapline explain`, golden tests): the whole path with a

@@ -20,6 +20,8 @@ const LINES_MAX: usize = 700;
 /// A stage never imports the next stage, and never `config`; only `agent` and `cli` see every stage.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("agent", &["*"]),
+    // A judge of its own, which shares no shape with what it judges.
+    ("audit", &[]),
     ("cli", &["*"]),
     // Every stage's own `Config`, and the nouns that settings are made of.
     (

@@ -23,6 +23,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 const PARTITIONS: i32 = 3;
 
+/// The topic of the agent's own reports.
+const REPORTS: &str = "net.agent";
+
+/// One at the start, one at the stop.
+const REPORTS_EXPECTED: usize = 2;
+
 /// Sent over UDP, one datagram each.
 const DATAGRAMS: [&str; 5] = [
     "<165>1 2026-11-21T02:14:07.123Z lax-edge-1 rpd 4242 BGP_PREFIX_THRESH [junos@2636.1.1.1.2.57 peer=\"192.0.2.7\"] \
@@ -81,7 +87,7 @@ pub(super) fn run() -> ExitCode {
 }
 
 fn demo(output: &mut Output) -> Result<(), DemoError> {
-    let topics: Vec<String> = ["net.syslog", "net.snmp", "net.device", "net.agent"]
+    let topics: Vec<String> = ["net.syslog", "net.snmp", "net.device", REPORTS]
         .map(String::from)
         .to_vec();
     let cluster = EmbeddedCluster::start(&topics, PARTITIONS)?;
@@ -93,9 +99,16 @@ fn demo(output: &mut Output) -> Result<(), DemoError> {
     let agent = Agent::start(configuration(&cluster.bootstrap_servers())?)?;
     let answered = send(&agent, output)?;
     let expected = DATAGRAMS.len() + FRAMES.len() + 2;
-    let records = cluster.read_back(&topics, expected, DEADLINE)?;
+    let (reports, events): (Vec<String>, Vec<String>) =
+        topics.into_iter().partition(|topic| topic == REPORTS);
+    let records = cluster.read_back(&events, expected, DEADLINE)?;
     show(&records, output);
     let ledger = agent.stop(&AtomicBool::new(false));
+    writeln!(output, "\nthe agent's own reports, for `trapline audit`");
+    show(
+        &cluster.read_back(&reports, REPORTS_EXPECTED, DEADLINE)?,
+        output,
+    );
     writeln!(
         output,
         "\nledger\n{}",

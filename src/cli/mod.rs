@@ -1,13 +1,14 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | mib | spool | status
+//!  trapline run | check | demo | explain | audit | mib | spool | status
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
-//! configuration are wrong (every problem is printed).
+//! configuration are wrong (every problem is printed). `audit` has codes of its own.
 
 mod admin;
+mod audit;
 mod check;
 mod demo;
 mod explain;
@@ -26,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Problem;
 
-/// Exit code for wrong arguments and wrong configuration; clap uses the same one.
+/// Exit code for wrong arguments and wrong configuration.
 const EXIT_USAGE: u8 = 2;
 
 /// Where the configuration is when nothing else is said.
@@ -128,6 +129,19 @@ as: sudo -u trapline trapline spool ls.")]
 
 Nothing is fetched from anywhere: the modules are files of this host.")]
     Mib(mib::Arguments),
+    /// Compare what the agents say they produced with what the topics hold: missing, repeated, out of order.
+    #[command(after_help = "Examples:
+  trapline audit --config /etc/trapline/trapline.toml
+  trapline audit --bootstrap-servers k1:9092 --agent br17 --since 2026-11-21T00:00:00Z
+  trapline audit -b k1:9093 -X security.protocol=ssl -X ssl.ca.location=/etc/ssl/ca.pem --json
+
+Each agent reports once a minute (agent.report_seconds) which numbers its events have; topics are read from their
+beginning to the end that they have now. Nothing is written or committed.
+
+Exit codes: 0 everything is there, or may still come; 1 something is missing, and reports say why; 2 something is
+missing and no report says why; 3 it could not be found out: wrong arguments or configuration, no answer from Kafka,
+no report.")]
+    Audit(audit::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -158,7 +172,11 @@ impl ConfigArguments {
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_understood(&error),
+    };
+    match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
@@ -166,6 +184,21 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
         Command::Mib(arguments) => mib::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+    }
+}
+
+/// Prints help, version or what is wrong with the arguments.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Where nobody reads it there is nobody left to tell.
+    let _ = error.print();
+    let is_audit = std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == "audit");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if is_audit => ExitCode::from(audit::EXIT_NOT_AUDITED),
+        _ => ExitCode::from(EXIT_USAGE),
     }
 }
 

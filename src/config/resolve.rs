@@ -57,6 +57,8 @@ pub struct Resolved {
     pub status: status::Config,
     /// For the log.
     pub log: log::Config,
+    /// How often the agent reports; `None`: never.
+    pub report_every: Option<Duration>,
     /// How long a stop may take to deliver what the spool still holds.
     pub drain: Duration,
     /// What each key says; `check` shows it, and a reload compares it.
@@ -65,6 +67,9 @@ pub struct Resolved {
 
 /// Seconds that a stop may take to deliver what is left: a pod is killed after 30, and closing the sockets takes a few.
 pub const DRAIN_SECONDS_DEFAULT: u64 = 20;
+
+/// Seconds between two reports of the agent.
+pub const REPORT_SECONDS_DEFAULT: u64 = 60;
 
 /// What [`log::Filter::default`] stands for.
 const LOG_LEVEL_DEFAULT: &str = "info";
@@ -93,6 +98,7 @@ pub(super) fn resolve(
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
     };
     let mut normalize = normalize(&mut reader, surroundings.host_name);
+    let report_every = report_every(&mut reader, &route);
     let state_folder = snmp::state_folder(&mut reader);
     let engine_id = snmp::own_engine_id(&mut reader);
     let spool = spool(&mut reader, &route);
@@ -119,6 +125,7 @@ pub(super) fn resolve(
         listeners,
         status,
         log,
+        report_every,
         drain,
         effective: std::mem::take(&mut findings.effective),
     }
@@ -140,6 +147,19 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
         mibs: mibs::mibs(reader),
         severities: Overrides::default(),
     }
+}
+
+fn report_every(reader: &mut Reader<'_>, route: &route::Config) -> Option<Duration> {
+    const KEY: &str = "topics.agent";
+    let seconds = reader.number("agent.report_seconds", REPORT_SECONDS_DEFAULT);
+    let reports = route.topics.get(Kind::Agent as usize);
+    let users = route.topics.iter().filter(|topic| Some(*topic) == reports);
+    if seconds > 0 && users.count() > 1 {
+        let at = reader.place(KEY);
+        let text = "reports share their topic with other events: a full spool gives them up too";
+        reader.findings.warn(&at, KEY, text);
+    }
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 fn is_agent_id(text: &str) -> bool {

@@ -115,6 +115,15 @@ const SECURITY_LEVELS: &[&str] = &["noAuthNoPriv", "authNoPriv", "authPriv"];
 /// Every key with a fixed name, in the order of the shipped file.
 pub const KEYS: &[Key] = &[
     key("agent.id", Shape::Text),
+    key(
+        "agent.report_seconds",
+        Shape::Number(range(
+            "seconds",
+            0,
+            3600,
+            "0 means no reports, and what a longer window holds is known too late",
+        )),
+    ),
     key("kafka.bootstrap_servers", Shape::List),
     key(
         "kafka.compression",

@@ -13,6 +13,7 @@
 //! pipeline keeps the original in `raw_base64` wherever that happened.
 
 mod json;
+mod report;
 pub mod schema;
 mod snmp;
 mod syslog;
@@ -27,6 +28,10 @@ use crate::packet::Transport;
 use crate::time::UnixMicros;
 
 pub use json::{NUMBER_MARK, write};
+pub use report::{
+    Count, KindReport, ListenerReport, LostRange, PreviousRun, RecordReport, Report, ReportKind,
+    SpoolKind, TopicReport,
+};
 pub use snmp::{
     IndexPart, IndexParts, Indexed, SnmpPart, SnmpVersion, TrapPdu, Varbind, VarbindList, Varbinds,
 };
@@ -88,7 +93,7 @@ pub struct Event<'a> {
     pub storm: Option<Storm<'a>>,
     /// Kind `agent`: the ledger's counts of a window.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub report: Option<Report>,
+    pub report: Option<&'a Report>,
     /// Which agent received it, and where.
     pub agent: Agent<'a>,
     /// Why the message could not be read whole. It is in `message` and `raw` all the same.
@@ -338,68 +343,6 @@ pub struct Storm<'a> {
     pub held_back: u64,
     /// The event code that came most often, where there is one.
     pub top_event_code: Option<&'a str>,
-}
-
-/// Kind `agent`: what the ledger says of a window of time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Report {
-    /// What made the agent report.
-    pub what: ReportKind,
-    /// Packets, by listener.
-    pub listeners: Vec<ListenerReport>,
-    /// Records, all lanes together.
-    pub records: RecordReport,
-}
-
-/// What made the agent report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportKind {
-    /// It started.
-    Started,
-    /// A window ended.
-    Window,
-    /// It stopped.
-    Stopped,
-}
-
-/// One listener's side of the ledger, since the agent started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ListenerReport {
-    /// The listener's name.
-    pub name: String,
-    /// Packets that the kernel dropped before the agent could read them.
-    pub kernel_dropped: u64,
-    /// Packets read.
-    pub received: u64,
-    /// Packets that became a record.
-    pub used: u64,
-    /// Packets that did not, by reason.
-    pub rejected: Vec<Count>,
-}
-
-/// Records, since the agent started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct RecordReport {
-    /// Taken by the spool.
-    pub accepted: u64,
-    /// Acknowledged by the broker.
-    pub delivered: u64,
-    /// Still in the spool.
-    pub pending: u64,
-    /// Set aside as not deliverable.
-    pub dead_letter: u64,
-    /// Lost, by reason.
-    pub lost: Vec<Count>,
-}
-
-/// How many, for one reason. A list of these, never a map: keys that vary explode a consumer's index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Count {
-    /// The named reason.
-    pub reason: &'static str,
-    /// How many.
-    pub count: u64,
 }
 
 impl From<UnixMicros> for Rfc3339 {

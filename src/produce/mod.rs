@@ -33,6 +33,7 @@ mod logged;
 mod options;
 mod pace;
 mod producer;
+pub mod reading;
 mod replay;
 mod settings;
 

@@ -4,6 +4,8 @@
 //!  Event ──▶ lane of its kind ──▶ id prefix of that lane ──▶ JSON ──▶ too large? cut, write again ──▶ Record
 //! ```
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::event::{self, Event, Kind, Text};
 use crate::record::{LaneId, Origin, Record};
 use crate::time::UnixMicros;
@@ -58,6 +60,8 @@ pub struct Router {
     lane_of_kind: [LaneId; Kind::ALL.len()],
     id_prefixes: Vec<String>,
     payload_bytes_max: usize,
+    /// Records that the spool took, by kind; on the heap, away from what every thread reads.
+    taken: Box<[AtomicU64; Kind::ALL.len()]>,
 }
 
 /// Why an event could not become a record.
@@ -97,12 +101,32 @@ impl Router {
                 .map(|lane| format!("{agent_id}-{}-{lane}-", boot.0))
                 .collect(),
             payload_bytes_max: config.payload_bytes_max,
+            taken: Box::default(),
         }
     }
 
     /// What the ids of this run have before their numbers, by lane.
     pub fn id_prefixes(&self) -> &[String] {
         &self.id_prefixes
+    }
+
+    /// The lane of the agent's own reports, unless events of another kind go there too.
+    pub fn lane_of_reports(&self) -> Option<LaneId> {
+        let lane = self.lane_of_kind[Kind::Agent as usize];
+        let users = self.lane_of_kind.iter().filter(|other| **other == lane);
+        (users.count() == 1).then_some(lane)
+    }
+
+    /// The spool has taken a record of this kind.
+    pub fn count(&self, kind: Kind) {
+        self.taken[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many records the spool has taken, in the order of [`Kind::ALL`].
+    pub fn taken(&self) -> [u64; Kind::ALL.len()] {
+        self.taken
+            .each_ref()
+            .map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Writes `event` into `payload` (which is cleared first) and says where it goes.

@@ -3,12 +3,14 @@
 //! ```text
 //!  cursor                        save: write cursor.new ─▶ sync it ─▶ rename to cursor ─▶ sync the folder ─▶ Saved
 //!  ┌──────────────────────────┐                                                                               │
-//!  │ {"version":1,"low":4711, │                                       only then may segments be unlinked ◀────┘
+//!  │ {"version":2,"low":4711, │                                       only then may segments be unlinked ◀────┘
 //!  │  "settled":[[4713,4720]],│
 //!  │  "counted_to":4800, ...} │
 //!  │ crc32c 1a2b3c4d          │  over everything before this line
 //!  └──────────────────────────┘
 //! ```
+//!
+//! Version 1 had neither `reported_to` nor `undeclared`: what was settled by then is taken to be reported.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,12 +19,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::declared::{Declarations, Declared, Why};
 use super::disk::{self, Disk, Operation, SpoolError};
 use super::settled::Settled;
 use crate::observe::ledger::{LossReason, RecordCounts};
 
 /// The newest version that is understood, and the one that is written.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// The longest cursor file that is read. A range of settled numbers takes some 40 bytes and the Kafka client's window
 /// of 20 000 records bounds how many there are; this is many times that.
@@ -40,6 +43,10 @@ pub struct Cursor {
     pub counted_to: u64,
     /// The log's part of the ledger. `pending` is not stored: it follows from the other counts.
     pub totals: RecordCounts,
+    /// Numbers below this are in a report that is in the log.
+    pub reported_to: u64,
+    /// Losses that no such report has declared.
+    pub undeclared: Declarations,
 }
 
 /// The proof that a cursor is on the disk. [`super::log::Log::trim`] asks for it, so that nothing is unlinked that a
@@ -70,6 +77,11 @@ struct Stored {
     settled: Vec<(u64, u64)>,
     counted_to: u64,
     totals: StoredTotals,
+    /// Not in version 1.
+    reported_to: Option<u64>,
+    /// First number, last number, reason, count. Not in version 1.
+    #[serde(default)]
+    undeclared: Vec<(u64, u64, String, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,6 +186,16 @@ fn to_text(cursor: &Cursor) -> String {
                 .map(|(reason, count)| (reason.as_str().to_owned(), count))
                 .collect(),
         },
+        reported_to: Some(cursor.reported_to),
+        undeclared: cursor
+            .undeclared
+            .list()
+            .iter()
+            .map(|range| {
+                let why = range.why.as_str().to_owned();
+                (range.first, range.last, why, range.count)
+            })
+            .collect(),
     };
     // Numbers and names only: there is nothing in it that JSON could refuse.
     let mut text = serde_json::to_string_pretty(&stored).unwrap_or_default();
@@ -223,6 +245,8 @@ fn from_text(bytes: &[u8]) -> Result<Cursor, Unreadable> {
     }
     let mut cursor = Cursor {
         counted_to: stored.counted_to.max(settled.end()),
+        reported_to: stored.reported_to.unwrap_or(settled.low()),
+        undeclared: Declarations::default(),
         settled,
         totals: RecordCounts {
             accepted: stored.totals.accepted,
@@ -240,6 +264,15 @@ fn from_text(bytes: &[u8]) -> Result<Cursor, Unreadable> {
             .find(|reason| reason.as_str() == name);
         let reason = reason.ok_or_else(|| format!("it has a loss reason {name:?}"))?;
         cursor.totals.lost[*reason as usize] = count;
+    }
+    for (first, last, name, count) in stored.undeclared {
+        let why = Why::from_name(&name).ok_or_else(|| format!("it has a reason {name:?}"))?;
+        cursor.undeclared.insert(Declared {
+            first,
+            last,
+            why,
+            count,
+        });
     }
     cursor.update_pending();
     Ok(cursor)
@@ -271,6 +304,9 @@ mod tests {
         cursor.totals.generated = 2;
         cursor.totals.delivered = 16;
         cursor.totals.lost[LossReason::SpoolFull as usize] = 3;
+        cursor.reported_to = 12;
+        let full = Why::Lost(LossReason::SpoolFull);
+        cursor.undeclared.add(13..16, full);
         cursor.update_pending();
         cursor
     }
@@ -325,11 +361,11 @@ mod tests {
     fn a_newer_version_is_refused_and_left_alone() {
         let disk = ForgetfulDisk::default();
         let _ = save(&disk, &folder(), &cursor()).unwrap();
-        let json = "{\"version\":2,\"shape\":\"unknown\"}\n";
+        let json = "{\"version\":3,\"shape\":\"unknown\"}\n";
         let crc = crc32c::crc32c(json.as_bytes());
         replace(&disk, format!("{json}crc32c {crc:08x}\n").as_bytes());
         let refused = load(&disk, &folder()).unwrap_err().to_string();
-        assert!(refused.contains("version 2"), "{refused}");
+        assert!(refused.contains("version 3"), "{refused}");
     }
 
     #[test]

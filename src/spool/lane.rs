@@ -15,12 +15,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::cursor::Cursor;
+use super::declared::{Declarations, Why};
 use super::frame::{self, Batch};
 use super::log::LogView;
 use super::log::part;
 use super::oldest::Marks;
 use super::settled::Settled;
-use super::{LaneView, ReadLimit, SEGMENT_BYTES};
+use super::{LaneView, LaneWindow, ReadLimit, SEGMENT_BYTES};
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::record::{Number, Origin, Record};
 use crate::time::UnixMicros;
@@ -87,6 +88,12 @@ pub(super) struct Lane {
     counts: RecordCounts,
     /// When records arrived that only the log has.
     marks: Marks,
+    /// Numbers below are in a report that is kept.
+    reported_to: u64,
+    /// Losses that no report has declared.
+    undeclared: Declarations,
+    /// Losses that a report declares which is not yet known to be kept.
+    declaring: Declarations,
 }
 
 /// What `drop_oldest` gave up.
@@ -101,7 +108,9 @@ impl Lane {
         let Cursor {
             settled,
             mut totals,
-            ..
+            reported_to,
+            undeclared,
+            counted_to: _,
         } = cursor;
         totals.pending = totals
             .accepted
@@ -125,6 +134,9 @@ impl Lane {
             settled,
             counts: totals,
             marks: Marks::default(),
+            reported_to,
+            undeclared,
+            declaring: Declarations::default(),
         }
     }
 
@@ -455,6 +467,10 @@ impl Lane {
 
     /// These were written to the dead-letter file.
     pub fn set_aside(&mut self, numbers: Range<u64>) {
+        let accepted = numbers.start..numbers.end.min(self.accepted);
+        for aside in self.settled.unsettled_in(accepted) {
+            self.undeclared.add(aside, Why::DeadLetter);
+        }
         let settled = self.settle(numbers);
         self.counts.dead_letter += settled;
     }
@@ -468,8 +484,12 @@ impl Lane {
         frame.filter(|frame| frame.number == number)
     }
 
-    /// These are lost.
+    /// These are lost: counted, and declared by the next report.
     pub fn lose(&mut self, numbers: Range<u64>, reason: LossReason) -> u64 {
+        let accepted = numbers.start..numbers.end.min(self.accepted);
+        for lost in self.settled.unsettled_in(accepted) {
+            self.undeclared.add(lost, Why::Lost(reason));
+        }
         let settled = self.settle(numbers);
         self.counts.lost[reason as usize] += settled;
         settled
@@ -525,7 +545,40 @@ impl Lane {
             settled: self.settled.clone(),
             counted_to: self.accepted,
             totals: self.counts.clone(),
+            reported_to: self.reported_to,
+            undeclared: {
+                let mut undeclared = self.declaring.clone();
+                undeclared.extend(self.undeclared.clone());
+                undeclared
+            },
         }
+    }
+
+    /// What a report says of this lane. Its losses are declared by that report from here on, until the next call or
+    /// [`Lane::reported`].
+    pub fn close_window(&mut self, log: Option<&LogView>) -> LaneWindow {
+        let more = std::mem::take(&mut self.undeclared);
+        self.declaring.extend(more);
+        LaneWindow {
+            topic: self.topic.clone(),
+            reported_to: self.reported_to,
+            accepted: self.accepted,
+            low: self.settled.low(),
+            counts: self.counts(),
+            oldest_received: self.oldest_received(log),
+            declared: self.declaring.list().to_vec(),
+        }
+    }
+
+    /// The report of the last window is kept; it covers the numbers below `end`.
+    pub fn reported(&mut self, end: u64) {
+        self.reported_to = self.reported_to.max(end);
+        self.declaring = Declarations::default();
+    }
+
+    /// Whether `number` is in the log, or acknowledged.
+    pub fn is_kept(&self, number: u64) -> bool {
+        number < self.written || self.settled.contains(number)
     }
 
     /// Record `number`, which only the log will have, arrived at `received`.

@@ -30,6 +30,7 @@
 mod behind;
 pub mod cursor;
 pub mod dead_letter;
+pub mod declared;
 pub mod disk;
 #[cfg(any(test, fuzzing))]
 mod forgetful;
@@ -44,6 +45,7 @@ pub mod segment;
 mod settled;
 #[cfg(any(test, fuzzing))]
 pub mod strange;
+mod window;
 mod writer;
 
 use std::ops::Range;
@@ -62,11 +64,13 @@ use dead_letter::DeadLetters;
 use lane::Lane;
 use log::{LogReader, LogView};
 use segment::Damage;
+use window::Kept;
 
 pub use disk::SpoolError;
 pub use frame::{Batch, Entry, KEY_BYTES_MAX};
 pub use given_up::GivenUp;
 pub use settled::Settled;
+pub use window::LaneWindow;
 pub use writer::{Opened, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
@@ -274,6 +278,7 @@ struct Inner {
     damage: Vec<(LaneId, Damage)>,
     /// Segments that were given up because they cannot be read, likewise.
     unreadable: Vec<(LaneId, Arc<Path>)>,
+    kept: Option<Kept>,
 }
 
 impl Spool {
@@ -317,6 +322,7 @@ impl Spool {
             arrived_bytes: 0,
             damage: Vec::new(),
             unreadable: Vec::new(),
+            kept: None,
         };
         Spool {
             inner: Mutex::new(inner),
@@ -520,7 +526,7 @@ impl Inner {
         if !fits || index >= self.lanes.len() {
             return Err(Reason::TooLarge);
         }
-        if self.log_is_full {
+        if self.log_is_full || self.kept_is_full(record.lane) {
             return Err(Reason::SpoolFull);
         }
         while self.bytes + size > self.bytes_max {
@@ -551,12 +557,13 @@ impl Inner {
         let freed = match (&self.keeping, self.when_full) {
             (Keeping::Memory, WhenFull::DropNewest) => return Err(Reason::SpoolFull),
             (Keeping::Memory, WhenFull::DropOldest) => {
-                let lane = oldest(&mut self.lanes, Lane::oldest_unread_segment)
+                let kept = self.kept.map(|kept| kept.lane);
+                let lane = oldest(&mut self.lanes, kept, Lane::oldest_unread_segment)
                     .ok_or(Reason::SpoolFull)?;
                 lane.drop_oldest_unread_segment()
             }
             (Keeping::Disk | Keeping::DiskFails(_), _) => {
-                let lane = oldest(&mut self.lanes, Lane::oldest_written_segment)
+                let lane = oldest(&mut self.lanes, None, Lane::oldest_written_segment)
                     .ok_or(Reason::SpoolStalled)?;
                 lane.forget_first_segment()
             }
@@ -578,11 +585,17 @@ impl Inner {
     }
 }
 
-/// The lane whose segment of the asked sort was opened first.
-fn oldest(lanes: &mut [Lane], opened: impl Fn(&Lane) -> Option<u64>) -> Option<&mut Lane> {
+/// The lane, other than `kept`, whose segment of the asked sort was opened first.
+fn oldest(
+    lanes: &mut [Lane],
+    kept: Option<LaneId>,
+    opened: impl Fn(&Lane) -> Option<u64>,
+) -> Option<&mut Lane> {
+    let kept = kept.map(|lane| usize::from(lane.0));
+    let lanes = lanes.iter_mut().enumerate();
     let lanes = lanes
-        .iter_mut()
-        .filter_map(|lane| Some((opened(lane)?, lane)));
+        .filter(|(index, _)| Some(*index) != kept)
+        .filter_map(|(_, lane)| Some((opened(lane)?, lane)));
     lanes
         .min_by_key(|(opened, _)| *opened)
         .map(|(_, lane)| lane)

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::device::{UdpDevice, numbered, octet_counted};
 use crate::support::kafka::{Broker, Delivered, quiet_port};
 use crate::support::oracle::{assert_well_made_with_repeats, number_after, string};
@@ -46,6 +47,7 @@ fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little(
     let mut random = Random::seeded();
     let broker = Broker::shared();
     let (syslog, snmp) = (broker.topic("crash"), broker.topic("crash-snmp"));
+    let reports = broker.topic("crash-reports");
     let spool = TempDir::new().expect("a temporary folder");
     let listeners = vec![
         Listener::syslog_udp().at(quiet_port()),
@@ -55,6 +57,7 @@ fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little(
     let mut settings = Settings::new(&broker.address, listeners)
         .topic("syslog", &syslog)
         .topic("snmp_trap", &snmp)
+        .reporting(&reports)
         .on_disk(spool.path());
     settings.kafka = "window_records = 1000";
 
@@ -81,19 +84,20 @@ fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little(
 
     let agent = Agent::start(&settings);
     let ledger = agent.wait_until_settled(SOON);
-    let accepted = ledger.records("accepted");
+    let accepted = ledger.records("from_packets");
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("accepted"), accepted);
+    assert_eq!(ended.ledger.records("from_packets"), accepted);
     assert_eq!(
         ended.ledger.records("delivered"),
-        accepted,
+        accepted + ended.ledger.records("generated"),
         "{:#}",
         ended.ledger.0
     );
 
     let mut records = broker.read(&syslog, 0);
     let informs = broker.read(&snmp, 0);
+    let ids = [&records, &informs].map(|records| count_ids(records));
     let answered = senders.answered.into_inner().expect("the lock");
     assert_informs_arrived(&informs, &answered);
     let arrived = first_occurrences_in_order(&records);
@@ -111,6 +115,13 @@ fn killed_again_and_again_it_keeps_what_it_accepted_in_order_and_repeats_little(
         answered.len()
     );
     assert!(repeats <= rounds * REPEATS_MAX, "{repeats} repeats");
+    let findings = audit(broker, &[&syslog, &snmp, &reports], Answer::Complete);
+    for (topic, numbered) in [&syslog, &snmp].into_iter().zip(ids) {
+        findings.assert_in_order(topic);
+        assert_eq!(findings.count(topic, "produced"), numbered);
+        assert_eq!(findings.count(topic, "found"), numbered);
+        assert_eq!(findings.uncovered(topic), 0);
+    }
     assert!(!answered.is_empty() && !known.must.is_empty());
 }
 
@@ -348,6 +359,12 @@ fn assert_informs_arrived(informs: &[Delivered], answered: &BTreeSet<u64>) {
     let arrived: BTreeSet<u64> = informs.iter().map(serial).collect();
     let missing: Vec<_> = answered.difference(&arrived).collect();
     assert!(missing.is_empty(), "answered and missing: {missing:?}");
+}
+
+/// How many different ids there are.
+fn count_ids(records: &[Delivered]) -> u64 {
+    let ids = records.iter().map(|record| string(&record.event["id"]));
+    ids.collect::<BTreeSet<_>>().len() as u64
 }
 
 fn serial(record: &Delivered) -> u64 {

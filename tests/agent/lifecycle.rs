@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::device::{UdpDevice, fleet, names, numbered, send_in_turn};
 use crate::support::kafka::{Broker, OwnBroker};
 use crate::support::oracle::{assert_numbered, assert_well_made, numbers_by_key};
@@ -46,9 +47,11 @@ fn without_a_broker_it_receives_at_once_and_delivers_when_the_broker_comes() {
 #[test]
 fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
     let broker = Broker::shared();
-    let topic = broker.topic("sigterm");
-    let settings = Settings::new(&broker.address, vec![Listener::syslog_udp()]);
-    let agent = Agent::start(&settings.topic("syslog", &topic));
+    let (topic, reports) = (broker.topic("sigterm"), broker.topic("sigterm-reports"));
+    let settings = Settings::new(&broker.address, vec![Listener::syslog_udp()])
+        .topic("syslog", &topic)
+        .reporting(&reports);
+    let agent = Agent::start(&settings);
     let device = UdpDevice::new(11, "r1", agent.listener("syslog-udp"));
     let sent = Arc::new(AtomicU64::new(0));
     let sender = {
@@ -81,7 +84,7 @@ fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
         received + dropped >= before,
         "{before} sent before the signal, {received} received, {dropped} dropped by the kernel"
     );
-    let delivered = ledger.records("delivered");
+    let delivered = ledger.records("delivered") - ledger.records("generated");
     let records = broker.read(&topic, usize::try_from(delivered).expect("some thousands"));
     assert_well_made(&records);
     assert_eq!(
@@ -101,6 +104,9 @@ fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
         missing <= reported,
         "{missing} missing, {reported} reported"
     );
+    assert_eq!(ledger.lost_total(), 0, "Kafka was there to the end");
+    let findings = audit(broker, &[&topic, &reports], Answer::Complete);
+    assert_eq!(findings.count(&topic, "found"), delivered);
 }
 
 #[test]

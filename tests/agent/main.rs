@@ -2,6 +2,7 @@
 //!
 //! - [`syslog`]: numbered messages in, the same numbers out; keys, partitions, timestamps, codecs, consumer groups.
 //! - [`hostile`]: what nobody should send, and secrets that must stay in.
+//! - [`audit`]: what `trapline audit` says of losses that were declared, losses that were not, and repeats.
 //! - [`lifecycle`]: no broker at the start, SIGTERM under load, SIGHUP.
 //! - [`crash`]: kill -9 again and again, on one spool.
 //! - [`cluster`]: three brokers, of which one is killed, restarted or hangs.
@@ -17,6 +18,7 @@
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
 
+mod audit;
 mod cluster;
 mod crash;
 mod disk;

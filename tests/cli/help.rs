@@ -2,11 +2,12 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "check",
     "demo",
     "explain",
+    "audit",
     "spool",
     "spool ls",
     "spool verify",

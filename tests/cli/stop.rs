@@ -14,7 +14,7 @@ use crate::wait::{SOON, wait_until};
 /// A configuration whose Kafka refuses connections, with one listener.
 fn config(folder: &TempDir, drain_seconds: u64) -> PathBuf {
     let text = format!(
-        "[kafka]\nbootstrap_servers = \"127.0.0.1:1\"\n[shutdown]\ndrain_seconds = {drain_seconds}\n[spool]\nkind = \"memory\"\n[status]\nbind = \
+        "[agent]\nreport_seconds = 0\n[kafka]\nbootstrap_servers = \"127.0.0.1:1\"\n[shutdown]\ndrain_seconds = {drain_seconds}\n[spool]\nkind = \"memory\"\n[status]\nbind = \
          \"off\"\n[[listener]]\nname = \"a\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n"
     );
     write(folder, &text)

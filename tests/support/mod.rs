@@ -8,6 +8,7 @@
 //! Nothing here imports the `trapline` library: a test that shares code with what it tests shares its mistakes.
 
 pub mod agent;
+pub mod audit;
 pub mod cluster;
 pub mod device;
 pub mod kafka;

@@ -20,6 +20,8 @@ pub struct Settings {
     pub when_full: &'static str,
     /// The spool on disk; one in memory where there is none.
     pub disk: Option<DiskSpool>,
+    /// Seconds between two reports of the agent; 0: none, so that the ledger counts the test's own messages only.
+    pub report_seconds: u64,
     /// The listeners.
     pub listeners: Vec<Listener>,
     /// More lines at the end of the file.
@@ -92,6 +94,7 @@ impl Settings {
             spool_bytes_max: 32 * 1024 * 1024,
             when_full: "drop_oldest",
             disk: None,
+            report_seconds: 0,
             listeners,
             more: String::new(),
         }
@@ -101,6 +104,12 @@ impl Settings {
     pub fn topic(mut self, kind: &'static str, topic: &str) -> Self {
         self.topics.push((kind, topic.to_owned()));
         self
+    }
+
+    /// Reports to `topic` every second, so that `trapline audit` can tell what is missing.
+    pub fn reporting(mut self, topic: &str) -> Self {
+        self.report_seconds = 1;
+        self.topic("agent", topic)
     }
 
     /// Keeps events in `folder` on disk, up to 1 GiB of them.
@@ -118,7 +127,10 @@ impl Settings {
     pub fn toml(&self) -> String {
         let mut file = String::new();
         let mut line = |text: String| writeln!(file, "{text}").expect("a String takes all text");
-        line("[agent]\nid = \"br17\"".to_owned());
+        line(format!(
+            "[agent]\nid = \"br17\"\nreport_seconds = {}",
+            self.report_seconds
+        ));
         line(format!(
             "[kafka]\nbootstrap_servers = {:?}\ncompression = {:?}\nlinger_ms = 20\n{}",
             self.bootstrap, self.compression, self.kafka

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use super::{Config, Extent, List, Log, Newest, Shared};
 use crate::observe::ledger::LossReason;
 use crate::spool::cursor::{self, Cursor, CursorFound};
+use crate::spool::declared::Why;
 use crate::spool::disk::{self, Disk, Operation, SpoolError};
 use crate::spool::segment::{self, Damage, HeaderRead, Scan};
 use crate::time::UnixMicros;
@@ -279,6 +280,7 @@ impl Opening {
             // All that the log holds is sent: a repeat is better than a loss.
             cursor.settled.add(0..first.unwrap_or(0));
             cursor.counted_to = first.unwrap_or(0);
+            cursor.reported_to = first.unwrap_or(0);
         }
         let tail = scan.damage.last().map_or(0, |damage| damage.numbers.end);
         let end = scan.end.max(tail);
@@ -289,6 +291,7 @@ impl Opening {
             .max(cursor.settled.end());
         if let Some(number) = torn {
             cursor.settled.add(number..number + 1);
+            cursor.undeclared.add(number..number + 1, Why::Torn);
         }
         let uncounted = next - cursor.counted_to - u64::from(torn.is_some());
         let totals = &mut cursor.totals;
@@ -325,6 +328,8 @@ impl Opening {
                 ..damage.clone()
             });
             self.cursor.totals.lost[LossReason::Corrupt as usize] += numbers.end - numbers.start;
+            let corrupt = Why::Lost(LossReason::Corrupt);
+            self.cursor.undeclared.add(numbers, corrupt);
         }
     }
 

@@ -26,7 +26,8 @@ impl Writer {
         if let Some(age_max) = self.config.age_max {
             let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
             let oldest = UnixMicros(now.0.saturating_sub(age_max));
-            for index in 0..self.logs.len() {
+            let reports = self.lane_of_reports();
+            for index in (0..self.logs.len()).filter(|index| Some(*index) != reports) {
                 self.keep_age(index, oldest, now)?;
             }
         }
@@ -101,7 +102,9 @@ impl Writer {
     /// Gives up, of the closed segments that nobody has begun to read, the one whose records arrived first; says
     /// whether there was one.
     fn drop_oldest(&mut self) -> Result<bool, SpoolError> {
+        let reports = self.lane_of_reports();
         let candidates = self.logs.iter().enumerate();
+        let candidates = candidates.filter(|(index, _)| Some(*index) != reports);
         let candidates = candidates.filter_map(|(index, log)| {
             let candidate = log.oldest_unread(self.unread_from(index))?;
             Some((candidate, index))
@@ -110,6 +113,12 @@ impl Writer {
             Some((candidate, index)) => self.give_up(index, candidate.first, LossReason::SpoolFull),
             None => Ok(false),
         }
+    }
+
+    /// The agent's own reports are never given up: they say what was.
+    fn lane_of_reports(&self) -> Option<usize> {
+        let kept = self.spool.lock().kept;
+        kept.map(|kept| usize::from(kept.lane.0))
     }
 
     /// What is below is or was with the Kafka client: it may be delivered, and must not be counted as lost.
