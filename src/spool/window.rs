@@ -208,12 +208,11 @@ mod tests {
         let opened = Spool::open(&config, &disk).unwrap();
         let lane = &opened.spool.close_window()[0];
         assert_eq!((lane.reported_to, lane.accepted), (5, 6));
-        let poison = Why::Lost(LossReason::Poison);
         let declared: Vec<_> = lane
             .declared
             .iter()
             .map(|range| (range.first, range.why))
             .collect();
-        assert_eq!(declared, [(2, poison)]);
+        assert_eq!(declared, [(2, Why::DeadLetter)]);
     }
 }

@@ -267,8 +267,10 @@ impl Model {
                     is_safe,
                     "lane {lane}: {number} was safe and is gone, cut {cut:?}"
                 );
+                // What Kafka took while the disk failed was never in the log; its number may come again in an id of
+                // another run.
                 prop_assert!(
-                    number < next,
+                    number < next || expected.acknowledged.contains(&number),
                     "lane {lane}: {number} would be given out again"
                 );
             }
