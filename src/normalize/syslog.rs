@@ -11,8 +11,11 @@
 //! be read or was left out, bytes are missing, the header's name was not taken, the time stamp names no instant, or
 //! they are not UTF-8. A name written in other case or without its domain is the same name, and no reason.
 
+use std::convert::Infallible;
+
 use super::device::{self, NoNames};
 use super::{Config, RawPolicy, Scratch};
+use crate::decode::syslog::fields::{Escapes, Value};
 use crate::decode::syslog::{self, Fidelity, Message, timestamp};
 use crate::event::{
     Agent, Base64, Clock, Device, Event, HostnameSource, Id, Kind, ParseError, Rfc3339, SCHEMA,
@@ -35,6 +38,7 @@ pub fn event<'a>(
         &NoNames,
         &mut scratch.hostname,
     );
+    let text = text(message, &mut scratch.message);
     let (time, time_source) = time(message, packet, config);
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
@@ -63,7 +67,7 @@ pub fn event<'a>(
             labels: None,
         },
         event_code: message.event_code.map(Text),
-        message: Text(message.text),
+        message: Text(text),
         repeat_count: repeat_count(message.text),
         syslog: Some(part(message)),
         snmp: None,
@@ -109,6 +113,23 @@ fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339
     (time, source)
 }
 
+/// The message's text, without the escapes of its dialect.
+fn text<'a>(message: &'a Message<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if message.text_escapes == Escapes::None {
+        return message.text;
+    }
+    scratch.clear();
+    let value = Value {
+        bytes: message.text,
+        escapes: message.text_escapes,
+    };
+    let Ok(()) = value.for_each_piece::<Infallible>(|piece| {
+        scratch.extend_from_slice(piece);
+        Ok(())
+    });
+    scratch
+}
+
 fn part<'a>(message: &'a Message<'a>) -> SyslogPart<'a> {
     SyslogPart {
         format: message.format.as_str(),
@@ -118,7 +139,7 @@ fn part<'a>(message: &'a Message<'a>) -> SyslogPart<'a> {
         proc_id: message.proc_id.map(Text),
         msg_id: message.msg_id.map(Text),
         structured_data: message.structured_data.map(StructuredData),
-        fields: None,
+        fields: message.fields,
         sequence: message.sequence,
         clock: message.clock.map(|clock| match clock {
             syslog::Clock::Synchronized => Clock::Synchronized,

@@ -1,0 +1,336 @@
+//! The fields of key=value, CEF, LEEF and CSV messages: names and values, borrowed and read again when they are written.
+//!
+//! ```text
+//!  date=2026-07-15 devname="fw1" msg="a \"b\""       bytes + Syntax ──Fields::read──▶ Fields (the same bytes)
+//!                                                    Fields ──iter──▶ Field { name, value }
+//!                                                    Fields ──serde──▶ {"date":"2026-07-15","devname":"fw1",...}
+//! ```
+//!
+//! Written as a map of strings. A name that stands again gets `_2`, `_3` behind it, so that no field is lost and no
+//! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in [`Walk`]'s iterator.
+
+use super::key_value;
+use super::names::Names;
+use crate::decode::reader::Reader;
+
+/// Fields of one message that are read. The longest messages of firewalls have about 120; a name that repeats is
+/// compared with all others.
+pub const FIELDS_MAX: usize = 256;
+
+/// How names and values stand in the bytes. Each is read by the `next` of its own file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// `name=value name="a value"`; words that are neither are passed over.
+    KeyValue,
+}
+
+/// One field: name and value, as they stand in the message or, for names, in the syntax's own table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The field's name, never empty.
+    pub name: &'a [u8],
+    /// What it says.
+    pub value: Value<'a>,
+}
+
+/// A value as it stands in the message: without its quotes, with its escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value<'a> {
+    /// The bytes, part of the message.
+    pub bytes: &'a [u8],
+    /// What a backslash in them means.
+    pub escapes: Escapes,
+}
+
+/// What a backslash in a text means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Escapes {
+    /// Itself.
+    #[default]
+    None,
+    /// The byte behind it, where that is punctuation (`\"`, `\=`, `\|`, `\\`); `\n`, `\r` are line ends. Before
+    /// anything else it stands for itself.
+    Backslash,
+}
+
+impl<'a> Value<'a> {
+    /// A text in which a backslash is itself.
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Value {
+            bytes,
+            escapes: Escapes::None,
+        }
+    }
+
+    /// A text with escapes.
+    pub fn escaped(bytes: &'a [u8]) -> Self {
+        let has = memchr::memchr(b'\\', bytes).is_some();
+        Value {
+            bytes,
+            escapes: if has {
+                Escapes::Backslash
+            } else {
+                Escapes::None
+            },
+        }
+    }
+
+    /// Calls `each` with the pieces of the text without its escapes, in order.
+    pub fn for_each_piece<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let mut input = Reader::new(self.bytes);
+        while self.escapes == Escapes::Backslash
+            && let Some(piece) = input.take_until(b'\\')
+        {
+            each(piece)?;
+            let behind = input.peek();
+            match behind {
+                Some(b'n') => each(b"\n")?,
+                Some(b'r') => each(b"\r")?,
+                Some(byte) if byte.is_ascii_punctuation() => each(&[byte])?,
+                _ => {
+                    each(b"\\")?;
+                    continue;
+                }
+            }
+            input.byte();
+        }
+        each(input.rest())
+    }
+}
+
+/// The fields of one message, to be read again by whoever needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields<'a> {
+    bytes: &'a [u8],
+    syntax: Syntax,
+    /// Whether a name may stand more than once. Without it, no name does.
+    may_repeat_name: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads `bytes` once and calls `each` with every field. `None` where there is not a single one.
+    pub(super) fn read(
+        syntax: Syntax,
+        bytes: &'a [u8],
+        mut each: impl FnMut(Field<'a>),
+    ) -> Option<Self> {
+        let (mut names, mut any) = (Names::default(), false);
+        for field in walk(syntax, bytes) {
+            any = true;
+            names.add(field.name);
+            each(field);
+        }
+        any.then_some(Fields {
+            bytes,
+            syntax,
+            may_repeat_name: names.may_repeat(),
+        })
+    }
+
+    /// Every field in the message's order, at most [`FIELDS_MAX`].
+    pub fn iter(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        walk(self.syntax, self.bytes)
+    }
+
+    /// The first field of this name.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        let found = self.iter().find(|field| field.name == name.as_bytes());
+        found.map(|field| field.value)
+    }
+}
+
+fn walk<'a>(syntax: Syntax, bytes: &'a [u8]) -> std::iter::Take<Walk<'a>> {
+    let walk = Walk {
+        input: Reader::new(bytes),
+        syntax,
+        place: 0,
+    };
+    walk.take(FIELDS_MAX)
+}
+
+/// Where reading the fields has come to.
+pub(super) struct Walk<'a> {
+    /// What is left.
+    pub(super) input: Reader<'a>,
+    /// How they stand in the bytes.
+    pub(super) syntax: Syntax,
+    /// How many fields (or columns) were read.
+    pub(super) place: usize,
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        let field = match self.syntax {
+            Syntax::KeyValue => key_value::next(self),
+        };
+        self.place += 1;
+        field
+    }
+}
+
+impl serde::Serialize for Fields<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        if !self.may_repeat_name {
+            for field in self.iter() {
+                map.serialize_entry(&Value::plain(field.name), &field.value)?;
+            }
+            return map.end();
+        }
+        let table = Table::of(self);
+        let mut last = [0_u16; FIELDS_MAX];
+        for (place, field) in self.iter().enumerate() {
+            let first = table.first(field.name).unwrap_or(place);
+            if first == place {
+                map.serialize_entry(&Value::plain(field.name), &field.value)?;
+                continue;
+            }
+            // Each number of a name is tried once, because the search goes on where it last ended.
+            let mut number = last.get(first).copied().unwrap_or_default().max(1) + 1;
+            while table.has_numbered(field.name, number) {
+                number += 1;
+            }
+            if let Some(last) = last.get_mut(first) {
+                *last = number;
+            }
+            map.serialize_entry(&Numbered(field.name, number), &field.value)?;
+        }
+        map.end()
+    }
+}
+
+/// All names in order, and empty ones behind them. On the stack, and only where a name may repeat.
+struct Table<'a>([&'a [u8]; FIELDS_MAX]);
+
+impl<'a> Table<'a> {
+    fn of(fields: &Fields<'a>) -> Self {
+        let mut names: [&[u8]; FIELDS_MAX] = [b""; FIELDS_MAX];
+        let slots = names.iter_mut().zip(fields.iter());
+        slots.for_each(|(slot, field)| *slot = field.name);
+        Table(names)
+    }
+
+    fn first(&self, name: &[u8]) -> Option<usize> {
+        self.0.iter().position(|known| *known == name)
+    }
+
+    /// Whether a field of the message is called `name_number` itself.
+    fn has_numbered(&self, name: &[u8], number: u16) -> bool {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number).as_bytes();
+        self.0.iter().any(|known| {
+            known
+                .strip_prefix(name)
+                .and_then(|behind| behind.strip_prefix(b"_"))
+                == Some(digits)
+        })
+    }
+}
+
+/// A name that stands again.
+struct Numbered<'a>(&'a [u8], u16);
+
+impl serde::Serialize for Numbered<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl std::fmt::Display for Numbered<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}", Value::plain(self.0), self.1)
+    }
+}
+
+impl serde::Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) if self.escapes == Escapes::None => serializer.serialize_str(text),
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+/// Without its escapes, and with U+FFFD for what is not UTF-8.
+impl std::fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.for_each_piece(|piece| {
+            for chunk in piece.utf8_chunks() {
+                f.write_str(chunk.valid())?;
+                if !chunk.invalid().is_empty() {
+                    f.write_str("\u{fffd}")?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn json(fields: Fields<'_>) -> String {
+        serde_json::to_string(&fields).unwrap()
+    }
+
+    fn of(text: &str) -> Option<String> {
+        Fields::read(Syntax::KeyValue, text.as_bytes(), |_| {}).map(json)
+    }
+
+    #[test]
+    fn a_name_that_stands_again_gets_a_number_that_no_field_has() {
+        for (text, expected) in [
+            ("a=1 b=2", r#"{"a":"1","b":"2"}"#),
+            ("a=1 a=2 a=3", r#"{"a":"1","a_2":"2","a_3":"3"}"#),
+            (
+                "a=1 a_2=x a=2 a=3",
+                r#"{"a":"1","a_2":"x","a_3":"2","a_4":"3"}"#,
+            ),
+            (
+                "a=1 a_2=x a_2=y a=2",
+                r#"{"a":"1","a_2":"x","a_2_2":"y","a_3":"2"}"#,
+            ),
+        ] {
+            assert_eq!(of(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(of("no fields here"), None);
+    }
+
+    #[test]
+    fn escapes_are_removed_where_they_are_some() {
+        for (text, expected) in [
+            (r#"a\"b"#, "a\"b"),
+            (r"C:\dir", r"C:\dir"),
+            (r"a\\n", r"a\n"),
+            (r"a\nb", "a\nb"),
+            (r"a\", r"a\"),
+            (r"\=\|", "=|"),
+        ] {
+            assert_eq!(Value::escaped(text.as_bytes()).to_string(), expected);
+            assert_eq!(Value::plain(text.as_bytes()).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn more_fields_than_anybody_writes_are_left_in_the_text() {
+        let text = "a=1 ".repeat(FIELDS_MAX + 9);
+        let fields = Fields::read(Syntax::KeyValue, text.as_bytes(), |_| {}).unwrap();
+        assert_eq!(fields.iter().count(), FIELDS_MAX);
+        let written: serde_json::Value = serde_json::from_str(&json(fields)).unwrap();
+        assert_eq!(written.as_object().unwrap().len(), FIELDS_MAX);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_key_stands_twice_and_no_field_is_lost(text in "([ab](_2){0,2}=[xy\\\\\" ]{0,2} ){0,30}") {
+            if let Some(fields) = Fields::read(Syntax::KeyValue, text.as_bytes(), |_| {}) {
+                let written: serde_json::Value = serde_json::from_str(&json(fields)).unwrap();
+                proptest::prop_assert_eq!(written.as_object().unwrap().len(), fields.iter().count());
+            }
+        }
+    }
+}
