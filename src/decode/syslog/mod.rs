@@ -38,9 +38,6 @@ pub mod rfc5424;
 mod structured_data;
 pub mod timestamp;
 
-#[cfg(test)]
-mod corpus_tests;
-
 use crate::decode::reader::Reader;
 use fields::{Escapes, Fields, Value};
 use rfc5424::StructuredData;
