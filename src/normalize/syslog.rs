@@ -115,7 +115,7 @@ fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339
 
 /// The message's text, without the escapes of its dialect.
 fn text<'a>(message: &'a Message<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    if message.text_escapes == Escapes::None {
+    if message.text_escapes == Escapes::NONE {
         return message.text;
     }
     scratch.clear();

@@ -9,8 +9,8 @@
 //! Written as a map of strings. A name that stands again gets `_2`, `_3` behind it, so that no field is lost and no
 //! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in [`Walk`]'s iterator.
 
-use super::key_value;
 use super::names::Names;
+use super::{cef, key_value, leef};
 use crate::decode::reader::Reader;
 
 /// Fields of one message that are read. The longest messages of firewalls have about 120; a name that repeats is
@@ -22,6 +22,15 @@ pub const FIELDS_MAX: usize = 256;
 pub enum Syntax {
     /// `name=value name="a value"`; words that are neither are passed over.
     KeyValue,
+    /// A header of bars, then `name=a value`, each up to the next name.
+    Cef,
+    /// A header of bars, then `name=value` between separators.
+    Leef {
+        /// What stands between two attributes.
+        separator: u8,
+        /// Whether the header's next part is the separator itself (version 2).
+        names_separator: bool,
+    },
 }
 
 /// One field: name and value, as they stand in the message or, for names, in the syntax's own table.
@@ -42,15 +51,14 @@ pub struct Value<'a> {
     pub escapes: Escapes,
 }
 
-/// What a backslash in a text means.
+/// What a backslash in a text takes its meaning from: these bytes stand for themselves behind one, except `n` and `r`,
+/// which are line ends. Before any other byte a backslash is itself (`C:\dir`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Escapes {
-    /// Itself.
-    #[default]
-    None,
-    /// The byte behind it, where that is punctuation (`\"`, `\=`, `\|`, `\\`); `\n`, `\r` are line ends. Before
-    /// anything else it stands for itself.
-    Backslash,
+pub struct Escapes(pub &'static [u8]);
+
+impl Escapes {
+    /// A backslash is always itself.
+    pub const NONE: Escapes = Escapes(b"");
 }
 
 impl<'a> Value<'a> {
@@ -58,36 +66,30 @@ impl<'a> Value<'a> {
     pub fn plain(bytes: &'a [u8]) -> Self {
         Value {
             bytes,
-            escapes: Escapes::None,
+            escapes: Escapes::NONE,
         }
     }
 
-    /// A text with escapes.
-    pub fn escaped(bytes: &'a [u8]) -> Self {
-        let has = memchr::memchr(b'\\', bytes).is_some();
-        Value {
-            bytes,
-            escapes: if has {
-                Escapes::Backslash
-            } else {
-                Escapes::None
-            },
+    /// A text with these escapes, if it has any backslash.
+    pub fn with(bytes: &'a [u8], escapes: Escapes) -> Self {
+        match memchr::memchr(b'\\', bytes) {
+            Some(_) => Value { bytes, escapes },
+            None => Value::plain(bytes),
         }
     }
 
     /// Calls `each` with the pieces of the text without its escapes, in order.
     pub fn for_each_piece<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut input = Reader::new(self.bytes);
-        while self.escapes == Escapes::Backslash
+        while self.escapes != Escapes::NONE
             && let Some(piece) = input.take_until(b'\\')
         {
             each(piece)?;
-            let behind = input.peek();
-            match behind {
+            match input.peek().filter(|byte| self.escapes.0.contains(byte)) {
                 Some(b'n') => each(b"\n")?,
                 Some(b'r') => each(b"\r")?,
-                Some(byte) if byte.is_ascii_punctuation() => each(&[byte])?,
-                _ => {
+                Some(byte) => each(&[byte])?,
+                None => {
                     each(b"\\")?;
                     continue;
                 }
@@ -164,6 +166,11 @@ impl<'a> Iterator for Walk<'a> {
     fn next(&mut self) -> Option<Field<'a>> {
         let field = match self.syntax {
             Syntax::KeyValue => key_value::next(self),
+            Syntax::Cef => cef::next(self),
+            Syntax::Leef {
+                separator,
+                names_separator,
+            } => leef::next(self, separator, names_separator),
         };
         self.place += 1;
         field
@@ -248,7 +255,7 @@ impl std::fmt::Display for Numbered<'_> {
 impl serde::Serialize for Value<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(self.bytes) {
-            Ok(text) if self.escapes == Escapes::None => serializer.serialize_str(text),
+            Ok(text) if self.escapes == Escapes::NONE => serializer.serialize_str(text),
             _ => serializer.collect_str(self),
         }
     }
@@ -308,9 +315,10 @@ pub(super) mod tests {
             (r"a\\n", r"a\n"),
             (r"a\nb", "a\nb"),
             (r"a\", r"a\"),
-            (r"\=\|", "=|"),
+            (r"\=\|", r"=\|"),
         ] {
-            assert_eq!(Value::escaped(text.as_bytes()).to_string(), expected);
+            let value = Value::with(text.as_bytes(), Escapes(b"\"\\=n"));
+            assert_eq!(value.to_string(), expected);
             assert_eq!(Value::plain(text.as_bytes()).to_string(), text);
         }
     }

@@ -8,9 +8,12 @@
 //! are passed over, and stay in the text, which is left whole. Vendors whose messages have this shape (Fortinet, ...)
 //! have their own files and are asked first.
 
-use super::fields::{Field, Fields, Syntax, Value, Walk};
+use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
 use super::{Format, Message};
 use crate::decode::reader::Reader;
+
+/// In quotes only.
+const ESCAPES: Escapes = Escapes(b"\"\\");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
@@ -68,11 +71,11 @@ fn quoted<'a>(input: &mut Reader<'a>) -> Value<'a> {
         value_bytes += found;
         if input.byte() == Some(b'"') {
             let bytes = value.get(..value_bytes).unwrap_or_default();
-            return Value::escaped(bytes);
+            return Value::with(bytes, ESCAPES);
         }
         value_bytes += 1;
         value_bytes += usize::from(input.byte().is_some());
     }
     input.take_while(|_| true);
-    Value::escaped(value)
+    Value::with(value, ESCAPES)
 }

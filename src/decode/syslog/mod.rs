@@ -28,15 +28,19 @@
 //! Reading never fails. What cannot be read stays in [`Message::text`], and [`Message::error`] says what was
 //! expected and where.
 
+mod cef;
 mod cisco;
 pub mod fields;
+mod fortinet;
 mod key_value;
+mod leef;
 mod loose;
 mod names;
 mod rfc3164;
 pub mod rfc5424;
 mod structured_data;
 pub mod timestamp;
+mod vendor;
 
 use crate::decode::reader::Reader;
 use fields::{Escapes, Fields, Value};
@@ -103,7 +107,7 @@ impl<'a> Message<'a> {
             sequence: None,
             clock: None,
             text,
-            text_escapes: Escapes::None,
+            text_escapes: Escapes::NONE,
             error: None,
             fidelity: Fidelity::Exact,
         }
@@ -142,6 +146,10 @@ pub enum Format {
     Rfc3164,
     /// Any of Cisco's own header shapes.
     Cisco,
+    /// ArcSight's Common Event Format, behind whatever header.
+    Cef,
+    /// IBM's Log Event Extended Format, behind whatever header.
+    Leef,
     /// `name=value` pairs, behind whatever header.
     KeyValue,
     /// Read by syslog_loose, for header shapes that no reader of ours recognises.
@@ -157,6 +165,8 @@ impl Format {
             Format::Rfc5424 => "rfc5424",
             Format::Rfc3164 => "rfc3164",
             Format::Cisco => "cisco",
+            Format::Cef => "cef",
+            Format::Leef => "leef",
             Format::KeyValue => "key_value",
             Format::Loose => "loose",
             Format::Unknown => "unknown",
@@ -221,7 +231,12 @@ type RefineBody = for<'a> fn(&mut Message<'a>) -> bool;
 const HEADERS: &[ReadHeader] = &[rfc5424::read, cisco::read, rfc3164::read, loose::read];
 
 /// The dialects behind the headers, most specific evidence first.
-const BODIES: &[RefineBody] = &[key_value::refine];
+const BODIES: &[RefineBody] = &[
+    cef::refine,
+    leef::refine,
+    fortinet::refine,
+    key_value::refine,
+];
 
 /// Reads one message. Never fails.
 ///
@@ -241,7 +256,9 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
 }
 
 fn unknown<'a>(pri: Option<Pri>, input: Reader<'a>) -> Message<'a> {
-    let mut message = Message::of(Format::Unknown, pri, input.rest()).with_event_code();
+    let text = input.rest().trim_ascii_start();
+    let mut message = Message::of(Format::Unknown, pri, text).with_event_code();
+    message.fidelity = message.fidelity.changed_if(text.len() < input.rest().len());
     message.error = Some(DecodeError {
         reason: "expected a header: a time stamp, or a tag that ends in a colon",
         at: input.at(),

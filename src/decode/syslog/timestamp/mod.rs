@@ -109,6 +109,19 @@ impl<'a> Stamp<'a> {
     }
 }
 
+/// The stamp of a date and a time that stand in two fields: `2026-07-15` and `12:34:56` with or without a fraction.
+pub(super) fn date_and_time<'a>(date: &[u8], time: &[u8]) -> Option<Stamp<'a>> {
+    let [y1, y2, y3, y4, b'-' | b'/', mo1, mo2, b'-' | b'/', d1, d2] = *date else {
+        return None;
+    };
+    let mut input = Reader::new(time);
+    let of_day = clock(input.take(8)?.first_chunk()?)?;
+    let date = (two(mo1, mo2)?, two(d1, d2)?);
+    let mut stamp = Stamp::new(Some(year(y1, y2, y3, y4)?), date, of_day)?;
+    fraction(&mut input, &mut stamp);
+    input.is_empty().then_some(stamp)
+}
+
 fn two(tens: u8, ones: u8) -> Option<u8> {
     (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
