@@ -5,7 +5,7 @@
 //!  fixtures/snmp/CASE/    settings.toml             received = "2026-11-21T02:14:07.131842Z"   when it arrived
 //!                                                   peer = "10.20.0.1"                         who sent it
 //!                                                   transport = "udp"
-//!                                                   raw = "auto"  domain = "keep"  utc_offset_minutes = 0  wholeness = "cut"   (optional)
+//!                                                   raw = "auto"  domain = "keep"  utc_offset_minutes = 0  time_skew_max_s = 604800  wholeness = "cut"   (optional)
 //!                         expected.json             the event, without `id` and `agent.version`,
 //!                                                  or {"rejected": "reason"}
 //! ```
@@ -43,6 +43,12 @@ struct Settings {
     domain: DomainPolicy,
     #[serde(default)]
     utc_offset_minutes: i16,
+    #[serde(default = "time_skew_max_s")]
+    time_skew_max_s: u32,
+}
+
+fn time_skew_max_s() -> u32 {
+    Config::TIME_SKEW_MAX_S_DEFAULT
 }
 
 /// [`Wholeness`], as a fixture writes it.
@@ -120,6 +126,7 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         raw: settings.raw,
         domain: settings.domain,
         utc_offset_minutes: settings.utc_offset_minutes,
+        time_skew_max_s: settings.time_skew_max_s,
     };
     let listener = Listener {
         index: 0,

@@ -9,7 +9,7 @@
 //! | key                                              | a reload                                                        |
 //! |--------------------------------------------------|-----------------------------------------------------------------|
 //! | `log.level`                                      | applied: from the next line on                                  |
-//! | `event.raw`, `event.domain`, `event.utc_offset`  | applied: from the next event on                                 |
+//! | `event.raw`, `event.domain`, `event.utc_offset`, `event.time_skew_max_s` | applied: from the next event on           |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
 //! | what the files of `listener.*.tls` hold          | applied: from the next connection on, open ones go on as they are |
 //! | everything else                                  | needs a restart, and is named                                   |

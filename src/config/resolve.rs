@@ -116,6 +116,10 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
         raw: reader.word("event.raw", RawPolicy::default()),
         domain: reader.word("event.domain", DomainPolicy::default()),
         utc_offset_minutes: utc_offset(reader),
+        time_skew_max_s: reader.number_u32(
+            "event.time_skew_max_s",
+            normalize::Config::TIME_SKEW_MAX_S_DEFAULT,
+        ),
     }
 }
 

@@ -24,9 +24,15 @@ pub struct Config {
     pub domain: DomainPolicy,
     /// Zone of devices whose time stamps have none, in minutes east of UTC.
     pub utc_offset_minutes: i16,
+    /// How far a device's time may be from the time of arrival, in seconds, and still be believed; 0 believes any.
+    pub time_skew_max_s: u32,
 }
 
 impl Config {
+    /// A week: a relay that was cut off delivers days later what devices said in time, and a clock that was never
+    /// set is wrong by months or years.
+    pub const TIME_SKEW_MAX_S_DEFAULT: u32 = 7 * 24 * 3600;
+
     /// Every default, under this agent's name.
     pub fn for_agent(agent_id: impl Into<String>) -> Config {
         Config {
@@ -34,6 +40,7 @@ impl Config {
             raw: RawPolicy::default(),
             domain: DomainPolicy::default(),
             utc_offset_minutes: 0,
+            time_skew_max_s: Self::TIME_SKEW_MAX_S_DEFAULT,
         }
     }
 }

@@ -43,7 +43,11 @@ pub fn event<'a>(
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
         && packet.wholeness == Wholeness::Whole
-        && (message.time.is_none() || time_source != TimeSource::Received)
+        && (message.time.is_none()
+            || matches!(
+                time_source,
+                TimeSource::Device | TimeSource::DeviceCompleted
+            ))
         && (message.hostname.is_none() || hostname_source == HostnameSource::Header);
     let (raw, raw_base64) = raw(packet, config.raw, understood);
     Event {
@@ -92,7 +96,7 @@ pub fn event<'a>(
     }
 }
 
-/// The message's own time where it names an instant, else the time of arrival.
+/// The message's own time where it names an instant that a working clock can show, else the time of arrival.
 fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339, TimeSource) {
     let resolved = message
         .time
@@ -100,6 +104,11 @@ fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339
     let Some(resolved) = resolved else {
         return (Rfc3339::micros(packet.received), TimeSource::Received);
     };
+    let skew_micros = resolved.at_micros.abs_diff(packet.received.0);
+    let skew_micros_max = u64::from(config.time_skew_max_s) * 1_000_000;
+    if skew_micros_max > 0 && skew_micros > skew_micros_max {
+        return (Rfc3339::micros(packet.received), TimeSource::ReceivedSkewed);
+    }
     let time = Rfc3339::with_offset(
         UnixMicros(resolved.at_micros),
         resolved.offset_minutes,
@@ -201,6 +210,7 @@ mod tests {
             raw: RawPolicy::Auto,
             domain: DomainPolicy::Keep,
             utc_offset_minutes: 0,
+            time_skew_max_s: Config::TIME_SKEW_MAX_S_DEFAULT,
         }
     }
 
@@ -344,6 +354,30 @@ mod tests {
             time("<34>1 - r1 a - - - x", &east),
             "2026-07-15T12:35:00.000000Z received"
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_more_than_the_limit_is_not_believed_and_kept() {
+        let source = |text: &str, time_skew_max_s| {
+            let config = Config {
+                time_skew_max_s,
+                ..config()
+            };
+            let event = json_of(text.as_bytes(), Wholeness::Whole, &config);
+            let kept = event["raw"].is_string();
+            (event["time_source"].as_str().unwrap().to_owned(), kept)
+        };
+        let unset = "<189>1: r1: *Mar  1 00:00:46.123 UTC: %SYS-5-CONFIG_I: x";
+        assert_eq!(source(unset, 604_800), ("received_skewed".into(), true));
+        assert_eq!(source(unset, 0), ("device_completed".into(), false));
+        for (seconds, expected) in [("44:59", "received_skewed"), ("45:00", "device")] {
+            let text = format!("<34>1 2026-07-15T11:{seconds}Z r1 a - - - x");
+            assert_eq!(source(&text, 3000).0, expected, "{text}");
+        }
+        for (seconds, expected) in [("25:01", "received_skewed"), ("25:00", "device")] {
+            let text = format!("<34>1 2026-07-15T13:{seconds}Z r1 a - - - x");
+            assert_eq!(source(&text, 3000).0, expected, "{text}");
+        }
     }
 
     #[test]

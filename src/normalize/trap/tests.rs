@@ -23,6 +23,7 @@ fn config(raw: RawPolicy) -> Config {
         raw,
         domain: DomainPolicy::Keep,
         utc_offset_minutes: 0,
+        time_skew_max_s: 0,
     }
 }
 
