@@ -5,12 +5,30 @@ use serde_json::Value;
 use super::rates::Rates;
 use super::{Exception, Exceptions, corpus, event, own_hostname};
 
-const EXCEPTIONS: &[Exception] = &[];
+const EXCEPTIONS: &[Exception] = &[
+    (
+        "fortinet/FORWARD_TRAFFIC",
+        "code",
+        "theirs is the subtype (`forward`); ours is the log id, the vendor's name of the event",
+    ),
+    (
+        "fortinet/FORWARD_TRAFFIC",
+        "message",
+        "theirs is what stands behind the subtype; a line without `msg` is left whole",
+    ),
+    (
+        "huawei/INTERFACE_DOWN",
+        "code",
+        "theirs has the version of the format (`01`) in front; ours has it as a field",
+    ),
+    (
+        "ios/OSPF_NEIGHBOR_UP",
+        "message",
+        "theirs takes `Process 1` for a process id; it is the first words of the message",
+    ),
+];
 
 const COLUMNS: [&str; 4] = ["host", "time", "code", "message"];
-
-/// Differences without a written reason. Can only fall.
-const DIFFERENCES_MAX: usize = 83;
 
 #[test]
 fn every_line_is_read_as_its_owners_read_it_or_a_reason_is_written() {
@@ -38,8 +56,7 @@ fn every_line_is_read_as_its_owners_read_it_or_a_reason_is_written() {
     }
     rates.print("napalm-logs");
     exceptions.print();
-    println!("{} differences:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(wrong.len() <= DIFFERENCES_MAX);
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
     assert!(cases.len() >= 69, "the corpus has been cut short");
 }
 

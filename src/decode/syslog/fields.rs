@@ -9,6 +9,7 @@
 //! Written as a map of strings. A name that stands again gets `_2`, `_3` behind it, so that no field is lost and no
 //! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in [`Walk`]'s iterator.
 
+use super::cisco::{ise, products};
 use super::names::Names;
 use super::{cef, key_value, leef};
 use crate::decode::reader::Reader;
@@ -22,6 +23,10 @@ pub const FIELDS_MAX: usize = 256;
 pub enum Syntax {
     /// `name=value name="a value"`; words that are neither are passed over.
     KeyValue,
+    /// `Name=a value, Other Name=value,`; what has no `=` is passed over.
+    CommaPairs,
+    /// `[ name =value][other name=value]`, up to what stands in no bracket.
+    Brackets,
     /// A header of bars, then `name=a value`, each up to the next name.
     Cef,
     /// A header of bars, then `name=value` between separators.
@@ -100,9 +105,16 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Parts of a header that a reader may give as fields in front of the others.
+const PARTS: usize = 4;
+
 /// The fields of one message, to be read again by whoever needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields<'a> {
+    /// Names of the header's parts; no more than there are values.
+    names: &'static [&'static str],
+    /// Their values; an empty one is none.
+    values: [&'a [u8]; PARTS],
     bytes: &'a [u8],
     syntax: Syntax,
     /// Whether a name may stand more than once. Without it, no name does.
@@ -114,24 +126,54 @@ impl<'a> Fields<'a> {
     pub(super) fn read(
         syntax: Syntax,
         bytes: &'a [u8],
-        mut each: impl FnMut(Field<'a>),
+        each: impl FnMut(Field<'a>),
     ) -> Option<Self> {
-        let (mut names, mut any) = (Names::default(), false);
+        let fields = Self::parts(&[], [b""; PARTS]).and_read(syntax, bytes, each);
+        fields.iter().next().map(|_| fields)
+    }
+
+    /// The parts of a header, each name once; empty values are left out.
+    pub(super) fn parts(names: &'static [&'static str], values: [&'a [u8]; PARTS]) -> Self {
+        Fields {
+            names,
+            values,
+            bytes: b"",
+            syntax: Syntax::KeyValue,
+            may_repeat_name: false,
+        }
+    }
+
+    /// Adds the fields of `bytes` behind the parts, calling `each` with every one.
+    pub(super) fn and_read(
+        mut self,
+        syntax: Syntax,
+        bytes: &'a [u8],
+        mut each: impl FnMut(Field<'a>),
+    ) -> Self {
+        let mut names = Names::default();
+        self.names
+            .iter()
+            .for_each(|name| names.add(name.as_bytes()));
         for field in walk(syntax, bytes) {
-            any = true;
             names.add(field.name);
             each(field);
         }
-        any.then_some(Fields {
-            bytes,
-            syntax,
-            may_repeat_name: names.may_repeat(),
-        })
+        self.bytes = bytes;
+        self.syntax = syntax;
+        self.may_repeat_name = names.may_repeat();
+        self
     }
 
     /// Every field in the message's order, at most [`FIELDS_MAX`].
     pub fn iter(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        walk(self.syntax, self.bytes)
+        let parts = self.names.iter().zip(self.values);
+        let parts = parts
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| Field {
+                name: name.as_bytes(),
+                value: Value::plain(value),
+            });
+        parts.chain(walk(self.syntax, self.bytes)).take(FIELDS_MAX)
     }
 
     /// The first field of this name.
@@ -166,6 +208,8 @@ impl<'a> Iterator for Walk<'a> {
     fn next(&mut self) -> Option<Field<'a>> {
         let field = match self.syntax {
             Syntax::KeyValue => key_value::next(self),
+            Syntax::CommaPairs => ise::next(self),
+            Syntax::Brackets => products::next(self),
             Syntax::Cef => cef::next(self),
             Syntax::Leef {
                 separator,

@@ -17,7 +17,11 @@ const ESCAPES: Escapes = Escapes(b"\"\\");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
-    if take_pair(&mut input).is_none() || !input.eat(b' ') || take_pair(&mut input).is_none() {
+    if message.fields.is_some()
+        || take_pair(&mut input).is_none()
+        || !input.eat(b' ')
+        || take_pair(&mut input).is_none()
+    {
         return false;
     }
     message.fields = Fields::read(Syntax::KeyValue, message.text, |_| {});
@@ -41,15 +45,15 @@ pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
     }
 }
 
-/// Takes `name=value` or `name="value"`. Takes nothing where it returns `None`.
+/// Takes `name=value`, `name="value"` or `name='value'`. Takes nothing where it returns `None`.
 pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
     let mut after = *input;
     let name = after.take_while(is_name);
     if name.is_empty() || !after.eat(b'=') {
         return None;
     }
-    let value = if after.peek() == Some(b'"') {
-        quoted(&mut after)
+    let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
+        quoted(&mut after, quote)
     } else {
         Value::plain(after.take_while(|byte| !matches!(byte, b' ' | b'\t')))
     };
@@ -62,14 +66,14 @@ fn is_name(byte: u8) -> bool {
 }
 
 /// What stands between quotes; to the end, where the closing one is missing because the message was cut.
-fn quoted<'a>(input: &mut Reader<'a>) -> Value<'a> {
-    input.eat(b'"');
+fn quoted<'a>(input: &mut Reader<'a>, quote: u8) -> Value<'a> {
+    input.eat(quote);
     let value = input.rest();
     let mut value_bytes = 0;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', input.rest()) {
+    while let Some(found) = memchr::memchr2(quote, b'\\', input.rest()) {
         input.take(found);
         value_bytes += found;
-        if input.byte() == Some(b'"') {
+        if input.byte() == Some(quote) {
             let bytes = value.get(..value_bytes).unwrap_or_default();
             return Value::with(bytes, ESCAPES);
         }

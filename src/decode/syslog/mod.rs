@@ -28,18 +28,25 @@
 //! Reading never fails. What cannot be read stays in [`Message::text`], and [`Message::error`] says what was
 //! expected and where.
 
+mod arista;
 mod cef;
 mod cisco;
 pub mod fields;
 mod fortinet;
+mod huawei;
+mod junos;
 mod key_value;
 mod leef;
 mod loose;
 mod names;
+mod netscreen;
+mod nokia;
+mod opengear;
 mod rfc3164;
 pub mod rfc5424;
 mod structured_data;
 pub mod timestamp;
+mod unix;
 mod vendor;
 
 use crate::decode::reader::Reader;
@@ -146,6 +153,12 @@ pub enum Format {
     Rfc3164,
     /// Any of Cisco's own header shapes.
     Cisco,
+    /// Meraki's: a version and seconds since 1970.
+    Meraki,
+    /// Opengear's: the host before the time.
+    Opengear,
+    /// `%%01MODULE/4/MNEMONIC(l)[3]:` of Huawei and H3C, behind whatever header.
+    Huawei,
     /// ArcSight's Common Event Format, behind whatever header.
     Cef,
     /// IBM's Log Event Extended Format, behind whatever header.
@@ -165,6 +178,9 @@ impl Format {
             Format::Rfc5424 => "rfc5424",
             Format::Rfc3164 => "rfc3164",
             Format::Cisco => "cisco",
+            Format::Meraki => "meraki",
+            Format::Opengear => "opengear",
+            Format::Huawei => "huawei",
             Format::Cef => "cef",
             Format::Leef => "leef",
             Format::KeyValue => "key_value",
@@ -228,13 +244,28 @@ type ReadHeader = for<'a> fn(Option<Pri>, Reader<'a>) -> Option<Message<'a>>;
 type RefineBody = for<'a> fn(&mut Message<'a>) -> bool;
 
 /// The header shapes, most specific evidence first.
-const HEADERS: &[ReadHeader] = &[rfc5424::read, cisco::read, rfc3164::read, loose::read];
+const HEADERS: &[ReadHeader] = &[
+    rfc5424::read,
+    cisco::read,
+    cisco::meraki::read,
+    opengear::read,
+    rfc3164::read,
+    loose::read,
+];
 
 /// The dialects behind the headers, most specific evidence first.
 const BODIES: &[RefineBody] = &[
     cef::refine,
     leef::refine,
     fortinet::refine,
+    huawei::refine,
+    cisco::ise::refine,
+    cisco::products::refine,
+    junos::refine,
+    netscreen::refine,
+    nokia::refine,
+    arista::refine,
+    unix::refine,
     key_value::refine,
 ];
 

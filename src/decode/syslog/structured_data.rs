@@ -194,6 +194,11 @@ impl<'a> StructuredData<'a> {
         Ok(())
     }
 
+    /// The first element's id.
+    pub(super) fn first_id(&self) -> &'a [u8] {
+        self.elements().next().map_or(b"", |(id, _)| id)
+    }
+
     fn has_repeated_id(&self) -> bool {
         let ids = self.ids();
         let repeats = |(index, id)| ids.iter().skip(index + 1).any(|other| other == id);

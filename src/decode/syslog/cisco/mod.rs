@@ -6,6 +6,10 @@
 //!  IOS-XR       <189>123: hostname RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : ifmgr[201]: %PKT_INFRA-LINK-3-UPDOWN : text
 //!  NX-OS        <189>: 2021 Nov  6 16:16:05 UTC: %ETHPORT-5-IF_DOWN: text
 //!               <190>2018 Apr 20 13:15:07 hostname %ETHPORT-5-IF_UP: text
+//!  AireOS       <134>wlc1: *spamApTask0: Jul 15 12:34:56.039: %CAPWAP-3-ECHO_ERR: text
+//!               <134>wlc1: *Dot1x_NW_MsgTask_0: Jul 15 12:34:56.039: #DOT1X-3-ABORT_AUTH: text
+//!  UCS          <189>: 2026 Jul 15 12:34:56 CET: %UCSM-6-AUDIT: [session][internal] text
+//!  IOS in XML   <190>82: R1: <ios-log-msg><facility>SYS</facility>...
 //!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
 //! ```
 //!
@@ -13,6 +17,10 @@
 //! shape) is left to the next reader, which keeps the code and names no vendor. A `*` before the time says that the
 //! clock was never set, a `.` that it lost its time source (Cisco, "Troubleshooting, Fault Management, and Logging":
 //! time stamps on log messages).
+
+pub(super) mod ise;
+pub(super) mod meraki;
+pub(super) mod products;
 
 use super::timestamp::{self, Stamp, ZoneWords};
 use super::{Clock, Fidelity, Format, Message, Pri};
@@ -26,8 +34,14 @@ const HEADER_BYTES_MAX: usize = 200;
 const CODE_BYTES_MAX: usize = 96;
 
 pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
-    let (header, code, text) = find_code(input.rest())?;
+    let Some((header, code, text)) = find_code(input.rest()) else {
+        return read_xml(pri, input.rest());
+    };
+    let hash = input.rest().get(header.len()) == Some(&b'#');
     let mut header = Header::read(header)?;
+    if hash && !header.has_task {
+        return None;
+    }
     let os = header.os(code);
     if header.open_word && !is_firewall(code) {
         return None;
@@ -54,15 +68,47 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     Some(message)
 }
 
+/// An IOS message in XML: the header in front of it, and its text whole.
+fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
+    let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
+    let at = memchr::memmem::find(reach, b"<ios-log-msg>")?;
+    let (header, text) = body.split_at_checked(at)?;
+    let header = Header::read(header)?;
+    let mut message = Message::of(Format::Cisco, pri, text);
+    message.hostname = header.hostname;
+    message.sequence = header.sequence;
+    message.fidelity = Fidelity::Exact.changed_if(header.dropped);
+    message.vendor = Some("cisco");
+    message.os = Some("ios");
+    let mut clock = None;
+    products::xml(&mut message, |time| {
+        let mut inner = Header::default();
+        inner.take_time(&mut Reader::new(time));
+        inner.time
+    });
+    if message.time.is_some() {
+        let unset = memchr::memmem::find(text, b"<time>*").is_some();
+        let lost = memchr::memmem::find(text, b"<time>.").is_some();
+        clock = Some(match unset || lost {
+            true => Clock::Unsynchronized,
+            false => Clock::Synchronized,
+        });
+    }
+    message.clock = clock;
+    Some(message)
+}
+
 /// The first code that starts a word within reach: what stands before it, the code, and the text behind it.
 fn find_code(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
-    memchr::memchr_iter(b'%', reach).find_map(|at| {
+    memchr::memchr2_iter(b'%', b'#', reach).find_map(|at| {
         let (header, rest) = body.split_at_checked(at)?;
         if !matches!(header.last(), None | Some(b' ' | b':')) {
             return None;
         }
-        let (code, text) = split_code(rest)?;
+        let mut marked = Reader::new(rest);
+        marked.byte();
+        let (code, text) = split_marked(marked)?;
         Some((header, code, text))
     })
 }
@@ -72,9 +118,12 @@ fn find_code(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 /// front of it or be missing.
 pub(super) fn split_code(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut input = Reader::new(text);
-    if !input.eat(b'%') {
-        return None;
-    }
+    input.eat(b'%').then_some(())?;
+    split_marked(input)
+}
+
+/// What [`split_code`] does behind the mark; AireOS has `#` for it, too.
+fn split_marked<'a>(mut input: Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let code = input.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let has_severity = code
         .windows(3)
@@ -115,6 +164,8 @@ struct Header<'a> {
     has_node: bool,
     has_uptime: bool,
     has_year_first: bool,
+    /// A task of AireOS stands in front.
+    has_task: bool,
     /// Something was understood that no field of a message holds.
     dropped: bool,
     /// A word that is a host or a process; which of both shows only what follows.
@@ -132,6 +183,7 @@ impl<'a> Header<'a> {
                 break;
             }
             let read = found.take_time(&mut input)
+                || found.take_task(&mut input)
                 || found.take_sequence(&mut input)
                 || found.take_uptime(&mut input)
                 || found.take_session(&mut input)
@@ -158,6 +210,24 @@ impl<'a> Header<'a> {
         self.clock = marked.then_some(Clock::Unsynchronized);
         self.has_year_first = has_year_first;
         self.open_word = false;
+        *input = after;
+        true
+    }
+
+    /// `*spamApTask0:` of AireOS, behind its name and in front of the time.
+    fn take_task(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        if self.has_task || !after.eat(b'*') {
+            return false;
+        }
+        let task = after
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let starts = task.first().is_some_and(u8::is_ascii_alphabetic);
+        if !starts || !after.eat(b':') {
+            return false;
+        }
+        self.has_task = true;
+        self.app_name = Some(task);
         *input = after;
         true
     }
@@ -283,6 +353,8 @@ impl<'a> Header<'a> {
             b"FTD" => Some("ftd"),
             b"PIX" => Some("pix"),
             b"FWSM" => Some("fwsm"),
+            b"UCSM" => Some("ucs"),
+            _ if self.has_task => Some("aireos"),
             _ if self.has_node => Some("ios-xr"),
             _ if self.has_year_first && self.time.is_some_and(|time| time.year.is_some()) => {
                 Some("nx-os")

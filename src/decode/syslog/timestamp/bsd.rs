@@ -1,6 +1,6 @@
 //! The month as a word, as RFC 3164 writes it and everybody since.
 
-use super::{Stamp, ZoneWords, clock, fraction, month, two, year, zone};
+use super::{Stamp, ZoneWords, clock, fraction, month, skip_tick, two, year, zone};
 use crate::decode::reader::Reader;
 
 /// Reads a time stamp with the month as a word, in the forms of the picture above. Takes nothing where it returns
@@ -28,6 +28,7 @@ pub fn bsd<'a>(input: &mut Reader<'a>, zones: ZoneWords) -> Option<Stamp<'a>> {
     let hour = half_day(&mut after, hour)?;
     let mut stamp = Stamp::new(year, (month, day), (hour, minute, second))?;
     fraction(&mut after, &mut stamp);
+    skip_tick(&mut after, &mut stamp);
     year_behind(&mut after, &mut stamp);
     zone::take(&mut after, &mut stamp, zones);
     year_behind(&mut after, &mut stamp);

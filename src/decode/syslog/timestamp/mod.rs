@@ -109,6 +109,17 @@ impl<'a> Stamp<'a> {
     }
 }
 
+/// Skips `.3` behind a fraction: Huawei counts what it logs in one millisecond. Told like digits that were cut.
+fn skip_tick(input: &mut Reader<'_>, stamp: &mut Stamp<'_>) {
+    let mut after = *input;
+    let dot = after.eat(b'.');
+    let digits = after.take_while(|byte| byte.is_ascii_digit());
+    if stamp.fraction_digits > 0 && dot && (1..=3).contains(&digits.len()) {
+        stamp.fraction_digits = stamp.fraction_digits.max(7);
+        *input = after;
+    }
+}
+
 /// The stamp of a date and a time that stand in two fields: `2026-07-15` and `12:34:56` with or without a fraction.
 pub(super) fn date_and_time<'a>(date: &[u8], time: &[u8]) -> Option<Stamp<'a>> {
     let [y1, y2, y3, y4, b'-' | b'/', mo1, mo2, b'-' | b'/', d1, d2] = *date else {

@@ -1,6 +1,6 @@
 //! Dates with the year first whose parts are not padded, or whose month is a word between hyphens.
 
-use super::{Stamp, clock, fraction, month, two, year, zone};
+use super::{Stamp, clock, fraction, month, skip_tick, two, year, zone};
 use crate::decode::reader::Reader;
 
 /// Reads `2018-7-23 01:00:34.270` (old Huawei) or `2018-Nov- 9 15:42:06` (Opengear). Takes nothing where it returns
@@ -29,6 +29,7 @@ pub fn unpadded<'a>(input: &mut Reader<'a>) -> Option<Stamp<'a>> {
     after.take(8);
     let mut stamp = Stamp::new(Some(year), (month, day), time)?;
     fraction(&mut after, &mut stamp);
+    skip_tick(&mut after, &mut stamp);
     stamp.offset_minutes = zone::offset(&mut after);
     *input = after;
     Some(stamp)

@@ -83,6 +83,10 @@ pub(super) fn take<'a>(input: &mut Reader<'a>, stamp: &mut Stamp<'a>, zones: Zon
     let mut after = *input;
     if let Some(minutes) = offset(&mut after) {
         stamp.offset_minutes = Some(minutes);
+        // Huawei says so while the offset already has the hour.
+        if after.rest().starts_with(b" DST ") {
+            after.take(4);
+        }
         *input = after;
         return;
     }
