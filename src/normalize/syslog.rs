@@ -274,7 +274,7 @@ mod tests {
         for kept in [
             "no header at all",
             "<192>Jul 15 12:34:56 r1 su: x",
-            "<34>Jul 15 12:34:56  r1 su: x",
+            "<34>Jul 15 12:34:56   r1 su: x",
             "<34>Jul 15 12:34:56 localhost su: x",
             "<34>1 2026-07-15T12:34:56.123456789Z r1 a - - - x",
         ] {

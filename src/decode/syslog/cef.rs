@@ -127,18 +127,20 @@ fn take_to_equals<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
 
 /// How long the value at the start of `all` is: up to the space in front of the next name, or all of it.
 fn value_bytes(all: &[u8]) -> usize {
-    let (mut input, mut word_at) = (Reader::new(all), 0);
-    // One pass: `word_at` is where the present word starts.
+    let mut input = Reader::new(all);
+    // Where the present word starts, until it is judged: one pass, however many `=` a word has.
+    let mut word_at = None;
     while let Some(found) = memchr::memchr3(b'=', b'\\', b' ', input.rest()) {
         input.take(found);
         let at = input.at();
         match input.byte() {
-            Some(b' ') => word_at = at + 1,
+            Some(b' ') => word_at = Some(at + 1),
             Some(b'\\') => _ = input.byte(),
             _ => {
-                let word = all.get(word_at..at).unwrap_or_default();
-                if word_at > 0 && is_name(word) {
-                    return word_at - 1;
+                if let Some(start) = word_at.take()
+                    && is_name(all.get(start..at).unwrap_or_default())
+                {
+                    return start - 1;
                 }
             }
         }

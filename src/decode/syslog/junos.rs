@@ -83,15 +83,13 @@ fn take_code(message: &mut Message<'_>) {
     let mut input = Reader::new(message.text);
     input.take_while(|byte| byte == b' ');
     for alarm in [b"Alarm set".as_slice(), b"Alarm cleared"] {
-        if input.rest().starts_with(alarm) {
-            let mut after = input;
-            after.take(alarm.len());
-            if after.eat(b':') {
-                after.eat(b' ');
-                message.event_code = Some(alarm);
-                message.text = after.rest();
-                return;
-            }
+        let mut after = input;
+        let code = after.take(alarm.len()).filter(|code| *code == alarm);
+        if code.is_some() && after.eat(b':') {
+            after.eat(b' ');
+            message.event_code = code;
+            message.text = after.rest();
+            return;
         }
     }
     let code = input.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

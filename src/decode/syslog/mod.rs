@@ -49,6 +49,9 @@ pub mod timestamp;
 mod unix;
 mod vendor;
 
+#[cfg(test)]
+mod properties;
+
 use crate::decode::reader::Reader;
 use fields::{Escapes, Fields, Value};
 use rfc5424::StructuredData;

@@ -32,7 +32,8 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
         if !matches!(input.peek(), None | Some(b' ')) {
             return None;
         }
-        skip_spaces(&mut input, 1, &mut message);
+        // Junos always writes two.
+        skip_spaces(&mut input, 2, &mut message);
         take_hostname(&mut input, &mut message);
         take_second_header(&mut input, &mut message);
         take_tag(&mut input, &mut message);
@@ -270,7 +271,7 @@ mod tests {
         for (input, expected) in [
             ("<111> Jul 15 12:34:56 fw1 su: x", "fw1|su|~|x"),
             (
-                "<28>Jun 21 14:03:12  vmx01 rpd[2902]: x",
+                "<28>Jun 21 14:03:12   vmx01 rpd[2902]: x",
                 "vmx01|rpd|2902|x",
             ),
             (
@@ -282,6 +283,10 @@ mod tests {
             assert_eq!(parts(&message), expected, "{input}");
             assert_eq!(message.fidelity, Fidelity::Changed, "{input}");
         }
+        // Two behind the time are Junos's way to write one.
+        let message = read(b"<28>Jun 21 14:03:12  vmx01 rpd[2902]: x");
+        assert_eq!(parts(&message), "vmx01|rpd|2902|x");
+        assert_eq!(message.fidelity, Fidelity::Exact);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(super) mod ise;
 pub(super) mod meraki;
 pub(super) mod products;
 
+use super::fields::Fields;
 use super::timestamp::{self, Stamp, ZoneWords};
 use super::{Clock, Fidelity, Format, Message, Pri};
 use crate::decode::reader::Reader;
@@ -65,8 +66,13 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     message.os = os;
     message.sequence = header.sequence;
     message.clock = header.clock;
+    message.fields = header.fields();
     Some(message)
 }
+
+/// What only some headers have: the part of a chassis that speaks, the time since the start, the counter of all that
+/// was logged (`service sequence-numbers`), and the number in a session of `logging host ... session-id`.
+const PARTS: &[&str] = &["node", "uptime", "log_sequence", "session"];
 
 /// An IOS message in XML: the header in front of it, and its text whole.
 fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
@@ -160,6 +166,8 @@ struct Header<'a> {
     hostname: Option<&'a [u8]>,
     app_name: Option<&'a [u8]>,
     proc_id: Option<&'a [u8]>,
+    /// By the names of [`PARTS`]; empty where they do not stand.
+    parts: [&'a [u8]; 4],
     /// Evidence of the operating system.
     has_node: bool,
     has_uptime: bool,
@@ -195,6 +203,20 @@ impl<'a> Header<'a> {
             }
         }
         Some(found)
+    }
+
+    /// The parts, where there is one.
+    fn fields(&self) -> Option<Fields<'a>> {
+        let any = self.parts.iter().any(|part| !part.is_empty());
+        any.then(|| Fields::parts(PARTS, self.parts))
+    }
+
+    /// Keeps a part; a second of its kind is left out.
+    fn keep(&mut self, place: usize, part: &'a [u8]) {
+        match self.parts.get_mut(place) {
+            Some(slot) if slot.is_empty() => *slot = part,
+            _ => self.dropped = true,
+        }
     }
 
     fn take_time(&mut self, input: &mut Reader<'a>) -> bool {
@@ -247,8 +269,10 @@ impl<'a> Header<'a> {
         else {
             return false;
         };
-        self.dropped |= self.sequence.is_some();
-        self.sequence = self.sequence.or(Some(sequence));
+        match self.sequence {
+            None => self.sequence = Some(sequence),
+            Some(_) => self.keep(2, digits),
+        }
         self.open_word = false;
         *input = after;
         true
@@ -275,7 +299,7 @@ impl<'a> Header<'a> {
             return false;
         }
         self.has_uptime = true;
-        self.dropped = true;
+        self.keep(1, word);
         self.open_word = false;
         self.clock = marked.then_some(Clock::Unsynchronized);
         *input = after;
@@ -285,10 +309,19 @@ impl<'a> Header<'a> {
     /// `[syslog@9 s_sn="5"]:` of IOS's `logging host ... sequence-num-session`.
     fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
-        if !after.rest().starts_with(b"[syslog@9 ") || after.take_until(b']').is_none() {
+        if after.take(10) != Some(b"[syslog@9 ") {
             return false;
         }
-        self.dropped = true;
+        let Some(element) = after.take_until(b']') else {
+            return false;
+        };
+        let number = element
+            .strip_prefix(b"s_sn=\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        match number {
+            Some(number) => self.keep(3, number),
+            None => self.dropped = true,
+        }
         *input = after;
         true
     }
@@ -302,7 +335,7 @@ impl<'a> Header<'a> {
             return false;
         }
         self.has_node = true;
-        self.dropped = true;
+        self.keep(0, word);
         *input = after;
         true
     }
@@ -367,6 +400,7 @@ impl<'a> Header<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::tests::json;
     use super::super::{Fidelity, read};
     use super::*;
 
@@ -514,16 +548,43 @@ mod tests {
             ),
             (
                 "<189>45: 000123: Mar  1 18:48:50: %SYS-5-CONFIG_I: x",
+                Fidelity::Exact,
+            ),
+            (
+                "<189>45: 000123: 000124: Mar  1 18:48:50: %SYS-5-CONFIG_I: x",
                 Fidelity::Changed,
             ),
-            ("<189>46: 3w2d: %LINK-3-UPDOWN: x", Fidelity::Changed),
+            ("<189>46: 3w2d: %LINK-3-UPDOWN: x", Fidelity::Exact),
             (
                 "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : a[1]: %A-3-B : x",
-                Fidelity::Changed,
+                Fidelity::Exact,
             ),
         ] {
             assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{input}");
         }
+    }
+
+    #[test]
+    fn what_stands_beside_host_and_time_is_in_the_fields() {
+        for (input, expected) in [
+            (
+                "<189>45: 000123: r1: 3w2d: %LINK-3-UPDOWN: x",
+                r#"{"uptime":"3w2d","log_sequence":"000123"}"#,
+            ),
+            (
+                "<187>9: gw1 LC/0/2/CPU0:Jul  7 20:16:14.834 : ifmgr[214]: %A-3-B : x",
+                r#"{"node":"LC/0/2/CPU0"}"#,
+            ),
+            (
+                "<189>85: R1: [syslog@9 s_sn=\"5\"]: *Sep 22 13:47:45.672: %SYS-5-CONFIG_I: x",
+                r#"{"session":"5"}"#,
+            ),
+        ] {
+            let fields = read(input.as_bytes()).fields.unwrap();
+            assert_eq!(json(fields), expected, "{input}");
+        }
+        let plain = read(b"<189>123: r1: *Mar  1 18:48:50.483: %SYS-5-CONFIG_I: x");
+        assert_eq!(plain.fields, None);
     }
 
     #[test]
