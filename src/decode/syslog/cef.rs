@@ -40,13 +40,13 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         b"rt" => time = stamp(field.value.bytes),
         _ => {}
     });
-    if let Some(text) = text.or(name).filter(|text| !text.bytes.is_empty()) {
-        message.set_text(text);
-    }
     message.event_code = message.event_code.filter(|code| !code.is_empty());
     message.hostname = message.hostname.or(host);
     message.time = message.time.or(time);
     message.fields = fields;
+    if let Some(text) = text.or(name).filter(|text| !text.bytes.is_empty()) {
+        message.set_text(text);
+    }
     message.recognised(Format::Cef);
     true
 }
@@ -75,7 +75,7 @@ pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
         return None;
     }
     let Some(name) = PARTS.get(walk.place) else {
-        return take_pair(&mut walk.input);
+        return take_pair(walk);
     };
     let value = take_part(&mut walk.input);
     Some(Field {
@@ -101,10 +101,12 @@ pub(super) fn take_part<'a>(input: &mut Reader<'a>) -> &'a [u8] {
 
 /// Takes `name=value`, past what is none. A value may hold spaces and `=`: it ends before the last word in front of an
 /// `=`, where that word is a name.
-fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
+fn take_pair<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+    let input = &mut walk.input;
     input.take_while(|byte| byte == b' ');
     let before = take_to_equals(input)?;
     let name = last_word(before);
+    walk.passed_over |= before.len() > name.len();
     let all = input.rest();
     let value_bytes = value_bytes(all);
     input.take(value_bytes);
@@ -117,12 +119,19 @@ fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
 
 /// Takes everything up to an `=` behind a name, and the `=`.
 fn take_to_equals<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
-    loop {
-        let before = input.take_until(b'=')?;
-        if is_name(last_word(before)) {
-            return Some(before);
+    let (rest, start) = (input.rest(), input.at());
+    let mut word_at = 0;
+    while let Some(part) = input.take_until(b'=') {
+        // Only what stands behind the last `=` is new.
+        let end = input.at() - start - 1;
+        let new = memchr::memrchr(b' ', part).map(|at| end - part.len() + at + 1);
+        word_at = new.unwrap_or(word_at);
+        if is_name(rest.get(word_at..end).unwrap_or_default()) {
+            return rest.get(..end);
         }
+        word_at = end + 1;
     }
+    None
 }
 
 /// How long the value at the start of `all` is: up to the space in front of the next name, or all of it.

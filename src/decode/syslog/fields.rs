@@ -119,6 +119,8 @@ pub struct Fields<'a> {
     syntax: Syntax,
     /// Whether a name may stand more than once. Without it, no name does.
     may_repeat_name: bool,
+    /// Whether the fields say all that the bytes say.
+    is_whole: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -140,6 +142,7 @@ impl<'a> Fields<'a> {
             bytes: b"",
             syntax: Syntax::KeyValue,
             may_repeat_name: false,
+            is_whole: true,
         }
     }
 
@@ -154,14 +157,24 @@ impl<'a> Fields<'a> {
         self.names
             .iter()
             .for_each(|name| names.add(name.as_bytes()));
-        for field in walk(syntax, bytes) {
+        let mut walk = walk(syntax, bytes);
+        for field in walk.by_ref().take(FIELDS_MAX) {
             names.add(field.name);
             each(field);
         }
+        // What was read to its end has nothing left; the parts count as fields too.
+        self.is_whole = walk.input.is_empty()
+            && !walk.passed_over
+            && walk.place + self.names.len() <= FIELDS_MAX;
         self.bytes = bytes;
         self.syntax = syntax;
         self.may_repeat_name = names.may_repeat();
         self
+    }
+
+    /// Whether every byte is in a field or separates two, so that the text they stand in need not be kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Every field in the message's order, at most [`FIELDS_MAX`].
@@ -183,13 +196,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn walk<'a>(syntax: Syntax, bytes: &'a [u8]) -> std::iter::Take<Walk<'a>> {
-    let walk = Walk {
+fn walk<'a>(syntax: Syntax, bytes: &'a [u8]) -> Walk<'a> {
+    Walk {
         input: Reader::new(bytes),
         syntax,
         place: 0,
-    };
-    walk.take(FIELDS_MAX)
+        passed_over: false,
+    }
 }
 
 /// Where reading the fields has come to.
@@ -200,6 +213,8 @@ pub(super) struct Walk<'a> {
     pub(super) syntax: Syntax,
     /// How many fields (or columns) were read.
     pub(super) place: usize,
+    /// Whether something stood between the fields that is none.
+    pub(super) passed_over: bool,
 }
 
 impl<'a> Iterator for Walk<'a> {
@@ -216,7 +231,7 @@ impl<'a> Iterator for Walk<'a> {
                 names_separator,
             } => leef::next(self, separator, names_separator),
         };
-        self.place += 1;
+        self.place += usize::from(field.is_some());
         field
     }
 }

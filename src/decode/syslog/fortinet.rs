@@ -56,9 +56,6 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if known.device_id.is_none() || known.log_id.is_none() {
         return false;
     }
-    if let Some(text) = text.filter(|text| !text.bytes.is_empty()) {
-        message.set_text(text);
-    }
     let name = known.device.or(message.hostname);
     message.fidelity = message
         .fidelity
@@ -74,6 +71,9 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     message.vendor = Some("fortinet");
     message.os = known.device_id.and_then(os);
     message.fields = fields;
+    if let Some(text) = text.filter(|text| !text.bytes.is_empty()) {
+        message.set_text(text);
+    }
     message.recognised(Format::KeyValue);
     true
 }
@@ -131,6 +131,22 @@ mod tests {
         assert_eq!(message.hostname, Some(&b"fw2"[..]));
         assert_eq!(message.fidelity, Fidelity::Changed);
         assert!(message.text.starts_with(b"date="));
+    }
+
+    #[test]
+    fn what_no_field_says_is_said_to_be_left_out() {
+        let start =
+            "date=2026-07-15 time=12:34:56 tz=+0000 devname=fw2 devid=FGT60D1 logid=1 msg=x";
+        let many = " a=b".repeat(300);
+        for (end, fidelity) in [
+            ("", Fidelity::Exact),
+            (" stray words", Fidelity::Changed),
+            (many.as_str(), Fidelity::Changed),
+        ] {
+            let input = format!("{start}{end}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.text, message.fidelity), (&b"x"[..], fidelity));
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@
 use super::Message;
 use crate::decode::reader::Reader;
 
-/// Daemons that log on every Junos device, and whose names nobody else uses.
-const DAEMONS: [&[u8]; 40] = [
+/// Daemons whose names nobody else uses (`bfdd` and `vrrpd` are FRRouting's too, `nsd` is a name server).
+const DAEMONS: [&[u8]; 33] = [
     b"/kernel",
     b"RT_FLOW",
     b"RT_IDP",
@@ -26,14 +26,12 @@ const DAEMONS: [&[u8]; 40] = [
     b"RT_IPSEC",
     b"RT_SCREEN",
     b"alarmd",
-    b"bfdd",
     b"chassisd",
     b"cosd",
     b"craftd",
     b"dcd",
     b"dfwd",
     b"eswd",
-    b"fpc",
     b"idpd",
     b"jddosd",
     b"jlaunchd",
@@ -43,20 +41,15 @@ const DAEMONS: [&[u8]; 40] = [
     b"l2cpd",
     b"lacpd",
     b"lfmd",
-    b"license-check",
     b"mcsnoopd",
     b"mgd",
     b"mib2d",
-    b"mgd-api",
-    b"nsd",
     b"pfed",
     b"ppmd",
     b"rmopd",
     b"rpd",
-    b"snmpd-junos",
     b"utmd",
     b"vccpd",
-    b"vrrpd",
 ];
 
 /// Longer words in front of a colon are sentences; the longest code of the explorer has 58 bytes.

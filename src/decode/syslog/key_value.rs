@@ -25,7 +25,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     message.fields = Fields::read(Syntax::KeyValue, message.text, |_| {});
-    message.recognised(Format::KeyValue);
+    // Behind a vendor's own header the format stays the vendor's.
+    if message.vendor.is_none() {
+        message.recognised(Format::KeyValue);
+    }
     true
 }
 
@@ -40,6 +43,7 @@ pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
         if let Some(field) = take_pair(&mut walk.input) {
             return Some(field);
         }
+        walk.passed_over = true;
         walk.input.byte();
         walk.input.take_while(|byte| !matches!(byte, b' ' | b'\t'));
     }
@@ -55,7 +59,9 @@ pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
     let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
         quoted(&mut after, quote)
     } else {
-        Value::plain(after.take_while(|byte| !matches!(byte, b' ' | b'\t')))
+        let word = after.take_while(|byte| !matches!(byte, b' ' | b'\t'));
+        // In lists a comma stands behind each pair but the last.
+        Value::plain(word.strip_suffix(b",").unwrap_or(word))
     };
     *input = after;
     Some(Field { name, value })

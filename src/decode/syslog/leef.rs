@@ -41,13 +41,13 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         b"devTime" => time = stamp(field.value.bytes),
         _ => {}
     });
-    if let Some(text) = text.filter(|text| !text.bytes.is_empty()) {
-        message.set_text(text);
-    }
     message.event_code = message.event_code.filter(|code| !code.is_empty());
     message.hostname = message.hostname.or(host);
     message.time = message.time.or(time);
     message.fields = fields;
+    if let Some(text) = text.filter(|text| !text.bytes.is_empty()) {
+        message.set_text(text);
+    }
     message.recognised(Format::Leef);
     true
 }
@@ -103,13 +103,12 @@ pub(super) fn next<'a>(
             return None;
         }
         let mut pair = Reader::new(walk.input.take_while(|byte| byte != separator));
-        if let Some(name) = pair.take_until(b'=').filter(|name| !name.is_empty()) {
-            return Some(Field {
-                name: name.trim_ascii(),
-                value: Value::with(pair.rest(), ESCAPES),
-            })
-            .filter(|field| !field.name.is_empty());
+        let name = pair.take_until(b'=').unwrap_or_default().trim_ascii();
+        if !name.is_empty() {
+            let value = Value::with(pair.rest(), ESCAPES);
+            return Some(Field { name, value });
         }
+        walk.passed_over = true;
     }
 }
 

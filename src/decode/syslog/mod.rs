@@ -45,6 +45,7 @@ mod opengear;
 mod rfc3164;
 pub mod rfc5424;
 mod structured_data;
+mod tag;
 pub mod timestamp;
 mod unix;
 mod vendor;
@@ -131,8 +132,10 @@ impl<'a> Message<'a> {
         self.format = format;
     }
 
-    /// Replaces the text by a field's value.
+    /// Replaces the text by a field's value. The fields are there already: what none of them says is left out.
     fn set_text(&mut self, value: Value<'a>) {
+        let is_whole = self.fields.is_some_and(|fields| fields.is_whole());
+        self.fidelity = self.fidelity.changed_if(!is_whole);
         self.text = value.bytes;
         self.text_escapes = value.escapes;
     }
@@ -268,6 +271,7 @@ const BODIES: &[RefineBody] = &[
     netscreen::refine,
     nokia::refine,
     arista::refine,
+    tag::refine,
     unix::refine,
     key_value::refine,
 ];

@@ -79,8 +79,24 @@ fn take_hostname<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
     skip_spaces(input, 1, message);
 }
 
-/// Skips `user.info `, `<auth.notice> ` and the like: what the PRI says, in words.
+/// Skips `user.info ` or `<auth.notice> ` in front of a name: what the PRI says, in words.
 fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
+    const FACILITIES: [&[u8]; 14] = [
+        b"auth",
+        b"authpriv",
+        b"cron",
+        b"daemon",
+        b"ftp",
+        b"kern",
+        b"lpr",
+        b"mail",
+        b"news",
+        b"ntp",
+        b"security",
+        b"syslog",
+        b"user",
+        b"uucp",
+    ];
     const SEVERITIES: [&[u8]; 12] = [
         b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice", b"info",
         b"debug", b"panic", b"none",
@@ -90,13 +106,19 @@ fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
     let facility = after.take_while(|byte| byte.is_ascii_alphanumeric());
     let dot = after.eat(b'.');
     let severity = after.take_while(|byte| byte.is_ascii_lowercase());
-    let closed = after.eat(b'>') == bracket;
-    let fits = !facility.is_empty() && dot && SEVERITIES.contains(&severity);
-    // With nothing behind it, it is the name of a host in a domain of that name.
-    if fits && closed && after.eat(b' ') && !after.is_empty() {
-        message.fidelity = Fidelity::Changed;
-        *input = after;
+    let closed = !bracket || after.eat(b'>');
+    let known = FACILITIES.contains(&facility) || facility.starts_with(b"local");
+    if !known || !dot || !SEVERITIES.contains(&severity) || !closed || !after.eat(b' ') {
+        return;
     }
+    // In front of a tag it is the host itself: `mail.info` is a domain, too.
+    let mut name = after;
+    let word = name.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b'['));
+    if word.is_empty() || name.peek() != Some(b' ') {
+        return;
+    }
+    message.fidelity = Fidelity::Changed;
+    *input = after;
 }
 
 /// A relay that takes a whole message for text puts its own header in front: the device's own gives time and host.
@@ -115,8 +137,23 @@ fn take_second_header<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
     let mut inner = message.clone();
     inner.hostname = None;
     take_hostname(&mut after, &mut inner);
-    // A stamp of the text's own (`Mon May 04 12:59:59 2020 Info: `) has no host behind it.
-    if inner.hostname.is_some() {
+    // A stamp of the text's own has no host behind it (`Mon May 04 12:59:59 2020 Info: `), but often a level.
+    const LEVELS: [&[u8]; 10] = [
+        b"TRACE",
+        b"DEBUG",
+        b"INFO",
+        b"NOTICE",
+        b"WARN",
+        b"WARNING",
+        b"ERROR",
+        b"CRITICAL",
+        b"FATAL",
+        b"ALERT",
+    ];
+    let is_host = |name: &[u8]| !LEVELS.iter().any(|level| name.eq_ignore_ascii_case(level));
+    let mut behind = after;
+    let follows = take_tag(&mut behind, &mut inner) || after.rest().starts_with(b"CISE_");
+    if follows && inner.hostname.is_some_and(is_host) {
         message.hostname = inner.hostname;
         message.time = Some(time);
         message.fidelity = Fidelity::Changed;
@@ -287,6 +324,30 @@ mod tests {
         let message = read(b"<28>Jun 21 14:03:12  vmx01 rpd[2902]: x");
         assert_eq!(parts(&message), "vmx01|rpd|2902|x");
         assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_second_header_or_a_facility_stays() {
+        for (input, expected) in [
+            (
+                "<13>Jul 15 12:34:57 relay Jul 15 12:34:56 r1 su[1]: x",
+                "r1|su|1|x",
+            ),
+            (
+                "<13>Jul 15 12:34:57 h Jul 15 12:34:56 INFO main: x",
+                "h|~|~|Jul 15 12:34:56 INFO main: x",
+            ),
+            (
+                "<13>Jul 15 12:34:57 h Jul 15 12:34:56 some words",
+                "h|~|~|Jul 15 12:34:56 some words",
+            ),
+            ("<13>Jul 15 12:34:57 user.info r1 su: x", "r1|su|~|x"),
+            ("<13>Jul 15 12:34:57 <auth.notice> r1 su: x", "r1|su|~|x"),
+            ("<13>Jul 15 12:34:57 mail.info su: x", "mail.info|su|~|x"),
+            ("<13>Jul 15 12:34:57 web.info r1 x", "web.info|~|~|r1 x"),
+        ] {
+            assert_eq!(parts(&read(input.as_bytes())), expected, "{input}");
+        }
     }
 
     #[test]
