@@ -45,8 +45,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("decode", &["time"]),
-    // The JSON of structured data is written straight from the message's bytes.
-    ("event", &["decode::syslog::rfc5424", "packet", "time"]),
+    // The JSON of structured data and fields is written straight from the message's bytes.
+    (
+        "event",
+        &[
+            "decode::syslog::fields",
+            "decode::syslog::rfc5424",
+            "packet",
+            "time",
+        ],
+    ),
     ("lib", &[]),
     ("main", &["cli"]),
     ("mib", &[]),

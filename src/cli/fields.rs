@@ -66,6 +66,10 @@ fn header(lines: &mut Lines, message: &Message<'_>) {
         let shown = serde_json::to_string(&crate::event::StructuredData(*data)).unwrap_or_default();
         lines.field("structured data", &tamed(&shown));
     }
+    if let Some(fields) = &message.fields {
+        let shown = serde_json::to_string(fields).unwrap_or_default();
+        lines.field("fields", &tamed(&shown));
+    }
 }
 
 fn stamp(stamp: &Stamp<'_>) -> String {

@@ -9,7 +9,7 @@
 //! | key                                              | a reload                                                        |
 //! |--------------------------------------------------|-----------------------------------------------------------------|
 //! | `log.level`                                      | applied: from the next line on                                  |
-//! | `event.raw`, `event.domain`, `event.utc_offset`  | applied: from the next event on                                 |
+//! | `event.*`                                        | applied: from the next event on                                 |
 //! | `snmp.mib_files`, `snmp.severity`                | applied: from the next trap on; a changed file is noticed without a reload |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
 //! | `snmp.*` but `engine_id` and `state_folder`      | applied: from the next packet on                                |

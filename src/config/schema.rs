@@ -188,6 +188,15 @@ pub const KEYS: &[Key] = &[
     live("event.raw", Shape::Choice(&["auto", "always", "never"])),
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
+    live(
+        "event.time_skew_max_s",
+        Shape::Number(range(
+            "seconds",
+            0,
+            4_000_000_000,
+            "0 believes every clock; a limit keeps one that was never set out of the events' time",
+        )),
+    ),
     live("snmp.mib_files", Shape::List),
     live("snmp.communities", Shape::Secrets),
     live("snmp.communities_file", Shape::Text),

@@ -7,6 +7,29 @@ pub struct Reader<'a> {
     at: usize,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Steps of all readers of this thread: what reading costs, whatever the machine does.
+    static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many bytes were looked at while `work` ran, each as often as that happened.
+#[cfg(test)]
+pub(crate) fn steps_of(work: impl FnOnce()) -> u64 {
+    STEPS.set(0);
+    work();
+    STEPS.get()
+}
+
+/// Counts steps; nothing but a test wants to know.
+#[inline(always)]
+fn count(bytes: usize) {
+    #[cfg(test)]
+    STEPS.set(STEPS.get() + 1 + bytes as u64);
+    #[cfg(not(test))]
+    let _ = bytes;
+}
+
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -36,6 +59,7 @@ impl<'a> Reader<'a> {
     /// Takes one byte.
     pub fn byte(&mut self) -> Option<u8> {
         let byte = self.peek()?;
+        count(0);
         self.at += 1;
         Some(byte)
     }
@@ -51,6 +75,7 @@ impl<'a> Reader<'a> {
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let taken = self.rest().get(..count)?;
         self.at += count;
+        self::count(count);
         Some(taken)
     }
 
@@ -62,13 +87,17 @@ impl<'a> Reader<'a> {
             .position(|&byte| !wanted(byte))
             .unwrap_or(rest.len());
         self.at += count;
+        self::count(count);
         rest.get(..count).unwrap_or_default()
     }
 
     /// Takes bytes up to the first `end` and the `end` itself; returns them without it. `None`, and nothing taken,
     /// where `end` does not come.
     pub fn take_until(&mut self, end: u8) -> Option<&'a [u8]> {
-        let count = memchr::memchr(end, self.rest())?;
+        let Some(count) = memchr::memchr(end, self.rest()) else {
+            self::count(self.rest().len());
+            return None;
+        };
         let taken = self.take(count)?;
         self.at += 1;
         Some(taken)

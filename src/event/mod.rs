@@ -165,6 +165,9 @@ pub enum TimeSource {
     DeviceCompleted,
     /// The message has no usable time stamp: the time of arrival.
     Received,
+    /// The message's time stamp is further from the time of arrival than `event.time_skew_max_s` allows, so the
+    /// device's clock is wrong: the time of arrival.
+    ReceivedSkewed,
 }
 
 /// Severity (RFC 5424, section 6.2.1, table 2).

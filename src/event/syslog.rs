@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Text;
+use crate::decode::syslog::fields::Fields;
 
 /// The header's fields, as the dialect has them.
 #[derive(Debug, Clone, serde::Serialize, JsonSchema)]
 pub struct SyslogPart<'a> {
-    /// The dialect that was read: `rfc5424`, `rfc3164`, `cisco`, `loose`, `unknown`.
+    /// The dialect that was read: `rfc5424`, `rfc3164`, `cisco`, `key_value`, ... `loose`, `unknown`.
     pub format: &'a str,
     /// Facility in words (`local7`); null where the message has no PRI.
     pub facility: Option<&'static str>,
@@ -28,10 +29,10 @@ pub struct SyslogPart<'a> {
         with = "Option<std::collections::BTreeMap<String, std::collections::BTreeMap<String, Vec<String>>>>"
     )]
     pub structured_data: Option<StructuredData<'a>>,
-    /// Key=value dialects: name → value; a repeated name gets `_2`, `_3`.
+    /// Key=value, CEF, LEEF and CSV dialects: name → value; a repeated name gets `_2`, `_3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
-    pub fields: Option<&'a std::collections::BTreeMap<String, String>>,
+    pub fields: Option<Fields<'a>>,
     /// The device's own message counter, where it has one.
     pub sequence: Option<u64>,
     /// What the device says of its clock.

@@ -11,8 +11,11 @@
 //! be read or was left out, bytes are missing, the header's name was not taken, the time stamp names no instant, or
 //! they are not UTF-8. A name written in other case or without its domain is the same name, and no reason.
 
+use std::convert::Infallible;
+
 use super::device::{self, NoNames};
 use super::{Config, RawPolicy, Scratch};
+use crate::decode::syslog::fields::{Escapes, Value};
 use crate::decode::syslog::{self, Fidelity, Message, timestamp};
 use crate::event::{
     Agent, Base64, Clock, Device, Event, HostnameSource, Id, Kind, ParseError, Rfc3339, SCHEMA,
@@ -35,11 +38,16 @@ pub fn event<'a>(
         &NoNames,
         &mut scratch.hostname,
     );
+    let text = text(message, &mut scratch.message);
     let (time, time_source) = time(message, packet, config);
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
         && packet.wholeness == Wholeness::Whole
-        && (message.time.is_none() || time_source != TimeSource::Received)
+        && (message.time.is_none()
+            || matches!(
+                time_source,
+                TimeSource::Device | TimeSource::DeviceCompleted
+            ))
         && (message.hostname.is_none() || hostname_source == HostnameSource::Header);
     let (raw, raw_base64) = raw(packet, config.raw, understood);
     Event {
@@ -63,7 +71,7 @@ pub fn event<'a>(
             labels: None,
         },
         event_code: message.event_code.map(Text),
-        message: Text(message.text),
+        message: Text(text),
         repeat_count: repeat_count(message.text),
         syslog: Some(part(message)),
         snmp: None,
@@ -88,7 +96,7 @@ pub fn event<'a>(
     }
 }
 
-/// The message's own time where it names an instant, else the time of arrival.
+/// The message's own time where it names an instant that a working clock can show, else the time of arrival.
 fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339, TimeSource) {
     let resolved = message
         .time
@@ -96,6 +104,11 @@ fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339
     let Some(resolved) = resolved else {
         return (Rfc3339::micros(packet.received), TimeSource::Received);
     };
+    let skew_micros = resolved.at_micros.abs_diff(packet.received.0);
+    let skew_micros_max = u64::from(config.time_skew_max_s) * 1_000_000;
+    if skew_micros_max > 0 && skew_micros > skew_micros_max {
+        return (Rfc3339::micros(packet.received), TimeSource::ReceivedSkewed);
+    }
     let time = Rfc3339::with_offset(
         UnixMicros(resolved.at_micros),
         resolved.offset_minutes,
@@ -109,6 +122,23 @@ fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339
     (time, source)
 }
 
+/// The message's text, without the escapes of its dialect.
+fn text<'a>(message: &'a Message<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if message.text_escapes == Escapes::NONE {
+        return message.text;
+    }
+    scratch.clear();
+    let value = Value {
+        bytes: message.text,
+        escapes: message.text_escapes,
+    };
+    let Ok(()) = value.for_each_piece::<Infallible>(|piece| {
+        scratch.extend_from_slice(piece);
+        Ok(())
+    });
+    scratch
+}
+
 fn part<'a>(message: &'a Message<'a>) -> SyslogPart<'a> {
     SyslogPart {
         format: message.format.as_str(),
@@ -118,7 +148,7 @@ fn part<'a>(message: &'a Message<'a>) -> SyslogPart<'a> {
         proc_id: message.proc_id.map(Text),
         msg_id: message.msg_id.map(Text),
         structured_data: message.structured_data.map(StructuredData),
-        fields: None,
+        fields: message.fields,
         sequence: message.sequence,
         clock: message.clock.map(|clock| match clock {
             syslog::Clock::Synchronized => Clock::Synchronized,
@@ -180,6 +210,7 @@ mod tests {
             raw: RawPolicy::Auto,
             domain: DomainPolicy::Keep,
             utc_offset_minutes: 0,
+            time_skew_max_s: Config::TIME_SKEW_MAX_S_DEFAULT,
             ..Config::for_agent("test")
         }
     }
@@ -244,7 +275,7 @@ mod tests {
         for kept in [
             "no header at all",
             "<192>Jul 15 12:34:56 r1 su: x",
-            "<34>Jul 15 12:34:56  r1 su: x",
+            "<34>Jul 15 12:34:56   r1 su: x",
             "<34>Jul 15 12:34:56 localhost su: x",
             "<34>1 2026-07-15T12:34:56.123456789Z r1 a - - - x",
         ] {
@@ -324,6 +355,30 @@ mod tests {
             time("<34>1 - r1 a - - - x", &east),
             "2026-07-15T12:35:00.000000Z received"
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_more_than_the_limit_is_not_believed_and_kept() {
+        let source = |text: &str, time_skew_max_s| {
+            let config = Config {
+                time_skew_max_s,
+                ..config()
+            };
+            let event = json_of(text.as_bytes(), Wholeness::Whole, &config);
+            let kept = event["raw"].is_string();
+            (event["time_source"].as_str().unwrap().to_owned(), kept)
+        };
+        let unset = "<189>1: r1: *Mar  1 00:00:46.123 UTC: %SYS-5-CONFIG_I: x";
+        assert_eq!(source(unset, 604_800), ("received_skewed".into(), true));
+        assert_eq!(source(unset, 0), ("device_completed".into(), false));
+        for (seconds, expected) in [("44:59", "received_skewed"), ("45:00", "device")] {
+            let text = format!("<34>1 2026-07-15T11:{seconds}Z r1 a - - - x");
+            assert_eq!(source(&text, 3000).0, expected, "{text}");
+        }
+        for (seconds, expected) in [("25:01", "received_skewed"), ("25:00", "device")] {
+            let text = format!("<34>1 2026-07-15T13:{seconds}Z r1 a - - - x");
+            assert_eq!(source(&text, 3000).0, expected, "{text}");
+        }
     }
 
     #[test]

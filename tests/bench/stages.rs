@@ -119,8 +119,76 @@ fn main() {
         plain(),
         secured::access(),
     );
-    decode_only(&rfc5424);
+    println!("  decode alone:");
+    decode_only("RFC 5424", &rfc5424);
+    for (name, line) in DIALECTS {
+        decode_only(name, line.as_bytes());
+    }
 }
+
+/// One ordinary line of each dialect.
+const DIALECTS: &[(&str, &str)] = &[
+    (
+        "RFC 3164",
+        "<13>Nov 21 02:14:09 app-7 cron[991]: (root) CMD (run-parts /etc/cron.hourly)",
+    ),
+    (
+        "Cisco IOS",
+        "<189>4711: lax-edge-1: *Nov 21 02:14:07.131 UTC: %LINEPROTO-5-UPDOWN: Line protocol on Interface Gi0/2, changed state to down",
+    ),
+    (
+        "Cisco IOS-XR",
+        "<187>94307: core-r1 LC/0/2/CPU0:Nov 21 02:14:07.834 : ifmgr[214]: %PKT_INFRA-LINK-3-UPDOWN : Interface TenGigE0/2/0/4, changed state to Down",
+    ),
+    (
+        "Cisco NX-OS",
+        "<189>: 2026 Nov 21 02:14:07 UTC: %ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/1 is down (Link failure)",
+    ),
+    (
+        "Cisco ASA",
+        "<166>Nov 21 2026 02:14:07 fw1 : %ASA-6-302013: Built outbound TCP connection 12 for outside:198.51.100.7/443 to inside:10.3.3.3/51515",
+    ),
+    (
+        "Cisco ISE",
+        "<181>Nov 21 02:14:07 ise-1 CISE_Failed_Attempts 0000004711 2 0 2026-11-21 02:14:07.789 +00:00 0000008150 5400 NOTICE Failed-Attempt: Authentication failed, ConfigVersionId=12, Device IP Address=10.4.4.4, UserName=guest, Step=11001",
+    ),
+    (
+        "Meraki",
+        "<134>1 1795227247.774247 mx84-branch7 flows src=10.5.5.5 dst=198.51.100.7 mac=00:00:5E:00:53:03 protocol=tcp sport=51515 dport=443 pattern: allow all",
+    ),
+    (
+        "Junos",
+        "<28>Nov 21 02:14:07  core-r2 rpd[2902]: RPD_BGP_NEIGHBOR_STATE_CHANGED: BGP peer 192.0.2.9 (External AS 64500) changed state from Established to Idle",
+    ),
+    (
+        "Junos structured",
+        "<14>1 2026-11-21T02:14:07.789Z srx-7 RT_FLOW - RT_FLOW_SESSION_CLOSE [junos@2636.1.1.1.2.129 reason=\"TCP FIN\" source-address=\"10.6.6.6\" destination-address=\"198.51.100.7\"] session closed",
+    ),
+    (
+        "Arista EOS",
+        "<165>Nov 21 02:14:07 leaf-4 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet28, changed state to down",
+    ),
+    (
+        "Huawei VRP",
+        "<190>Nov 21 2026 02:14:07+02:00 sw-core1 %%01IFNET/4/LINK_STATE(l)[3]:The line protocol IP on the interface Vlanif10 has entered the UP state.",
+    ),
+    (
+        "Nokia SR OS",
+        "<188>Nov 21 02:14:07 pe-3 TMNX: 247 Base PORT-MINOR-etherAlarmSet-2017 [Port 1/1/1]:  Alarm Local Fault Set",
+    ),
+    (
+        "Fortinet",
+        "<189>date=2026-11-21 time=02:14:07 devname=\"fg-branch7\" devid=\"FG100E4Q17000001\" tz=\"+0200\" logid=\"0100032002\" type=\"event\" subtype=\"system\" level=\"alert\" vd=\"root\" user=\"root\" msg=\"login failed\"",
+    ),
+    (
+        "CEF",
+        "<134>Nov 21 02:14:07 waf-2 CEF:0|Imperva|SecureSphere|13.0|100|Signature hit|High|src=10.8.8.8 spt=51515 act=block cs1Label=Policy cs1=web default msg=two words",
+    ),
+    (
+        "LEEF",
+        "<13>Nov 21 02:14:07 ids-3 LEEF:1.0|Cisco|Firepower|7.2|1:2003|src=10.8.8.8\tdst=198.51.100.7\tsev=5\tmsg=Policy violation",
+    ),
+];
 
 fn octets(hex: &str) -> Vec<u8> {
     hex.as_bytes()
@@ -154,7 +222,7 @@ fn digit(character: u8) -> u8 {
 }
 
 /// Reading alone, beside syslog_loose on the same bytes in the same run.
-fn decode_only(message: &[u8]) {
+fn decode_only(name: &str, message: &[u8]) {
     let text = std::str::from_utf8(message).expect("text");
     let ours = best_ns(|| {
         black_box(trapline::decode::syslog::read(black_box(message)));
@@ -166,8 +234,9 @@ fn decode_only(message: &[u8]) {
         ));
     });
     println!(
-        "  decode alone, RFC 5424: ours {ours:.0} ns, syslog_loose {loose:.0} ns ({:.1} : 1)",
-        loose / ours
+        "    {name:18} ours {ours:4.0} ns, syslog_loose {loose:4.0} ns ({:.1} : 1), {} bytes",
+        loose / ours,
+        message.len()
     );
 }
 

@@ -1,28 +1,60 @@
 //! Syslog in any dialect.
 //!
 //! ```text
-//!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ rfc3164 ▷ loose ▷ (unknown) ─▶ Message
-//!                                     └ the first that finds its own evidence reads ┘
+//!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ rfc3164 ▷ loose ▷ (unknown) ─▶ Message ─▶ cef ▷ ... ▷ key_value
+//!                                     └ HEADERS: the first with evidence reads ┘                  └ BODIES: refine ┘
 //! ```
 //!
-//! A reader looks for cheap evidence of its dialect in the bytes (never at the port) and returns `None` where there is
-//! none. To add a family: one file with such a function, one line in `READERS`, ordered from the most specific
-//! evidence to the least.
+//! A message is read in two steps, because vendors put their own text behind everybody's headers. A *header* reader
+//! takes what stands in front of the text; a *body* reader looks at [`Message::text`] (and at the header, if it
+//! likes), and adds vendor, event code, fields, or a better host name. Both look for cheap evidence of their dialect in
+//! the bytes (never at the port); the first that finds it reads, and no other is asked.
+//!
+//! # To add a dialect
+//!
+//! One file with one function, and one line in the table, ordered from the most specific evidence to the least:
+//!
+//! - a text behind a known header (`CEF:0|...`, `date=... devname=...`, `1,2026/07/15 ...,TRAFFIC,...`): `fn refine(message:
+//!   &mut Message<'_>) -> bool` in [`BODIES`]. It returns `false` and changes nothing where the evidence is missing,
+//!   judged by the text's first bytes; else it fills in what it finds and calls [`Message::recognised`]. A message
+//!   without any header comes here too, with all of it as text.
+//! - a header shape of its own: `fn read(pri, input) -> Option<Message>` in [`HEADERS`].
+//! - names and values: [`fields::Fields`], with a [`fields::Syntax`] of your own where `key_value` does not fit. The
+//!   message's one line for people goes to `text` (with [`Message::set_text`], which knows its escapes).
+//!
+//! What a reader leaves out of the message must be in a field; else it says [`Fidelity::Changed`]. Its ordinary, odd and
+//! truncated lines stand in `fixtures/syslog/DIALECT_...`, and one line in `tests/bench/stages.rs`.
 //!
 //! Reading never fails. What cannot be read stays in [`Message::text`], and [`Message::error`] says what was
 //! expected and where.
 
+mod arista;
+mod cef;
 mod cisco;
+pub mod fields;
+mod fortinet;
+mod huawei;
+mod junos;
+mod key_value;
+mod leef;
 mod loose;
+mod names;
+mod netscreen;
+mod nokia;
+mod opengear;
 mod rfc3164;
 pub mod rfc5424;
 mod structured_data;
+mod tag;
 pub mod timestamp;
+mod unix;
+mod vendor;
 
 #[cfg(test)]
-mod corpus_tests;
+mod properties;
 
 use crate::decode::reader::Reader;
+use fields::{Escapes, Fields, Value};
 use rfc5424::StructuredData;
 use timestamp::Stamp;
 
@@ -45,6 +77,8 @@ pub struct Message<'a> {
     pub msg_id: Option<&'a [u8]>,
     /// RFC 5424 structured data.
     pub structured_data: Option<StructuredData<'a>>,
+    /// Names and values of a key=value, CEF, LEEF or CSV message.
+    pub fields: Option<Fields<'a>>,
     /// The device's own name for what happened, without the `%`: `SYS-5-CONFIG_I`.
     pub event_code: Option<&'a [u8]>,
     /// The vendor, where the message's shape shows it.
@@ -57,6 +91,8 @@ pub struct Message<'a> {
     pub clock: Option<Clock>,
     /// What is left for people, without header and event code.
     pub text: &'a [u8],
+    /// What a backslash in `text` means.
+    pub text_escapes: Escapes,
     /// What could not be read.
     pub error: Option<DecodeError>,
     /// Whether the fields say all that the bytes say.
@@ -75,15 +111,33 @@ impl<'a> Message<'a> {
             proc_id: None,
             msg_id: None,
             structured_data: None,
+            fields: None,
             event_code: None,
             vendor: None,
             os: None,
             sequence: None,
             clock: None,
             text,
+            text_escapes: Escapes::NONE,
             error: None,
             fidelity: Fidelity::Exact,
         }
+    }
+
+    /// A body reader found its evidence, and the message is of its format. That there was no header is no error then.
+    fn recognised(&mut self, format: Format) {
+        if self.format == Format::Unknown {
+            self.error = None;
+        }
+        self.format = format;
+    }
+
+    /// Replaces the text by a field's value. The fields are there already: what none of them says is left out.
+    fn set_text(&mut self, value: Value<'a>) {
+        let is_whole = self.fields.is_some_and(|fields| fields.is_whole());
+        self.fidelity = self.fidelity.changed_if(!is_whole);
+        self.text = value.bytes;
+        self.text_escapes = value.escapes;
     }
 
     /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these.
@@ -105,6 +159,18 @@ pub enum Format {
     Rfc3164,
     /// Any of Cisco's own header shapes.
     Cisco,
+    /// Meraki's: a version and seconds since 1970.
+    Meraki,
+    /// Opengear's: the host before the time.
+    Opengear,
+    /// `%%01MODULE/4/MNEMONIC(l)[3]:` of Huawei and H3C, behind whatever header.
+    Huawei,
+    /// ArcSight's Common Event Format, behind whatever header.
+    Cef,
+    /// IBM's Log Event Extended Format, behind whatever header.
+    Leef,
+    /// `name=value` pairs, behind whatever header.
+    KeyValue,
     /// Read by syslog_loose, for header shapes that no reader of ours recognises.
     Loose,
     /// No reader recognised a header: all is text.
@@ -118,6 +184,12 @@ impl Format {
             Format::Rfc5424 => "rfc5424",
             Format::Rfc3164 => "rfc3164",
             Format::Cisco => "cisco",
+            Format::Meraki => "meraki",
+            Format::Opengear => "opengear",
+            Format::Huawei => "huawei",
+            Format::Cef => "cef",
+            Format::Leef => "leef",
+            Format::KeyValue => "key_value",
             Format::Loose => "loose",
             Format::Unknown => "unknown",
         }
@@ -171,11 +243,38 @@ impl Fidelity {
     }
 }
 
-/// Reads what follows the PRI, if it finds the evidence of its dialect.
-type ReadDialect = for<'a> fn(Option<Pri>, Reader<'a>) -> Option<Message<'a>>;
+/// Reads what follows the PRI, if it finds the evidence of its header.
+type ReadHeader = for<'a> fn(Option<Pri>, Reader<'a>) -> Option<Message<'a>>;
 
-/// The dialects, most specific evidence first.
-const READERS: [ReadDialect; 4] = [rfc5424::read, cisco::read, rfc3164::read, loose::read];
+/// Reads the text behind the header, if it finds the evidence of its dialect; says whether it did.
+type RefineBody = for<'a> fn(&mut Message<'a>) -> bool;
+
+/// The header shapes, most specific evidence first.
+const HEADERS: &[ReadHeader] = &[
+    rfc5424::read,
+    cisco::read,
+    cisco::meraki::read,
+    opengear::read,
+    rfc3164::read,
+    loose::read,
+];
+
+/// The dialects behind the headers, most specific evidence first.
+const BODIES: &[RefineBody] = &[
+    cef::refine,
+    leef::refine,
+    fortinet::refine,
+    huawei::refine,
+    cisco::ise::refine,
+    cisco::products::refine,
+    junos::refine,
+    netscreen::refine,
+    nokia::refine,
+    arista::refine,
+    tag::refine,
+    unix::refine,
+    key_value::refine,
+];
 
 /// Reads one message. Never fails.
 ///
@@ -187,14 +286,17 @@ const READERS: [ReadDialect; 4] = [rfc5424::read, cisco::read, rfc3164::read, lo
 pub fn read(bytes: &[u8]) -> Message<'_> {
     let mut input = Reader::new(without_trailer(bytes));
     let (pri, pri_error) = take_pri(&mut input);
-    let read = READERS.iter().find_map(|read| read(pri, input));
+    let read = HEADERS.iter().find_map(|read| read(pri, input));
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
+    BODIES.iter().find(|refine| refine(&mut message));
     message.error = pri_error.or(message.error);
     message
 }
 
-fn unknown(pri: Option<Pri>, input: Reader<'_>) -> Message<'_> {
-    let mut message = Message::of(Format::Unknown, pri, input.rest()).with_event_code();
+fn unknown<'a>(pri: Option<Pri>, input: Reader<'a>) -> Message<'a> {
+    let text = input.rest().trim_ascii_start();
+    let mut message = Message::of(Format::Unknown, pri, text).with_event_code();
+    message.fidelity = message.fidelity.changed_if(text.len() < input.rest().len());
     message.error = Some(DecodeError {
         reason: "expected a header: a time stamp, or a tag that ends in a colon",
         at: input.at(),
@@ -315,7 +417,7 @@ mod tests {
         #[test]
         fn anything_made_of_header_parts_is_read_and_its_text_is_its_end(
             parts in proptest::collection::vec(proptest::sample::select(vec![
-                "<34>", "1 ", "- ", "2003-10-11T22:14:15.003Z ", "Oct 11 22:14:15 ", "*Mar  1 18:48:50.483 UTC: ",
+                "<34>", "1 ", "date=2026-07-15 ", "devname=\"fw\\\"1\" ", "a=1 ", "- ", "2003-10-11T22:14:15.003Z ", "Oct 11 22:14:15 ", "*Mar  1 18:48:50.483 UTC: ",
                 "host ", "app[12]: ", "[a b=\"c\\]\"]", "[", "]", "%SYS-5-CONFIG_I: ", "123: ", ": ", ":", " ", "  ",
                 "RP/0/RSP0/CPU0:", "\u{feff}", "last message repeated 2 times", "é", "\t", "%", "<", ">", "\0", "\n",
             ]), 0..12),

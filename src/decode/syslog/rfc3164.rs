@@ -10,7 +10,7 @@
 //! tag that ends in a colon. What is neither host nor tag for certain stays in the text.
 
 use super::timestamp::{self, ZoneWords};
-use super::{Format, Message, Pri};
+use super::{Fidelity, Format, Message, Pri};
 use crate::decode::reader::Reader;
 
 /// Tags longer than this are sentences. (The RFC says 32; paths and unit names are longer.)
@@ -32,8 +32,10 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
         if !matches!(input.peek(), None | Some(b' ')) {
             return None;
         }
-        skip_spaces(&mut input, 1, &mut message);
+        // Junos always writes two.
+        skip_spaces(&mut input, 2, &mut message);
         take_hostname(&mut input, &mut message);
+        take_second_header(&mut input, &mut message);
         take_tag(&mut input, &mut message);
     } else if pri.is_none() || !take_tag(&mut input, &mut message) {
         return None;
@@ -43,7 +45,9 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
 }
 
 fn take_time<'a>(input: &mut Reader<'a>) -> Option<timestamp::Stamp<'a>> {
-    timestamp::bsd(input, ZoneWords::Known).or_else(|| timestamp::rfc3339(input))
+    timestamp::bsd(input, ZoneWords::Known)
+        .or_else(|| timestamp::rfc3339(input))
+        .or_else(|| timestamp::unpadded(input))
 }
 
 fn skip_spaces(input: &mut Reader<'_>, expected: usize, message: &mut Message<'_>) {
@@ -58,6 +62,7 @@ fn take_hostname<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
     if rest.starts_with(b"last message repeated ") || rest.starts_with(b"message repeated ") {
         return;
     }
+    skip_facility(input, message);
     let mut after = *input;
     let word = after.take_while(|byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':')
@@ -74,13 +79,95 @@ fn take_hostname<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
     skip_spaces(input, 1, message);
 }
 
+/// Skips `user.info ` or `<auth.notice> ` in front of a name: what the PRI says, in words.
+fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
+    const FACILITIES: [&[u8]; 14] = [
+        b"auth",
+        b"authpriv",
+        b"cron",
+        b"daemon",
+        b"ftp",
+        b"kern",
+        b"lpr",
+        b"mail",
+        b"news",
+        b"ntp",
+        b"security",
+        b"syslog",
+        b"user",
+        b"uucp",
+    ];
+    const SEVERITIES: [&[u8]; 12] = [
+        b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice", b"info",
+        b"debug", b"panic", b"none",
+    ];
+    let mut after = *input;
+    let bracket = after.eat(b'<');
+    let facility = after.take_while(|byte| byte.is_ascii_alphanumeric());
+    let dot = after.eat(b'.');
+    let severity = after.take_while(|byte| byte.is_ascii_lowercase());
+    let closed = !bracket || after.eat(b'>');
+    let known = FACILITIES.contains(&facility) || facility.starts_with(b"local");
+    if !known || !dot || !SEVERITIES.contains(&severity) || !closed || !after.eat(b' ') {
+        return;
+    }
+    // In front of a tag it is the host itself: `mail.info` is a domain, too.
+    let mut name = after;
+    let word = name.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b'['));
+    if word.is_empty() || name.peek() != Some(b' ') {
+        return;
+    }
+    message.fidelity = Fidelity::Changed;
+    *input = after;
+}
+
+/// A relay that takes a whole message for text puts its own header in front: the device's own gives time and host.
+fn take_second_header<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
+    let starts = input.peek().is_some_and(|byte| byte.is_ascii_uppercase());
+    if message.hostname.is_none() || !starts {
+        return;
+    }
+    let mut after = *input;
+    let Some(time) = timestamp::bsd(&mut after, ZoneWords::Known) else {
+        return;
+    };
+    if !after.eat(b' ') {
+        return;
+    }
+    let mut inner = message.clone();
+    inner.hostname = None;
+    take_hostname(&mut after, &mut inner);
+    // A stamp of the text's own has no host behind it (`Mon May 04 12:59:59 2020 Info: `), but often a level.
+    const LEVELS: [&[u8]; 10] = [
+        b"TRACE",
+        b"DEBUG",
+        b"INFO",
+        b"NOTICE",
+        b"WARN",
+        b"WARNING",
+        b"ERROR",
+        b"CRITICAL",
+        b"FATAL",
+        b"ALERT",
+    ];
+    let is_host = |name: &[u8]| !LEVELS.iter().any(|level| name.eq_ignore_ascii_case(level));
+    let mut behind = after;
+    let follows = take_tag(&mut behind, &mut inner) || after.rest().starts_with(b"CISE_");
+    if follows && inner.hostname.is_some_and(is_host) {
+        message.hostname = inner.hostname;
+        message.time = Some(time);
+        message.fidelity = Fidelity::Changed;
+        *input = after;
+    }
+}
+
 fn is_ipv6(word: &[u8]) -> bool {
     let word = std::str::from_utf8(word).ok();
     word.is_some_and(|word| word.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 /// Takes `tag:`, `tag[pid]:` or `tag[pid]`, and one space; says whether it did.
-fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
+pub(super) fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
     let mut after = *input;
     let tag = after.take_while(|byte| {
         byte.is_ascii_graphic()
@@ -125,7 +212,7 @@ fn take_proc_id<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fidelity, Message, read};
+    use super::super::read;
     use super::*;
 
     fn text(bytes: Option<&[u8]>) -> &str {
@@ -169,8 +256,8 @@ mod tests {
                 "2001:db8::1|cron|1|x",
             ),
             (
-                "<13>2020-03-31T08:41:59+00:00 some-router rpd[13037]: bgp_recv: read",
-                "some-router|rpd|13037|bgp_recv: read",
+                "<13>2020-03-31T08:41:59+00:00 some-router rtd[13037]: bgp_recv: read",
+                "some-router|rtd|13037|bgp_recv: read",
             ),
             (
                 "<187>Jul 15 12:34:56 2026 ap-1 stm[4133]: <399803> x",
@@ -181,8 +268,8 @@ mod tests {
             ("<34>Oct 11 22:14:15 sshd: x", "~|sshd|~|x"),
             ("<34>Oct 11 22:14:15 sshd[3]: x", "~|sshd|3|x"),
             (
-                "<34>Oct 11 22:14:15 vmx01 /kernel: tcp_auth_ok: x",
-                "vmx01|/kernel|~|tcp_auth_ok: x",
+                "<34>Oct 11 22:14:15 vmx01 /kern: tcp_auth_ok: x",
+                "vmx01|/kern|~|tcp_auth_ok: x",
             ),
             (
                 "<34>Oct 11 22:14:15 h kernel:[12.5] x",
@@ -221,7 +308,7 @@ mod tests {
         for (input, expected) in [
             ("<111> Jul 15 12:34:56 fw1 su: x", "fw1|su|~|x"),
             (
-                "<28>Jun 21 14:03:12  vmx01 rpd[2902]: x",
+                "<28>Jun 21 14:03:12   vmx01 rpd[2902]: x",
                 "vmx01|rpd|2902|x",
             ),
             (
@@ -232,6 +319,34 @@ mod tests {
             let message = read(input.as_bytes());
             assert_eq!(parts(&message), expected, "{input}");
             assert_eq!(message.fidelity, Fidelity::Changed, "{input}");
+        }
+        // Two behind the time are Junos's way to write one.
+        let message = read(b"<28>Jun 21 14:03:12  vmx01 rpd[2902]: x");
+        assert_eq!(parts(&message), "vmx01|rpd|2902|x");
+        assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_second_header_or_a_facility_stays() {
+        for (input, expected) in [
+            (
+                "<13>Jul 15 12:34:57 relay Jul 15 12:34:56 r1 su[1]: x",
+                "r1|su|1|x",
+            ),
+            (
+                "<13>Jul 15 12:34:57 h Jul 15 12:34:56 INFO main: x",
+                "h|~|~|Jul 15 12:34:56 INFO main: x",
+            ),
+            (
+                "<13>Jul 15 12:34:57 h Jul 15 12:34:56 some words",
+                "h|~|~|Jul 15 12:34:56 some words",
+            ),
+            ("<13>Jul 15 12:34:57 user.info r1 su: x", "r1|su|~|x"),
+            ("<13>Jul 15 12:34:57 <auth.notice> r1 su: x", "r1|su|~|x"),
+            ("<13>Jul 15 12:34:57 mail.info su: x", "mail.info|su|~|x"),
+            ("<13>Jul 15 12:34:57 web.info r1 x", "web.info|~|~|r1 x"),
+        ] {
+            assert_eq!(parts(&read(input.as_bytes())), expected, "{input}");
         }
     }
 
@@ -249,7 +364,7 @@ mod tests {
             "<13>link down on port 1: flap",
             "<13>http://x",
             "<13>: x",
-            "<190>82: R1: <ios-log-msg>",
+            "<190>82: R1: <other-log-msg>",
             "su: x",
         ] {
             assert_eq!(read(input.as_bytes()).format, Format::Unknown, "{input}");
@@ -259,8 +374,8 @@ mod tests {
     #[test]
     fn an_event_code_at_the_start_of_the_text_is_told_apart() {
         let message =
-            read(b"<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: Line protocol down");
-        assert_eq!(parts(&message), "veos01|Ebra|~|Line protocol down");
+            read(b"<165>Feb  6 09:42:36 veos01 ebra: %LINEPROTO-5-UPDOWN: Line protocol down");
+        assert_eq!(parts(&message), "veos01|ebra|~|Line protocol down");
         assert_eq!(message.event_code, Some(&b"LINEPROTO-5-UPDOWN"[..]));
         assert_eq!(message.vendor, None);
     }

@@ -9,6 +9,7 @@
 //!
 //! The bytes are read twice, once to check them and once to write them, so that nothing is allocated in between.
 
+use super::names::Names;
 use super::{Clock, DecodeError};
 use crate::decode::reader::Reader;
 
@@ -193,6 +194,11 @@ impl<'a> StructuredData<'a> {
         Ok(())
     }
 
+    /// The first element's id.
+    pub(super) fn first_id(&self) -> &'a [u8] {
+        self.elements().next().map_or(b"", |(id, _)| id)
+    }
+
     fn has_repeated_id(&self) -> bool {
         let ids = self.ids();
         let repeats = |(index, id)| ids.iter().skip(index + 1).any(|other| other == id);
@@ -337,33 +343,6 @@ impl std::fmt::Display for Value<'_> {
             }
         }
         if escaped { f.write_char('\\') } else { Ok(()) }
-    }
-}
-
-/// Whether a name may stand more than once, found in one pass: a bit for each name seen. Two names can share a bit;
-/// so a repeat is only a reason to look closer.
-#[derive(Default)]
-struct Names {
-    seen: u64,
-    repeats: bool,
-}
-
-impl Names {
-    fn bit(name: &[u8]) -> u64 {
-        let first = name.first().copied().map_or(0, u32::from);
-        let last = name.last().copied().map_or(0, u32::from);
-        let middle = name.get(name.len() / 2).copied().map_or(0, u32::from);
-        1 << ((first * 31 + middle * 7 + last * 3 + name.len() as u32) % 64)
-    }
-
-    fn add(&mut self, name: &[u8]) {
-        let bit = Self::bit(name);
-        self.repeats |= self.seen & bit != 0;
-        self.seen |= bit;
-    }
-
-    fn may_repeat(&self) -> bool {
-        self.repeats
     }
 }
 

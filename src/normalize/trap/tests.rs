@@ -21,6 +21,8 @@ fn config(raw: RawPolicy) -> Config {
     Config {
         raw,
         domain: DomainPolicy::Keep,
+        utc_offset_minutes: 0,
+        time_skew_max_s: 0,
         ..Config::for_agent("test")
     }
 }

@@ -6,6 +6,10 @@
 //!  IOS-XR       <189>123: hostname RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : ifmgr[201]: %PKT_INFRA-LINK-3-UPDOWN : text
 //!  NX-OS        <189>: 2021 Nov  6 16:16:05 UTC: %ETHPORT-5-IF_DOWN: text
 //!               <190>2018 Apr 20 13:15:07 hostname %ETHPORT-5-IF_UP: text
+//!  AireOS       <134>wlc1: *spamApTask0: Jul 15 12:34:56.039: %CAPWAP-3-ECHO_ERR: text
+//!               <134>wlc1: *Dot1x_NW_MsgTask_0: Jul 15 12:34:56.039: #DOT1X-3-ABORT_AUTH: text
+//!  UCS          <189>: 2026 Jul 15 12:34:56 CET: %UCSM-6-AUDIT: [session][internal] text
+//!  IOS in XML   <190>82: R1: <ios-log-msg><facility>SYS</facility>...
 //!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
 //! ```
 //!
@@ -14,6 +18,11 @@
 //! clock was never set, a `.` that it lost its time source (Cisco, "Troubleshooting, Fault Management, and Logging":
 //! time stamps on log messages).
 
+pub(super) mod ise;
+pub(super) mod meraki;
+pub(super) mod products;
+
+use super::fields::Fields;
 use super::timestamp::{self, Stamp, ZoneWords};
 use super::{Clock, Fidelity, Format, Message, Pri};
 use crate::decode::reader::Reader;
@@ -26,8 +35,14 @@ const HEADER_BYTES_MAX: usize = 200;
 const CODE_BYTES_MAX: usize = 96;
 
 pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
-    let (header, code, text) = find_code(input.rest())?;
+    let Some((header, code, text)) = find_code(input.rest()) else {
+        return read_xml(pri, input.rest());
+    };
+    let hash = input.rest().get(header.len()) == Some(&b'#');
     let mut header = Header::read(header)?;
+    if hash && !header.has_task {
+        return None;
+    }
     let os = header.os(code);
     if header.open_word && !is_firewall(code) {
         return None;
@@ -51,18 +66,55 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     message.os = os;
     message.sequence = header.sequence;
     message.clock = header.clock;
+    message.fields = header.fields();
+    Some(message)
+}
+
+/// What only some headers have: the part of a chassis that speaks, the time since the start, the counter of all that
+/// was logged (`service sequence-numbers`), and the number in a session of `logging host ... session-id`.
+const PARTS: &[&str] = &["node", "uptime", "log_sequence", "session"];
+
+/// An IOS message in XML: the header in front of it, and its text whole.
+fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
+    let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
+    let at = memchr::memmem::find(reach, b"<ios-log-msg>")?;
+    let (header, text) = body.split_at_checked(at)?;
+    let header = Header::read(header)?;
+    let mut message = Message::of(Format::Cisco, pri, text);
+    message.hostname = header.hostname;
+    message.sequence = header.sequence;
+    message.fidelity = Fidelity::Exact.changed_if(header.dropped);
+    message.vendor = Some("cisco");
+    message.os = Some("ios");
+    let mut clock = None;
+    products::xml(&mut message, |time| {
+        let mut inner = Header::default();
+        inner.take_time(&mut Reader::new(time));
+        inner.time
+    });
+    if message.time.is_some() {
+        let unset = memchr::memmem::find(text, b"<time>*").is_some();
+        let lost = memchr::memmem::find(text, b"<time>.").is_some();
+        clock = Some(match unset || lost {
+            true => Clock::Unsynchronized,
+            false => Clock::Synchronized,
+        });
+    }
+    message.clock = clock;
     Some(message)
 }
 
 /// The first code that starts a word within reach: what stands before it, the code, and the text behind it.
 fn find_code(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
-    memchr::memchr_iter(b'%', reach).find_map(|at| {
+    memchr::memchr2_iter(b'%', b'#', reach).find_map(|at| {
         let (header, rest) = body.split_at_checked(at)?;
         if !matches!(header.last(), None | Some(b' ' | b':')) {
             return None;
         }
-        let (code, text) = split_code(rest)?;
+        let mut marked = Reader::new(rest);
+        marked.byte();
+        let (code, text) = split_marked(marked)?;
         Some((header, code, text))
     })
 }
@@ -72,9 +124,12 @@ fn find_code(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 /// front of it or be missing.
 pub(super) fn split_code(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut input = Reader::new(text);
-    if !input.eat(b'%') {
-        return None;
-    }
+    input.eat(b'%').then_some(())?;
+    split_marked(input)
+}
+
+/// What [`split_code`] does behind the mark; AireOS has `#` for it, too.
+fn split_marked<'a>(mut input: Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let code = input.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let has_severity = code
         .windows(3)
@@ -111,10 +166,14 @@ struct Header<'a> {
     hostname: Option<&'a [u8]>,
     app_name: Option<&'a [u8]>,
     proc_id: Option<&'a [u8]>,
+    /// By the names of [`PARTS`]; empty where they do not stand.
+    parts: [&'a [u8]; 4],
     /// Evidence of the operating system.
     has_node: bool,
     has_uptime: bool,
     has_year_first: bool,
+    /// A task of AireOS stands in front.
+    has_task: bool,
     /// Something was understood that no field of a message holds.
     dropped: bool,
     /// A word that is a host or a process; which of both shows only what follows.
@@ -132,6 +191,7 @@ impl<'a> Header<'a> {
                 break;
             }
             let read = found.take_time(&mut input)
+                || found.take_task(&mut input)
                 || found.take_sequence(&mut input)
                 || found.take_uptime(&mut input)
                 || found.take_session(&mut input)
@@ -143,6 +203,20 @@ impl<'a> Header<'a> {
             }
         }
         Some(found)
+    }
+
+    /// The parts, where there is one.
+    fn fields(&self) -> Option<Fields<'a>> {
+        let any = self.parts.iter().any(|part| !part.is_empty());
+        any.then(|| Fields::parts(PARTS, self.parts))
+    }
+
+    /// Keeps a part; a second of its kind is left out.
+    fn keep(&mut self, place: usize, part: &'a [u8]) {
+        match self.parts.get_mut(place) {
+            Some(slot) if slot.is_empty() => *slot = part,
+            _ => self.dropped = true,
+        }
     }
 
     fn take_time(&mut self, input: &mut Reader<'a>) -> bool {
@@ -162,6 +236,24 @@ impl<'a> Header<'a> {
         true
     }
 
+    /// `*spamApTask0:` of AireOS, behind its name and in front of the time.
+    fn take_task(&mut self, input: &mut Reader<'a>) -> bool {
+        let mut after = *input;
+        if self.has_task || !after.eat(b'*') {
+            return false;
+        }
+        let task = after
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        let starts = task.first().is_some_and(u8::is_ascii_alphabetic);
+        if !starts || !after.eat(b':') {
+            return false;
+        }
+        self.has_task = true;
+        self.app_name = Some(task);
+        *input = after;
+        true
+    }
+
     /// `123:`. The first counts what the device sent to its syslog servers, the second (`service sequence-numbers`)
     /// what it logged at all; only the first has no holes for a server.
     fn take_sequence(&mut self, input: &mut Reader<'a>) -> bool {
@@ -177,8 +269,10 @@ impl<'a> Header<'a> {
         else {
             return false;
         };
-        self.dropped |= self.sequence.is_some();
-        self.sequence = self.sequence.or(Some(sequence));
+        match self.sequence {
+            None => self.sequence = Some(sequence),
+            Some(_) => self.keep(2, digits),
+        }
         self.open_word = false;
         *input = after;
         true
@@ -205,7 +299,7 @@ impl<'a> Header<'a> {
             return false;
         }
         self.has_uptime = true;
-        self.dropped = true;
+        self.keep(1, word);
         self.open_word = false;
         self.clock = marked.then_some(Clock::Unsynchronized);
         *input = after;
@@ -215,10 +309,19 @@ impl<'a> Header<'a> {
     /// `[syslog@9 s_sn="5"]:` of IOS's `logging host ... sequence-num-session`.
     fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
-        if !after.rest().starts_with(b"[syslog@9 ") || after.take_until(b']').is_none() {
+        if after.take(10) != Some(b"[syslog@9 ") {
             return false;
         }
-        self.dropped = true;
+        let Some(element) = after.take_until(b']') else {
+            return false;
+        };
+        let number = element
+            .strip_prefix(b"s_sn=\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        match number {
+            Some(number) => self.keep(3, number),
+            None => self.dropped = true,
+        }
         *input = after;
         true
     }
@@ -232,7 +335,7 @@ impl<'a> Header<'a> {
             return false;
         }
         self.has_node = true;
-        self.dropped = true;
+        self.keep(0, word);
         *input = after;
         true
     }
@@ -283,6 +386,8 @@ impl<'a> Header<'a> {
             b"FTD" => Some("ftd"),
             b"PIX" => Some("pix"),
             b"FWSM" => Some("fwsm"),
+            b"UCSM" => Some("ucs"),
+            _ if self.has_task => Some("aireos"),
             _ if self.has_node => Some("ios-xr"),
             _ if self.has_year_first && self.time.is_some_and(|time| time.year.is_some()) => {
                 Some("nx-os")
@@ -295,6 +400,7 @@ impl<'a> Header<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::tests::json;
     use super::super::{Fidelity, read};
     use super::*;
 
@@ -442,16 +548,43 @@ mod tests {
             ),
             (
                 "<189>45: 000123: Mar  1 18:48:50: %SYS-5-CONFIG_I: x",
+                Fidelity::Exact,
+            ),
+            (
+                "<189>45: 000123: 000124: Mar  1 18:48:50: %SYS-5-CONFIG_I: x",
                 Fidelity::Changed,
             ),
-            ("<189>46: 3w2d: %LINK-3-UPDOWN: x", Fidelity::Changed),
+            ("<189>46: 3w2d: %LINK-3-UPDOWN: x", Fidelity::Exact),
             (
                 "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : a[1]: %A-3-B : x",
-                Fidelity::Changed,
+                Fidelity::Exact,
             ),
         ] {
             assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{input}");
         }
+    }
+
+    #[test]
+    fn what_stands_beside_host_and_time_is_in_the_fields() {
+        for (input, expected) in [
+            (
+                "<189>45: 000123: r1: 3w2d: %LINK-3-UPDOWN: x",
+                r#"{"uptime":"3w2d","log_sequence":"000123"}"#,
+            ),
+            (
+                "<187>9: gw1 LC/0/2/CPU0:Jul  7 20:16:14.834 : ifmgr[214]: %A-3-B : x",
+                r#"{"node":"LC/0/2/CPU0"}"#,
+            ),
+            (
+                "<189>85: R1: [syslog@9 s_sn=\"5\"]: *Sep 22 13:47:45.672: %SYS-5-CONFIG_I: x",
+                r#"{"session":"5"}"#,
+            ),
+        ] {
+            let fields = read(input.as_bytes()).fields.unwrap();
+            assert_eq!(json(fields), expected, "{input}");
+        }
+        let plain = read(b"<189>123: r1: *Mar  1 18:48:50.483: %SYS-5-CONFIG_I: x");
+        assert_eq!(plain.fields, None);
     }
 
     #[test]

@@ -1,0 +1,226 @@
+//! ArcSight's Common Event Format (CEF Implementation Standard, version 25), behind any header or none.
+//!
+//! ```text
+//!  CEF:0|Vendor|Product|Version|EventClassId|Name|Severity|src=10.0.0.1 msg=two words cs1Label=Rule act=blocked \= kept
+//!       └ \| and \\ are escapes                            └ a value ends where the next ` name=` starts; \= \\ \n \r
+//! ```
+//!
+//! Evidence: `CEF:`, a version and a bar. The parts of the header are fields too, by the standard's own names.
+
+use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
+use super::timestamp::{self, Stamp, ZoneWords};
+use super::{Format, Message, vendor};
+use crate::decode::reader::Reader;
+
+/// The header's parts in order, by the names of the standard's field dictionary.
+const PARTS: [&str; 6] = [
+    "deviceVendor",
+    "deviceProduct",
+    "deviceVersion",
+    "deviceEventClassId",
+    "name",
+    "severity",
+];
+
+const HEADER_ESCAPES: Escapes = Escapes(b"|\\");
+const VALUE_ESCAPES: Escapes = Escapes(b"=\\|nr");
+
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    if !take_mark(&mut input) {
+        return false;
+    }
+    let (mut name, mut text, mut host, mut time) = (None, None, None, None);
+    let fields = Fields::read(Syntax::Cef, input.rest(), |field| match field.name {
+        b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
+        b"deviceEventClassId" => message.event_code = Some(field.value.bytes),
+        b"name" => name = name.or(Some(field.value)),
+        b"msg" => text = Some(field.value),
+        b"dvchost" => host = Some(field.value.bytes),
+        b"rt" => time = stamp(field.value.bytes),
+        _ => {}
+    });
+    message.event_code = message.event_code.filter(|code| !code.is_empty());
+    message.hostname = message.hostname.or(host);
+    message.time = message.time.or(time);
+    message.fields = fields;
+    if let Some(text) = text.or(name).filter(|text| !text.bytes.is_empty()) {
+        message.set_text(text);
+    }
+    message.recognised(Format::Cef);
+    true
+}
+
+/// Takes `CEF:0|`; some write a space behind the colon.
+fn take_mark(input: &mut Reader<'_>) -> bool {
+    let mark = input.take(4) == Some(b"CEF:");
+    mark && {
+        input.eat(b' ');
+        !input.take_while(|byte| byte.is_ascii_digit()).is_empty() && input.eat(b'|')
+    }
+}
+
+/// `rt`: milliseconds since 1970, or `Jul 15 2026 12:34:56.789 UTC`.
+fn stamp(text: &[u8]) -> Option<Stamp<'_>> {
+    let mut input = Reader::new(text);
+    let stamp = timestamp::epoch(&mut input)
+        .or_else(|| timestamp::bsd(&mut input, ZoneWords::Known))
+        .or_else(|| timestamp::rfc3339(&mut input));
+    stamp.filter(|_| input.is_empty())
+}
+
+/// The next part of the header, then the next pair of the extension.
+pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+    if walk.input.is_empty() {
+        return None;
+    }
+    let Some(name) = PARTS.get(walk.place) else {
+        return take_pair(walk);
+    };
+    let value = take_part(&mut walk.input);
+    Some(Field {
+        name: name.as_bytes(),
+        value: Value::with(value, HEADER_ESCAPES),
+    })
+}
+
+/// Takes what stands before the next bar that is no escape, and the bar; all, where the message was cut.
+pub(super) fn take_part<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+    let (rest, start) = (input.rest(), input.at());
+    while let Some(found) = memchr::memchr2(b'|', b'\\', input.rest()) {
+        input.take(found);
+        let end = input.at() - start;
+        if input.byte() == Some(b'|') {
+            return rest.get(..end).unwrap_or_default();
+        }
+        input.byte();
+    }
+    input.take_while(|_| true);
+    rest
+}
+
+/// Takes `name=value`, past what is none. A value may hold spaces and `=`: it ends before the last word in front of an
+/// `=`, where that word is a name.
+fn take_pair<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+    let input = &mut walk.input;
+    input.take_while(|byte| byte == b' ');
+    let before = take_to_equals(input)?;
+    let name = last_word(before);
+    walk.passed_over |= before.len() > name.len();
+    let all = input.rest();
+    let value_bytes = value_bytes(all);
+    input.take(value_bytes);
+    let value = all.get(..value_bytes).unwrap_or_default();
+    Some(Field {
+        name,
+        value: Value::with(value.trim_ascii_end(), VALUE_ESCAPES),
+    })
+}
+
+/// Takes everything up to an `=` behind a name, and the `=`.
+fn take_to_equals<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let (rest, start) = (input.rest(), input.at());
+    let mut word_at = 0;
+    while let Some(part) = input.take_until(b'=') {
+        // Only what stands behind the last `=` is new.
+        let end = input.at() - start - 1;
+        let new = memchr::memrchr(b' ', part).map(|at| end - part.len() + at + 1);
+        word_at = new.unwrap_or(word_at);
+        if is_name(rest.get(word_at..end).unwrap_or_default()) {
+            return rest.get(..end);
+        }
+        word_at = end + 1;
+    }
+    None
+}
+
+/// How long the value at the start of `all` is: up to the space in front of the next name, or all of it.
+fn value_bytes(all: &[u8]) -> usize {
+    let mut input = Reader::new(all);
+    // Where the present word starts, until it is judged: one pass, however many `=` a word has.
+    let mut word_at = None;
+    while let Some(found) = memchr::memchr3(b'=', b'\\', b' ', input.rest()) {
+        input.take(found);
+        let at = input.at();
+        match input.byte() {
+            Some(b' ') => word_at = Some(at + 1),
+            Some(b'\\') => _ = input.byte(),
+            _ => {
+                if let Some(start) = word_at.take()
+                    && is_name(all.get(start..at).unwrap_or_default())
+                {
+                    return start - 1;
+                }
+            }
+        }
+    }
+    all.len()
+}
+
+fn last_word(bytes: &[u8]) -> &[u8] {
+    let at = memchr::memrchr(b' ', bytes).map_or(0, |at| at + 1);
+    bytes.get(at..).unwrap_or_default()
+}
+
+/// The standard's names are letters and digits; vendors add `_`, `.`, `-` and brackets.
+fn is_name(word: &[u8]) -> bool {
+    let fits = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']')
+    };
+    !word.is_empty() && word.iter().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::tests::json;
+    use super::super::read;
+    use super::*;
+
+    #[test]
+    fn header_and_extension_are_read_with_their_escapes() {
+        let message = read(
+            br"<134>Jul 15 12:34:56 fw1 CEF:0|Trend Micro|Pro\|duct|1.0|100|Worm \\ found|10|src=10.0.0.1 act=blocked a \= dst=1.1.1.1 msg=two\nlines request=/a?b=c&d=e cs1=",
+        );
+        assert_eq!(
+            (message.format, message.vendor),
+            (Format::Cef, Some("trendmicro"))
+        );
+        assert_eq!(message.hostname, Some(&b"fw1"[..]));
+        assert_eq!(message.event_code, Some(&b"100"[..]));
+        assert_eq!(message.text, br"two\nlines");
+        assert_eq!(
+            json(message.fields.unwrap()),
+            r#"{"deviceVendor":"Trend Micro","deviceProduct":"Pro|duct","deviceVersion":"1.0","deviceEventClassId":"100","name":"Worm \\ found","severity":"10","src":"10.0.0.1","act":"blocked a =","dst":"1.1.1.1","msg":"two\nlines","request":"/a?b=c&d=e","cs1":""}"#
+        );
+    }
+
+    #[test]
+    fn a_message_without_a_header_is_no_error() {
+        let message =
+            read(b"CEF:0|Infoblox|NIOS|8.4|1203|Blacklist|7|dvchost=dns1 rt=1784118896789 name=x");
+        assert_eq!((message.error, message.text), (None, &b"Blacklist"[..]));
+        assert_eq!(message.hostname, Some(&b"dns1"[..]));
+        assert_eq!(message.time.unwrap().micros, 789_000);
+    }
+
+    #[test]
+    fn a_cut_message_keeps_what_came() {
+        for (text, expected) in [
+            ("CEF:0|", None),
+            ("CEF:0|Cis", Some(r#"{"deviceVendor":"Cis"}"#)),
+            (
+                "CEF:0|a|b|c|d|e\\",
+                Some(
+                    r#"{"deviceVendor":"a","deviceProduct":"b","deviceVersion":"c","deviceEventClassId":"d","name":"e\\"}"#,
+                ),
+            ),
+        ] {
+            let message = read(text.as_bytes());
+            assert_eq!(message.format, Format::Cef);
+            assert_eq!(message.fields.map(json).as_deref(), expected, "{text}");
+        }
+        for text in ["CEF:x|a", "CEF:0", "XCEF:0|a|b"] {
+            assert_ne!(read(text.as_bytes()).format, Format::Cef, "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Messages that are `name=value` pairs, whoever wrote them.
+//!
+//! ```text
+//!  src=10.1.1.1 spt=33217 action="DENY" msg="a \"quoted\" word"
+//! ```
+//!
+//! Evidence: the text's first two words are pairs. A value in quotes may have spaces and `\"`; words that are no pairs
+//! are passed over, and stay in the text, which is left whole. Vendors whose messages have this shape (Fortinet, ...)
+//! have their own files and are asked first.
+
+use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
+use super::{Format, Message};
+use crate::decode::reader::Reader;
+
+/// In quotes only.
+const ESCAPES: Escapes = Escapes(b"\"\\");
+
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    if message.fields.is_some()
+        || take_pair(&mut input).is_none()
+        || !input.eat(b' ')
+        || take_pair(&mut input).is_none()
+    {
+        return false;
+    }
+    message.fields = Fields::read(Syntax::KeyValue, message.text, |_| {});
+    // Behind a vendor's own header the format stays the vendor's.
+    if message.vendor.is_none() {
+        message.recognised(Format::KeyValue);
+    }
+    true
+}
+
+/// The next pair, past words that are none.
+pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+    loop {
+        walk.input
+            .take_while(|byte| matches!(byte, b' ' | b'\t' | b','));
+        if walk.input.is_empty() {
+            return None;
+        }
+        if let Some(field) = take_pair(&mut walk.input) {
+            return Some(field);
+        }
+        walk.passed_over = true;
+        walk.input.byte();
+        walk.input.take_while(|byte| !matches!(byte, b' ' | b'\t'));
+    }
+}
+
+/// Takes `name=value`, `name="value"` or `name='value'`. Takes nothing where it returns `None`.
+pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
+    let mut after = *input;
+    let name = after.take_while(is_name);
+    if name.is_empty() || !after.eat(b'=') {
+        return None;
+    }
+    let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
+        quoted(&mut after, quote)
+    } else {
+        let word = after.take_while(|byte| !matches!(byte, b' ' | b'\t'));
+        // In lists a comma stands behind each pair but the last.
+        Value::plain(word.strip_suffix(b",").unwrap_or(word))
+    };
+    *input = after;
+    Some(Field { name, value })
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// What stands between quotes; to the end, where the closing one is missing because the message was cut.
+fn quoted<'a>(input: &mut Reader<'a>, quote: u8) -> Value<'a> {
+    input.eat(quote);
+    let value = input.rest();
+    let mut value_bytes = 0;
+    while let Some(found) = memchr::memchr2(quote, b'\\', input.rest()) {
+        input.take(found);
+        value_bytes += found;
+        if input.byte() == Some(quote) {
+            let bytes = value.get(..value_bytes).unwrap_or_default();
+            return Value::with(bytes, ESCAPES);
+        }
+        value_bytes += 1;
+        value_bytes += usize::from(input.byte().is_some());
+    }
+    input.take_while(|_| true);
+    Value::with(value, ESCAPES)
+}

@@ -1,0 +1,158 @@
+//! IBM's Log Event Extended Format (LEEF 1.0 and 2.0), behind any header or none.
+//!
+//! ```text
+//!  LEEF:1.0|Vendor|Product|Version|EventID|src=10.0.0.1<TAB>dst=10.0.0.2<TAB>sev=5
+//!  LEEF:2.0|Vendor|Product|Version|EventID|^|src=10.0.0.1^dst=10.0.0.2^sev=5          the separator: one byte, or xHH
+//! ```
+//!
+//! Evidence: `LEEF:`, a version and a bar. The parts of the header are fields too, the first three by CEF's names.
+
+use super::cef::take_part;
+use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
+use super::timestamp::{self, Stamp, ZoneWords};
+use super::{Format, Message, vendor};
+use crate::decode::reader::Reader;
+
+const PARTS: [&str; 4] = ["deviceVendor", "deviceProduct", "deviceVersion", "eventId"];
+
+/// Separators are told apart in the header; backslashes stand before `=`, `|` and themselves.
+const ESCAPES: Escapes = Escapes(b"=|\\");
+
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    if input.take(5) != Some(b"LEEF:") {
+        return false;
+    }
+    let version = input.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
+    if version.is_empty() || !input.eat(b'|') {
+        return false;
+    }
+    let separator = separator(version, input).unwrap_or(b'\t');
+    let syntax = Syntax::Leef {
+        separator,
+        names_separator: version.starts_with(b"2"),
+    };
+    let (mut text, mut host, mut time) = (None, None, None);
+    let fields = Fields::read(syntax, input.rest(), |field| match field.name {
+        b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
+        b"eventId" => message.event_code = Some(field.value.bytes),
+        b"msg" => text = Some(field.value),
+        b"identHostName" => host = Some(field.value.bytes),
+        b"devTime" => time = stamp(field.value.bytes),
+        _ => {}
+    });
+    message.event_code = message.event_code.filter(|code| !code.is_empty());
+    message.hostname = message.hostname.or(host);
+    message.time = message.time.or(time);
+    message.fields = fields;
+    if let Some(text) = text.filter(|text| !text.bytes.is_empty()) {
+        message.set_text(text);
+    }
+    message.recognised(Format::Leef);
+    true
+}
+
+/// The sixth part of a 2.0 header: one byte, or its number in hex (`x09`, `0x5E`).
+fn separator(version: &[u8], header: Reader<'_>) -> Option<u8> {
+    let mut input = header;
+    version.starts_with(b"2").then_some(())?;
+    for _ in PARTS {
+        take_part(&mut input);
+    }
+    let written = take_part(&mut input);
+    let hex = written.strip_prefix(b"0").unwrap_or(written);
+    match (written, hex) {
+        ([byte], _) => Some(*byte),
+        (_, [b'x' | b'X', digits @ ..]) => {
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        }
+        _ => None,
+    }
+}
+
+/// `devTime`: milliseconds since 1970, or `Jul 15 2026 12:34:56`.
+fn stamp(text: &[u8]) -> Option<Stamp<'_>> {
+    let mut input = Reader::new(text);
+    let stamp = timestamp::epoch(&mut input)
+        .or_else(|| timestamp::bsd(&mut input, ZoneWords::Known))
+        .or_else(|| timestamp::rfc3339(&mut input));
+    stamp.filter(|_| input.is_empty())
+}
+
+/// The next part of the header, then the next attribute, past what has no `=`.
+pub(super) fn next<'a>(
+    walk: &mut Walk<'a>,
+    separator: u8,
+    names_separator: bool,
+) -> Option<Field<'a>> {
+    if let Some(name) = PARTS.get(walk.place) {
+        (!walk.input.is_empty()).then_some(())?;
+        let value = take_part(&mut walk.input);
+        return Some(Field {
+            name: name.as_bytes(),
+            value: Value::with(value, ESCAPES),
+        });
+    }
+    if walk.place == PARTS.len() && names_separator {
+        take_part(&mut walk.input);
+    }
+    loop {
+        walk.input
+            .take_while(|byte| byte == separator || byte == b' ');
+        if walk.input.is_empty() {
+            return None;
+        }
+        let mut pair = Reader::new(walk.input.take_while(|byte| byte != separator));
+        let name = pair.take_until(b'=').unwrap_or_default().trim_ascii();
+        if !name.is_empty() {
+            let value = Value::with(pair.rest(), ESCAPES);
+            return Some(Field { name, value });
+        }
+        walk.passed_over = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::tests::json;
+    use super::super::read;
+    use super::*;
+
+    #[test]
+    fn both_versions_are_read_with_the_separator_that_they_name() {
+        for (text, expected) in [
+            (
+                "LEEF:1.0|Cisco|ASA|9|302013|src=10.0.0.1\tmsg=two words\tsev=5",
+                r#"{"deviceVendor":"Cisco","deviceProduct":"ASA","deviceVersion":"9","eventId":"302013","src":"10.0.0.1","msg":"two words","sev":"5"}"#,
+            ),
+            (
+                "LEEF:2.0|Cisco|ASA|9|302013|^|src=1^msg=two words^x=a\\=b",
+                r#"{"deviceVendor":"Cisco","deviceProduct":"ASA","deviceVersion":"9","eventId":"302013","src":"1","msg":"two words","x":"a=b"}"#,
+            ),
+            (
+                "LEEF:2.0|Cisco|ASA|9|302013|x7C|src=1|msg=two words||nothing|",
+                r#"{"deviceVendor":"Cisco","deviceProduct":"ASA","deviceVersion":"9","eventId":"302013","src":"1","msg":"two words"}"#,
+            ),
+        ] {
+            let message = read(text.as_bytes());
+            assert_eq!((message.format, message.error), (Format::Leef, None));
+            assert_eq!(message.vendor, Some("cisco"));
+            assert_eq!(message.event_code, Some(&b"302013"[..]));
+            assert_eq!(message.text, b"two words", "{text}");
+            assert_eq!(json(message.fields.unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_message_keeps_what_came_and_its_time_is_its_own() {
+        let message = read(b"<13>Jul 15 12:34:56 h LEEF:1.0|IBM|X");
+        assert_eq!(message.hostname, Some(&b"h"[..]));
+        assert_eq!(
+            json(message.fields.unwrap()),
+            r#"{"deviceVendor":"IBM","deviceProduct":"X"}"#
+        );
+        let timed = read(b"LEEF:1.0|IBM|X|1|2|devTime=Jul 15 2026 12:34:56\tidentHostName=h2");
+        assert_eq!(timed.time.unwrap().year, Some(2026));
+        assert_eq!(timed.hostname, Some(&b"h2"[..]));
+    }
+}

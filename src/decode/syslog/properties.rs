@@ -1,0 +1,159 @@
+//! What holds for every reader, whatever the bytes: it ends, it borrows, and it takes linear time.
+
+use proptest::prelude::*;
+
+use super::{Message, read};
+use crate::decode::reader::steps_of;
+
+/// Pieces of every dialect, so that any of them is tried on anything.
+const PIECES: &[&str] = &[
+    "<34>",
+    "1 ",
+    "- ",
+    "2003-10-11T22:14:15.003Z ",
+    "Oct 11 22:14:15 ",
+    "Oct 11 2026 10:14:15 PM.003 UTC ",
+    "2018-7-23 01:00:34.270.1 ",
+    "1784118896.774 ",
+    "*Mar  1 18:48:50.483 UTC: ",
+    "host ",
+    "app[12]: ",
+    "Ebra: ",
+    "rpd[1]: ",
+    "TMNX: ",
+    "[a b=\"c\\]\"]",
+    "[junos@2636.1 a=\"b\"]",
+    "[",
+    "]",
+    "%SYS-5-CONFIG_I: ",
+    "#DOT1X-3-X: ",
+    "*task: ",
+    "%%01IFNET/4/X(l)[3]:",
+    "123: ",
+    "247 Base A-B-c-1 [x]: ",
+    ": ",
+    ":",
+    " ",
+    "RP/0/RSP0/CPU0:",
+    "CEF:0|",
+    "LEEF:1.0|",
+    "LEEF:2.0|a|b|c|d|^|",
+    "|",
+    "a=b ",
+    "a=\"b\\\"c\" ",
+    "a='b",
+    "a=b,",
+    "\\",
+    "=",
+    "\"",
+    "\t",
+    "date=2026-07-15 time=12:34:56 devid=FG1 logid=1 ",
+    "CISE_X 1 2 0 ",
+    "NetScreen device_id=1 [R]x: ",
+    "Message forwarded from ",
+    "[ID 1 auth.info] ",
+    "user.info ",
+    "%[ a =b]",
+    "UC_A-5-B",
+    "<ios-log-msg><time>*",
+    "fpc1 ",
+    "\u{feff}",
+    "last message repeated 2 times",
+    "é",
+    "%",
+    "<",
+    ">",
+    "\0",
+    "\n",
+];
+
+fn pieces(most: usize) -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(PIECES.to_vec()), 0..most)
+        .prop_map(|pieces| pieces.concat())
+}
+
+/// Whether `part` is a part of `whole`'s own bytes. An empty one may lie anywhere.
+fn lies_in(whole: &[u8], part: &[u8]) -> bool {
+    let (whole, part) = (whole.as_ptr_range(), part.as_ptr_range());
+    part.is_empty() || whole.start <= part.start && part.end <= whole.end
+}
+
+fn borrowed<'a>(message: &Message<'a>) -> Vec<&'a [u8]> {
+    let zone = message.time.and_then(|time| time.zone);
+    let mut parts: Vec<&[u8]> = [
+        message.hostname,
+        message.app_name,
+        message.proc_id,
+        message.msg_id,
+        message.event_code,
+        zone,
+        Some(message.text),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let fields = message.fields.iter().flat_map(|fields| fields.iter());
+    parts.extend(fields.map(|field| field.value.bytes));
+    parts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn whatever_is_read_is_a_part_of_the_packet_and_can_be_written(text in pieces(14)) {
+        let message = read(text.as_bytes());
+        for part in borrowed(&message) {
+            prop_assert!(lies_in(text.as_bytes(), part), "{:?} of {message:?}", part);
+        }
+        if let Some(fields) = message.fields {
+            let written: serde_json::Value = serde_json::to_value(fields).unwrap();
+            prop_assert_eq!(written.as_object().unwrap().len(), fields.iter().count());
+            prop_assert!(fields.iter().all(|field| !field.name.is_empty()));
+        }
+    }
+
+    #[test]
+    fn any_bytes_behind_any_start_are_survived(start in pieces(5), bytes: Vec<u8>) {
+        let packet = [start.as_bytes(), &bytes].concat();
+        let message = read(&packet);
+        for part in borrowed(&message) {
+            prop_assert!(lies_in(&packet, part));
+        }
+    }
+}
+
+/// Twice the bytes may take twice the steps, and a few for the start: nobody can make a reader slow by what he sends.
+#[test]
+fn no_reader_takes_more_than_linear_time() {
+    let starts = [
+        "<34>",
+        "<34>Oct 11 22:14:15 h ",
+        "<34>Oct 11 22:14:15 h app[1]: ",
+        "<34>1 - h a p m ",
+        "<34>CEF:0|a|b|c|d|e|f|",
+        "<34>CEF:0|a|b|c|d|e|f|x=",
+        "<34>LEEF:1.0|a|b|c|d|",
+        "<34>date=2026-07-15 devid=F logid=1 ",
+        "<34>Oct 11 22:14:15 h CISE_X 1 2 0 ",
+        "<34>1: Oct 11 22:14:15: %UC_A-5-B: %",
+        "<34>1 1784118896.774 m t ",
+    ];
+    let repeats = PIECES.iter().copied().chain([
+        "a", "a ", "=a", "a=", " a/=", "\\=", "\\\"", "[a]", "[a=b]", "a,", "{", "(", "::", ".-_",
+    ]);
+    for repeated in repeats {
+        for start in starts {
+            let steps = |times: usize| {
+                let text = [start, &repeated.repeat(times)].concat();
+                // syslog_loose is the only reader that is not ours; it is asked last, and does not count here.
+                steps_of(|| _ = read(text.as_bytes()))
+            };
+            let (once, twice) = (steps(250), steps(500));
+            assert!(
+                twice <= once * 2 + once / 8 + 1000,
+                "{start} and {repeated:?}: {once} steps, {twice} for twice the bytes"
+            );
+        }
+    }
+}
