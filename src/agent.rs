@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use compact_str::{CompactString, ToCompactString};
 
 use crate::config::{self, Resolved};
+use crate::names::{self, Names};
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
@@ -122,7 +123,15 @@ impl Agent {
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
-        let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
+        let names = Arc::new(Names::new(names::Config::default()));
+        let pipeline = || {
+            Pipeline::new(
+                spool.clone(),
+                router.clone(),
+                settings.clone(),
+                names.clone(),
+            )
+        };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
         let observer = Arc::new(Observer {

@@ -29,6 +29,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod event;
+pub mod names;
 pub mod normalize;
 pub mod observe;
 pub mod packet;

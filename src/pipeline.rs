@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::decode::{snmp, syslog};
 use crate::event::Event;
-use crate::normalize::device::NoNames;
+use crate::names::{self, Names};
 use crate::normalize::{self, Scratch};
 use crate::packet::{Listener, Outcome, Packet, Protocol, Reason, Reply, Sink, Transport, Verdict};
 use crate::record::{LaneId, Number, Origin};
@@ -63,6 +63,7 @@ pub struct Pipeline {
     settings: Arc<Settings>,
     generation: u64,
     config: Arc<normalize::Config>,
+    names: names::View,
     scratch: Scratch,
     payload: Vec<u8>,
     reply: Vec<u8>,
@@ -70,7 +71,12 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline with empty buffers.
-    pub fn new(spool: Arc<Spool>, router: Arc<Router>, settings: Arc<Settings>) -> Pipeline {
+    pub fn new(
+        spool: Arc<Spool>,
+        router: Arc<Router>,
+        settings: Arc<Settings>,
+        names: Arc<Names>,
+    ) -> Pipeline {
         let (generation, config) = settings.current();
         Pipeline {
             spool,
@@ -78,6 +84,7 @@ impl Pipeline {
             settings,
             generation,
             config,
+            names: names::View::new(names),
             scratch: Scratch::default(),
             payload: Vec::new(),
             reply: Vec::new(),
@@ -88,11 +95,18 @@ impl Pipeline {
         if self.settings.generation.load(Ordering::Acquire) != self.generation {
             (self.generation, self.config) = self.settings.current();
         }
+        self.names.refresh();
     }
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         let message = syslog::read(packet.bytes);
-        let mut event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
+        let mut event = normalize::syslog::event(
+            &message,
+            packet,
+            &self.config,
+            &self.names,
+            &mut self.scratch,
+        );
         let appended = append(
             &self.spool,
             &self.router,
@@ -118,7 +132,7 @@ impl Pipeline {
             decoded.as_ref(),
             packet,
             &self.config,
-            &NoNames,
+            &self.names,
             &mut self.scratch,
         );
         let appended = append(
@@ -213,6 +227,7 @@ pub fn one_event(
         spool.clone(),
         router,
         Arc::new(Settings::new(config.clone())),
+        Arc::new(Names::new(names::Config::default())),
     );
     if let Outcome::Rejected(reason) = pipeline.take(packet).outcome {
         return Err(reason);
@@ -275,8 +290,12 @@ mod tests {
         (
             spool.clone(),
             settings.clone(),
-            Pipeline::new(spool, router, settings),
+            Pipeline::new(spool, router, settings, no_names()),
         )
+    }
+
+    fn no_names() -> Arc<Names> {
+        Arc::new(Names::new(names::Config::default()))
     }
 
     fn packet<'a>(bytes: &'a [u8], listener: &'a Listener) -> Packet<'a> {
@@ -411,7 +430,7 @@ mod tests {
             "test",
             &crate::route::Boot::at(UnixMicros(0)),
         ));
-        let mut pipeline = Pipeline::new(spool, router, settings);
+        let mut pipeline = Pipeline::new(spool, router, settings, no_names());
         let listener = listener(Protocol::Syslog, Transport::Udp);
         let verdict = pipeline.take(&packet(b"<13>hello", &listener));
         assert_eq!(verdict.outcome, Outcome::Rejected(Reason::SpoolFull));

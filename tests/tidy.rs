@@ -43,6 +43,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("event", &["decode::syslog::rfc5424", "packet", "time"]),
     ("lib", &[]),
     ("main", &["cli"]),
+    // What it knows of devices is what normalising asks for.
+    ("names", &["event", "normalize", "time"]),
     ("normalize", &["decode", "event", "packet", "time"]),
     ("observe", &["event", "packet", "time"]),
     ("packet", &["record", "time"]),
@@ -51,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "decode",
             "event",
+            "names",
             "normalize",
             "observe",
             "packet",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use trapline::names::{self, Names};
 use trapline::normalize;
 use trapline::packet::{Listener, Packet, Peer, Protocol, Sink, Transport, Wholeness};
 use trapline::pipeline::{Pipeline, Settings};
@@ -138,7 +139,12 @@ fn measure(name: &str, protocol: Protocol, bytes: &[u8]) {
     }));
     let router = Arc::new(Router::new(&config, "bench", &Boot::at(UnixMicros::now())));
     let settings = Arc::new(Settings::new(normalize::Config::for_agent("bench")));
-    let mut pipeline = Pipeline::new(spool.clone(), router, settings);
+    let mut pipeline = Pipeline::new(
+        spool.clone(),
+        router,
+        settings,
+        Arc::new(Names::new(names::Config::default())),
+    );
     let listener = Listener {
         index: 0,
         name: "bench-udp".into(),
