@@ -200,6 +200,7 @@ fn append<'e>(
         .record(event, received, Origin::Packet, payload)
         .map_err(|error| match error {
             RouteError::TooLarge { .. } => Reason::TooLarge,
+            RouteError::Filtered { .. } => Reason::Filtered,
             RouteError::Json(_) => Reason::NotWritten,
         })?;
     Ok((record.lane, spool.append(&record)?))

@@ -77,6 +77,7 @@ pub(super) fn resolve(
     let route = route::Config {
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
+        ..route::Config::default()
     };
     let normalize = normalize(&mut reader, surroundings.host_name);
     let spool = spool(&mut reader, &route);
