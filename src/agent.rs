@@ -25,6 +25,7 @@ use compact_str::{CompactString, ToCompactString};
 use crate::config::{self, Resolved};
 use crate::event::PreviousRun;
 use crate::mib;
+use crate::names::{self, Names};
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
@@ -155,9 +156,11 @@ impl Agent {
 
         let mut hearing = Hearing::bind(&config);
         let snmp = KeptAccess::open(&config.snmp, &config.state_folder, config.engine_id);
+        let names = Arc::new(Names::new(names::Config::default()));
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())
                 .with_access(snmp.access.clone())
+                .with_names(names.clone())
         };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);

@@ -34,6 +34,7 @@ pub mod config;
 pub mod decode;
 pub mod event;
 pub mod mib;
+pub mod names;
 pub mod normalize;
 pub mod observe;
 pub mod packet;

@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::decode::snmp::{Notification, PduKind};
 use crate::decode::{snmp, syslog};
 use crate::event::Event;
-use crate::normalize::device::NoNames;
+use crate::names::{self, Names};
 use crate::normalize::{self, Scratch};
 use crate::packet::{Listener, Outcome, Packet, Protocol, Reason, Reply, Sink, Transport, Verdict};
 use crate::record::{LaneId, Number, Origin};
@@ -71,6 +71,7 @@ pub struct Pipeline {
     settings: Arc<Settings>,
     generation: u64,
     config: Arc<normalize::Config>,
+    names: names::View,
     scratch: Scratch,
     payload: Vec<u8>,
     reply: Vec<u8>,
@@ -90,6 +91,7 @@ impl Pipeline {
             settings,
             generation,
             config,
+            names: names::View::new(Arc::new(Names::new(names::Config::default()))),
             scratch: Scratch::default(),
             payload: Vec::new(),
             reply: Vec::new(),
@@ -105,15 +107,28 @@ impl Pipeline {
         self
     }
 
+    /// The same with what is known of devices.
+    pub fn with_names(mut self, names: Arc<Names>) -> Pipeline {
+        self.names = names::View::new(names);
+        self
+    }
+
     fn refresh(&mut self) {
         if self.settings.generation.load(Ordering::Acquire) != self.generation {
             (self.generation, self.config) = self.settings.current();
         }
+        self.names.refresh();
     }
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         let message = syslog::read(packet.bytes);
-        let mut event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
+        let mut event = normalize::syslog::event(
+            &message,
+            packet,
+            &self.config,
+            &self.names,
+            &mut self.scratch,
+        );
         let appended = append(
             &self.spool,
             &self.router,
@@ -153,7 +168,7 @@ impl Pipeline {
             decoded.as_ref(),
             packet,
             &self.config,
-            &NoNames,
+            &self.names,
             &mut self.scratch,
         );
         let appended = append(
@@ -249,6 +264,7 @@ fn append<'e>(
         .record(event, received, Origin::Packet, payload)
         .map_err(|error| match error {
             RouteError::TooLarge { .. } => Reason::TooLarge,
+            RouteError::Filtered { .. } => Reason::Filtered,
             RouteError::Json(_) => Reason::NotWritten,
         })?;
     let (lane, number) = (record.lane, spool.append(&record)?);

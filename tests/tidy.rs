@@ -58,6 +58,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["cli"]),
     ("mib", &[]),
+    // What it knows of devices is what normalising asks for.
+    ("names", &["event", "normalize", "time"]),
     ("normalize", &["decode", "event", "mib", "packet", "time"]),
     ("observe", &["event", "packet", "time"]),
     ("packet", &["record", "time"]),
@@ -66,6 +68,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "decode",
             "event",
+            "names",
             "normalize",
             "observe",
             "packet",

@@ -96,6 +96,7 @@ pub(super) fn resolve(
     let route = route::Config {
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
+        ..route::Config::default()
     };
     let mut normalize = normalize(&mut reader, surroundings.host_name);
     let report_every = report_every(&mut reader, &route);

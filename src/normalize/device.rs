@@ -1,11 +1,9 @@
 //! Which device a message is about: the Kafka key, and why it is that.
 //!
 //! ```text
-//!  header name ──sane?──┐
-//!  peer address ────────┼──▶ identify ──▶ (hostname in scratch, HostnameSource)
-//!  Names ───────────────┘
-//!
-//!  inventory ▶ header name ▶ (relay) ▶ learned ▶ reverse DNS ▶ address         (best source first)
+//!  header name ──sane? lower-cased──┐
+//!  peer address, engine, sequence ──┼─▶ Claim ──▶ Names::identify ──▶ Identified (hostname, source, facts)
+//!                                   ┘               └ knows nothing: the header's name, else the address
 //! ```
 //!
 //! Anybody can write anything into a header, so a name is taken from it only when it looks like one ([`is_sane`]).
@@ -16,26 +14,78 @@
 //! about the agent's own host: the name is the configured agent name, since `localhost` would give every branch's
 //! server the same key, and `localhost` only where the agent name is no host name either.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use compact_str::CompactString;
+
+use super::zone::Zone;
 use super::{Config, DomainPolicy};
-use crate::event::HostnameSource;
+use crate::event::{Device, HostnameSource, Text};
 use crate::packet::Packet;
+use crate::time::UnixMicros;
 
 /// RFC 1035, section 2.3.4: no host name is longer.
 const NAME_BYTES_MAX: usize = 255;
 
-/// What is known of addresses beside the message itself.
-///
-/// None of these may wait: each answers from memory, and `None` means "not known now".
+/// What a message says of its sender.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claim<'c> {
+    /// The address that the packet came from; `None` for a process on this host.
+    pub address: Option<IpAddr>,
+    /// The name in the header, in the form of a key.
+    pub name: Option<&'c str>,
+    /// `snmpTrapAddress` or agent-addr: whose notification a relay brings (RFC 3584, section 3.1).
+    pub subject: Option<IpAddr>,
+    /// The authoritative engine of an SNMPv3 message.
+    pub engine_id: Option<&'c [u8]>,
+    /// The vendor, where the message shows it.
+    pub vendor: Option<&'static str>,
+    /// The device's own number of this message.
+    pub sequence: Option<u64>,
+    /// When it arrived.
+    pub received: UnixMicros,
+}
+
+/// What the operator says of a device beside its name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// Goes into every event of the device.
+    pub labels: Option<Arc<BTreeMap<String, String>>>,
+    /// The zone of time stamps that name none.
+    pub zone: Option<Zone>,
+    /// The character set of its messages.
+    pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// The vendor, where messages do not show it.
+    pub vendor: Option<CompactString>,
+}
+
+/// Which device it is, beside the name.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'n> {
+    /// Why it is called so.
+    pub source: HostnameSource,
+    /// What the operator says of it.
+    pub facts: Option<&'n Facts>,
+}
+
+/// Whoever knows devices. It may not wait: it answers from memory.
 pub trait Names {
-    /// The operator's inventory.
-    fn inventory(&self, address: IpAddr) -> Option<&str>;
-    /// What the address called itself in earlier messages, once that is confirmed.
-    fn learned(&self, address: IpAddr) -> Option<&str>;
-    /// What reverse DNS answered.
-    fn dns(&self, address: IpAddr) -> Option<&str>;
+    /// Whether what this sender says of others is believed: it is a relay that the operator trusts.
+    fn trusts(&self, _sender: IpAddr) -> bool {
+        false
+    }
+
+    /// Chooses the name of the message's device and writes it to `name`, and the name before, if events still say it,
+    /// to `previous`. Both come empty. `None`: nothing is known beside the claim itself.
+    fn identify<'n>(
+        &'n self,
+        claim: &Claim<'_>,
+        name: &mut Vec<u8>,
+        previous: &mut Vec<u8>,
+    ) -> Option<Identity<'n>>;
 }
 
 /// Knows no name: without inventory, table and DNS a device is its header name or its address.
@@ -43,61 +93,126 @@ pub trait Names {
 pub struct NoNames;
 
 impl Names for NoNames {
-    fn inventory(&self, _: IpAddr) -> Option<&str> {
-        None
-    }
-
-    fn learned(&self, _: IpAddr) -> Option<&str> {
-        None
-    }
-
-    fn dns(&self, _: IpAddr) -> Option<&str> {
+    fn identify<'n>(
+        &'n self,
+        _: &Claim<'_>,
+        _: &mut Vec<u8>,
+        _: &mut Vec<u8>,
+    ) -> Option<Identity<'n>> {
         None
     }
 }
 
-/// Chooses the device's name, best source first, and writes it into `scratch`.
+/// Buffers that a device's names stand in.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    claimed: Vec<u8>,
+    name: Vec<u8>,
+    previous: Vec<u8>,
+}
+
+/// The device of a message, as its event says it.
+#[derive(Debug, Clone, Copy)]
+pub struct Identified<'a> {
+    /// Its name, never empty.
+    pub hostname: &'a [u8],
+    /// Why it is called so.
+    pub source: HostnameSource,
+    /// The name before, for a day after a change.
+    pub previous: Option<&'a str>,
+    /// What the operator says of it.
+    pub facts: Option<&'a Facts>,
+}
+
+impl<'a> Identified<'a> {
+    /// The event's part that says so; what the message shows of vendor and system is the caller's.
+    pub fn device(&self, packet: &Packet<'_>) -> Device<'a> {
+        Device {
+            hostname: Text(self.hostname),
+            hostname_source: self.source,
+            address: packet.peer.address(),
+            vendor: self.vendor(),
+            os: None,
+            previous_hostname: self.previous,
+            labels: self.facts.and_then(|facts| facts.labels.as_deref()),
+        }
+    }
+
+    /// The vendor, as the operator says it.
+    pub fn vendor(&self) -> Option<&'a str> {
+        self.facts.and_then(|facts| facts.vendor.as_deref())
+    }
+}
+
+/// Chooses the device's name, best source first.
 ///
-/// `header_name` is what the message calls its sender; pass `None` where it says nothing. The result borrows
-/// `scratch`, whose earlier content is gone. It is never empty.
+/// `header_name` is what the message calls its sender, as it stands there; `claim.name` is set from it where it can be
+/// a name. The result borrows `buffers`, whose earlier content is gone.
 pub fn identify<'s>(
     header_name: Option<&[u8]>,
-    packet: &Packet<'_>,
+    claim: Claim<'_>,
     config: &Config,
-    names: &(impl Names + ?Sized),
-    scratch: &'s mut Vec<u8>,
-) -> (&'s [u8], HostnameSource) {
-    let address = packet.peer.address();
-    let known = |look: fn(&_, IpAddr) -> Option<&str>| {
-        address
-            .and_then(|address| look(names, address))
-            .map(str::as_bytes)
-            .filter(|name| !name.is_empty())
+    names: &'s (impl Names + ?Sized),
+    buffers: &'s mut Buffers,
+) -> Identified<'s> {
+    let Buffers {
+        claimed,
+        name,
+        previous,
+    } = buffers;
+    claimed.clear();
+    name.clear();
+    previous.clear();
+    if let Some(header_name) = header_name.filter(|name| is_sane(name)) {
+        write_name(header_name, config.domain, claimed);
+    }
+    let claim = Claim {
+        name: std::str::from_utf8(claimed)
+            .ok()
+            .filter(|name| !name.is_empty()),
+        ..claim
     };
-    let header_name = header_name.filter(|name| is_sane(name));
-    scratch.clear();
-    let source = if let Some(name) = known(|names, address| names.inventory(address)) {
-        write_name(name, config.domain, scratch);
-        HostnameSource::Inventory
-    } else if let Some(name) = header_name {
-        write_name(name, config.domain, scratch);
+    let identity = names
+        .identify(&claim, name, previous)
+        .unwrap_or_else(|| Identity {
+            source: unknown(&claim, config, name),
+            facts: None,
+        });
+    Identified {
+        hostname: name,
+        source: identity.source,
+        previous: std::str::from_utf8(previous)
+            .ok()
+            .filter(|name| !name.is_empty()),
+        facts: identity.facts,
+    }
+}
+
+/// The name where nothing is known beside the message.
+fn unknown(claim: &Claim<'_>, config: &Config, name: &mut Vec<u8>) -> HostnameSource {
+    if let Some(claimed) = claim.name {
+        name.extend_from_slice(claimed.as_bytes());
         HostnameSource::Header
-    } else if let Some(name) = known(|names, address| names.learned(address)) {
-        write_name(name, config.domain, scratch);
-        HostnameSource::Learned
-    } else if let Some(name) = known(|names, address| names.dns(address)) {
-        write_name(name, config.domain, scratch);
-        HostnameSource::Dns
-    } else if let Some(address) = address {
-        write_address(address, scratch);
+    } else if let Some(address) = claim.address {
+        write_address(address, name);
         HostnameSource::Address
     } else {
         let agent = config.agent_id.as_bytes();
-        let name = if is_sane(agent) { agent } else { b"localhost" };
-        write_name(name, config.domain, scratch);
+        let agent = if is_sane(agent) { agent } else { b"localhost" };
+        write_name(agent, config.domain, name);
         HostnameSource::Agent
-    };
-    (scratch, source)
+    }
+}
+
+/// A name in the form of a key: lower-cased, without a final dot, the domain by policy. `None` where it can be no
+/// device's name.
+pub fn canonical(name: &[u8], domain: DomainPolicy) -> Option<CompactString> {
+    if !is_sane(name) {
+        return None;
+    }
+    let mut key = Vec::with_capacity(name.len());
+    write_name(name, domain, &mut key);
+    CompactString::from_utf8(key).ok()
 }
 
 /// Whether a header's word can be a device's name.
@@ -237,7 +352,7 @@ fn write_name(name: &[u8], domain: DomainPolicy, out: &mut Vec<u8>) {
 }
 
 /// In the canonical form (RFC 5952), so that one address is one key however a device spells it.
-fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
     let IpAddr::V4(address) = address else {
         // Writing to a Vec cannot fail.
         let _ = write!(out, "{address}");
@@ -256,8 +371,7 @@ fn write_address(address: IpAddr, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::normalize::RawPolicy;
-    use crate::packet::{Listener, Peer, Protocol, Transport, Wholeness};
-    use crate::time::UnixMicros;
+    use crate::packet::Peer;
 
     fn config(domain: DomainPolicy) -> Config {
         Config {
@@ -271,55 +385,51 @@ mod tests {
     }
 
     fn named(header: Option<&str>, peer: Peer, names: &dyn Names, domain: DomainPolicy) -> String {
-        let listener = Listener {
-            index: 0,
-            name: "syslog-udp".into(),
-            protocol: Protocol::Syslog,
-            transport: Transport::Udp,
+        let claim = Claim {
+            address: peer.address(),
+            ..Claim::default()
         };
-        let packet = Packet {
-            bytes: b"",
-            peer,
-            listener: &listener,
-            received: UnixMicros(0),
-            wholeness: Wholeness::Whole,
+        let mut buffers = Buffers {
+            name: b"what the last packet left".to_vec(),
+            ..Buffers::default()
         };
-        let mut scratch = b"what the last packet left".to_vec();
         let header = header.map(str::as_bytes);
-        let (name, source) = identify(header, &packet, &config(domain), names, &mut scratch);
-        format!("{} {source:?}", String::from_utf8_lossy(name))
+        let found = identify(header, claim, &config(domain), names, &mut buffers);
+        format!(
+            "{} {:?}",
+            String::from_utf8_lossy(found.hostname),
+            found.source
+        )
     }
 
     fn router() -> Peer {
         Peer::Inet([10, 0, 0, 1].into(), 514)
     }
 
-    struct Known(
-        Option<&'static str>,
-        Option<&'static str>,
-        Option<&'static str>,
-    );
+    struct Known;
 
     impl Names for Known {
-        fn inventory(&self, _: IpAddr) -> Option<&str> {
-            self.0
-        }
-        fn learned(&self, _: IpAddr) -> Option<&str> {
-            self.1
-        }
-        fn dns(&self, _: IpAddr) -> Option<&str> {
-            self.2
+        fn identify<'n>(
+            &'n self,
+            claim: &Claim<'_>,
+            name: &mut Vec<u8>,
+            _: &mut Vec<u8>,
+        ) -> Option<Identity<'n>> {
+            claim.name?;
+            name.extend_from_slice(b"known");
+            Some(Identity {
+                source: HostnameSource::Inventory,
+                facts: None,
+            })
         }
     }
 
     #[test]
-    fn the_best_source_wins_in_the_written_order() {
-        let all = Known(Some("Inv"), Some("learned"), Some("dns.example.net"));
+    fn what_is_known_comes_before_the_claim_and_the_claim_before_the_address() {
         let name = |header, names: &dyn Names| named(header, router(), names, DomainPolicy::Keep);
-        assert_eq!(name(Some("r1"), &all), "inv Inventory");
-        assert_eq!(name(Some("r1"), &Known(None, all.1, all.2)), "r1 Header");
-        assert_eq!(name(None, &Known(None, all.1, all.2)), "learned Learned");
-        assert_eq!(name(None, &Known(None, None, all.2)), "dns.example.net Dns");
+        assert_eq!(name(Some("r1"), &Known), "known Inventory");
+        assert_eq!(name(Some("not a name"), &Known), "10.0.0.1 Address");
+        assert_eq!(name(Some("r1"), &NoNames), "r1 Header");
         assert_eq!(name(None, &NoNames), "10.0.0.1 Address");
     }
 
@@ -388,8 +498,9 @@ mod tests {
         assert_eq!(strip("r1.branch.example.net"), "r1 Header");
         assert_eq!(strip("192.0.2.7"), "192.0.2.7 Header");
         assert_eq!(strip("10.example.net"), "10.example.net Header");
-        let dns = Known(None, None, Some("r9.example.net"));
-        assert_eq!(named(None, router(), &dns, DomainPolicy::Strip), "r9 Dns");
+        let canonical = |name: &str| canonical(name.as_bytes(), DomainPolicy::Strip);
+        assert_eq!(canonical("R9.example.net."), Some("r9".into()));
+        assert_eq!(canonical("no name"), None);
     }
 
     #[test]

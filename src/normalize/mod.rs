@@ -16,6 +16,7 @@ pub mod severity;
 pub mod syslog;
 pub mod trap;
 mod varbind;
+pub mod zone;
 
 /// What normalising needs to know beside the message; made once at start, replaced by a reload.
 #[derive(Debug, Clone)]
@@ -102,8 +103,8 @@ pub enum DomainPolicy {
 /// Buffers of one pipeline, reused for every packet so that normalising does not allocate.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// The lower-cased hostname or the address as text.
-    pub hostname: Vec<u8>,
+    /// The names of its device.
+    pub device: device::Buffers,
     /// Text that was put together: a trap's one-line message.
     pub message: Vec<u8>,
     /// The bytes as received, with secrets overwritten.

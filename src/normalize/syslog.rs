@@ -13,7 +13,7 @@
 
 use std::convert::Infallible;
 
-use super::device::{self, NoNames};
+use super::device::{self, Claim, Identified, Names};
 use super::{Config, RawPolicy, Scratch};
 use crate::decode::syslog::fields::{Escapes, Value};
 use crate::decode::syslog::{self, Fidelity, Message, timestamp};
@@ -29,17 +29,19 @@ pub fn event<'a>(
     message: &'a Message<'a>,
     packet: &'a Packet<'a>,
     config: &'a Config,
+    names: &'a (impl Names + ?Sized),
     scratch: &'a mut Scratch,
 ) -> Event<'a> {
-    let (hostname, hostname_source) = device::identify(
-        message.hostname,
-        packet,
-        config,
-        &NoNames,
-        &mut scratch.hostname,
-    );
+    let claim = Claim {
+        address: packet.peer.address(),
+        vendor: message.vendor,
+        sequence: message.sequence,
+        received: packet.received,
+        ..Claim::default()
+    };
+    let device = device::identify(message.hostname, claim, config, names, &mut scratch.device);
     let text = text(message, &mut scratch.message);
-    let (time, time_source) = time(message, packet, config);
+    let (time, time_source) = time(message, packet, config, &device);
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
         && packet.wholeness == Wholeness::Whole
@@ -48,7 +50,7 @@ pub fn event<'a>(
                 time_source,
                 TimeSource::Device | TimeSource::DeviceCompleted
             ))
-        && (message.hostname.is_none() || hostname_source == HostnameSource::Header);
+        && (message.hostname.is_none() || device.source == HostnameSource::Header);
     let (raw, raw_base64) = raw(packet, config.raw, understood);
     Event {
         schema: SCHEMA,
@@ -62,13 +64,9 @@ pub fn event<'a>(
             .and_then(|pri| Severity::from_code(pri.severity)),
         severity_code: message.pri.map(|pri| pri.severity),
         device: Device {
-            hostname: Text(hostname),
-            hostname_source,
-            address: packet.peer.address(),
-            vendor: message.vendor,
+            vendor: message.vendor.or(device.vendor()),
             os: message.os,
-            previous_hostname: None,
-            labels: None,
+            ..device.device(packet)
         },
         event_code: message.event_code.map(Text),
         message: Text(text),
@@ -97,10 +95,19 @@ pub fn event<'a>(
 }
 
 /// The message's own time where it names an instant that a working clock can show, else the time of arrival.
-fn time(message: &Message<'_>, packet: &Packet<'_>, config: &Config) -> (Rfc3339, TimeSource) {
+fn time(
+    message: &Message<'_>,
+    packet: &Packet<'_>,
+    config: &Config,
+    device: &Identified<'_>,
+) -> (Rfc3339, TimeSource) {
+    let zone = device.facts.and_then(|facts| facts.zone.as_ref());
+    let offset_minutes = zone.map_or(config.utc_offset_minutes, |zone| {
+        zone.offset_minutes(packet.received)
+    });
     let resolved = message
         .time
-        .and_then(|stamp| timestamp::resolve(&stamp, packet.received.0, config.utc_offset_minutes));
+        .and_then(|stamp| timestamp::resolve(&stamp, packet.received.0, offset_minutes));
     let Some(resolved) = resolved else {
         return (Rfc3339::micros(packet.received), TimeSource::Received);
     };
@@ -199,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::normalize::DomainPolicy;
+    use crate::normalize::device::NoNames;
     use crate::packet::{Listener, Peer, Protocol, Transport};
 
     /// 2026-07-15T12:35:00Z.
@@ -231,7 +239,7 @@ mod tests {
         };
         let message = syslog::read(bytes);
         let mut scratch = Scratch::default();
-        serde_json::to_value(event(&message, &packet, config, &mut scratch)).unwrap()
+        serde_json::to_value(event(&message, &packet, config, &NoNames, &mut scratch)).unwrap()
     }
 
     fn whole(text: &str) -> Value {

@@ -16,9 +16,11 @@
 //!
 //! Everything shown is read from the masked copy of the packet. So one place alone decides what is secret.
 
+use std::net::IpAddr;
+
 use sha2::{Digest, Sha256};
 
-use super::device::{self, Names};
+use super::device::{self, Claim, Names};
 use super::known::{self, Known};
 use super::octets;
 use super::varbind::{self, List, Rendering};
@@ -28,8 +30,8 @@ use crate::decode::snmp::{
     Value, Version, mask,
 };
 use crate::event::{
-    Agent, Base64, Device, Event, HostnameSource, Id, Kind, ParseError, RawWithheld, Rfc3339,
-    SCHEMA, Severity, SnmpPart, SnmpVersion, Text, TimeSource, TrapPdu, VarbindList,
+    Agent, Base64, Device, Event, Id, Kind, ParseError, RawWithheld, Rfc3339, SCHEMA, Severity,
+    SnmpPart, SnmpVersion, Text, TimeSource, TrapPdu, VarbindList,
 };
 use crate::packet::{Packet, Wholeness};
 
@@ -50,6 +52,9 @@ const SNMP_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
 
 /// 1.3.6.1.4.1: the next sub-identifier is the vendor's number.
 const ENTERPRISES: &[u8] = &[0x2b, 6, 1, 4, 1];
+
+/// 1.3.6.1.6.3.18.1.3.0: `snmpTrapAddress.0` (RFC 3584, section 3.1).
+const SNMP_TRAP_ADDRESS: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 3, 0];
 
 /// Vendors by IANA's enterprise number, named as syslog events name them.
 const VENDORS: &[(u64, &str)] = &[
@@ -95,17 +100,25 @@ pub fn event<'a>(
     decoded: Result<&Notification<'_>, &UnreadMessage>,
     packet: &Packet<'a>,
     config: &'a Config,
-    names: &(impl Names + ?Sized),
+    names: &'a (impl Names + ?Sized),
     scratch: &'a mut Scratch,
 ) -> Event<'a> {
     let Scratch {
-        hostname,
+        device,
         message,
         trap,
         ..
     } = scratch;
-    let (hostname, source) = device::identify(None, packet, config, names, hostname);
-    let device = device_of(hostname, source, packet);
+    let address = packet.peer.address();
+    let is_trusted = address.is_some_and(|address| names.trusts(address));
+    let claim = Claim {
+        address,
+        subject: decoded.ok().filter(|_| is_trusted).and_then(subject),
+        engine_id: decoded.ok().and_then(sender_engine),
+        received: packet.received,
+        ..Claim::default()
+    };
+    let device = device::identify(None, claim, config, names, device).device(packet);
     match decoded {
         Ok(notification) => {
             let odd = trap.fill(notification, packet.bytes, config);
@@ -355,16 +368,26 @@ fn push_sub_identifier(value: u32, out: &mut Vec<u8>) {
     }
 }
 
-fn device_of<'a>(hostname: &'a [u8], source: HostnameSource, packet: &Packet<'_>) -> Device<'a> {
-    Device {
-        hostname: Text(hostname),
-        hostname_source: source,
-        address: packet.peer.address(),
-        vendor: None,
-        os: None,
-        previous_hostname: None,
-        labels: None,
-    }
+/// The sender's engine, where it proved itself. With an inform the engine of the message is ours (RFC 3414, 1.5.1).
+fn sender_engine<'n>(notification: &Notification<'n>) -> Option<&'n [u8]> {
+    let security = notification.security.as_ref()?;
+    let is_proved = security.level != SecurityLevel::NoAuthNoPriv;
+    (is_proved && notification.kind != PduKind::Inform).then_some(security.engine_id)
+}
+
+/// Whose notification a relay brings: `snmpTrapAddress` (RFC 3584, section 3.1), else the agent-addr of a v1 trap.
+fn subject(notification: &Notification<'_>) -> Option<IpAddr> {
+    let mut varbinds = notification.varbinds.iter();
+    let named = varbinds.find_map(|varbind| match varbind.value {
+        Value::IpAddress(octets) if varbind.name.0 == SNMP_TRAP_ADDRESS => Some(octets),
+        _ => None,
+    });
+    let agent_addr = match &notification.header {
+        Header::V1(trap) => trap.agent_addr,
+        Header::V2 { .. } => None,
+    };
+    let octets = named.or(agent_addr)?;
+    (octets != [0; 4]).then(|| IpAddr::from(octets))
 }
 
 fn read<'a>(
@@ -378,7 +401,7 @@ fn read<'a>(
 ) -> Event<'a> {
     let name = Some(buffers.name.as_str()).filter(|name| !name.is_empty());
     let security = notification.security;
-    device.vendor = buffers.vendor();
+    device.vendor = buffers.vendor().or(device.vendor);
     let trap_oid = Some(buffers.trap_oid_text.as_str()).filter(|text| !text.is_empty());
     let snmp = SnmpPart {
         version: version(notification.version),

@@ -1,8 +1,11 @@
 //! Event → [`Record`]: which topic it goes to, and how large it may be.
 //!
 //! ```text
-//!  Event ──▶ lane of its kind ──▶ id prefix of that lane ──▶ JSON ──▶ too large? cut, write again ──▶ Record
+//!  Event ──▶ rules ──▶ else the lane of its kind ──▶ id prefix of that lane ──▶ JSON ──▶ too large? cut, write again ──▶ Record
+//!              └▶ filtered
 //! ```
+
+pub mod rules;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,13 +13,19 @@ use crate::event::{self, Event, Kind, Text};
 use crate::record::{LaneId, Origin, Record};
 use crate::time::UnixMicros;
 
+use rules::{Decision, Rule, RuleCounts, Rules};
+
 /// Which topics there are, and how large a payload may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The topic of each kind, in the order of [`Kind::ALL`]. Kinds may share a topic.
     pub topics: [String; Kind::ALL.len()],
     /// The largest payload in bytes; a larger event is cut and says `truncated`.
     pub payload_bytes_max: usize,
+    /// The operator's rules, in order.
+    pub rules: Vec<Rule>,
+    /// The listeners' names, for rules whose topic has them in it.
+    pub listeners: Vec<String>,
 }
 
 impl Config {
@@ -36,7 +45,8 @@ impl Config {
     /// The distinct topics in order of their first use: the spool's lanes.
     pub fn lanes(&self) -> Vec<String> {
         let mut lanes: Vec<String> = Vec::new();
-        for topic in &self.topics {
+        let of_rules = rules::topics(&self.rules, &self.listeners);
+        for topic in self.topics.iter().chain(&of_rules) {
             if !lanes.contains(topic) {
                 lanes.push(topic.clone());
             }
@@ -50,6 +60,8 @@ impl Default for Config {
         Config {
             topics: Config::TOPICS_DEFAULT.map(String::from),
             payload_bytes_max: Config::PAYLOAD_BYTES_MAX_DEFAULT,
+            rules: Vec::new(),
+            listeners: Vec::new(),
         }
     }
 }
@@ -62,6 +74,8 @@ pub struct Router {
     payload_bytes_max: usize,
     /// Records that the spool took, by kind; on the heap, away from what every thread reads.
     taken: Box<[AtomicU64; Kind::ALL.len()]>,
+    rules: Rules,
+    listeners: Vec<String>,
 }
 
 /// Why an event could not become a record.
@@ -76,6 +90,12 @@ pub enum RouteError {
         bytes: usize,
         /// The limit.
         bytes_max: usize,
+    },
+    /// A rule of the operator's takes it out.
+    #[error("rule {place} takes it out")]
+    Filtered {
+        /// The rule's place, from 0.
+        place: usize,
     },
     /// JSON could not be written. The event's types rule this out; it is named so that it would be seen.
     #[error("the event could not be written as JSON: {0}")]
@@ -102,7 +122,19 @@ impl Router {
                 .collect(),
             payload_bytes_max: config.payload_bytes_max,
             taken: Box::default(),
+            rules: Rules::new(&config.rules, &config.listeners, &lanes),
+            listeners: config.listeners.clone(),
         }
+    }
+
+    /// What each rule did since the start.
+    pub fn rule_counts(&self) -> Vec<RuleCounts> {
+        self.rules.counts()
+    }
+
+    /// The rule that decides about this event, by name.
+    pub fn rule_of(&self, event: &Event<'_>) -> Option<&str> {
+        self.rules.name_of(event)
     }
 
     /// What the ids of this run have before their numbers, by lane.
@@ -114,7 +146,7 @@ impl Router {
     pub fn lane_of_reports(&self) -> Option<LaneId> {
         let lane = self.lane_of_kind[Kind::Agent as usize];
         let users = self.lane_of_kind.iter().filter(|other| **other == lane);
-        (users.count() == 1).then_some(lane)
+        (users.count() == 1 && !self.rules.send_to(lane)).then_some(lane)
     }
 
     /// The spool has taken a record of this kind.
@@ -137,7 +169,16 @@ impl Router {
         origin: Origin,
         payload: &'s mut Vec<u8>,
     ) -> Result<Record<'s>, RouteError> {
-        let lane = self.lane_of_kind[event.kind as usize];
+        // What the agent says of itself is no message that a rule could be meant for, and is never dropped.
+        let decision = match event.kind {
+            Kind::Agent => Decision::Kind,
+            _ => self.rules.decide(event, &self.listeners),
+        };
+        let lane = match decision {
+            Decision::Lane(lane) => lane,
+            Decision::Kind => self.lane_of_kind[event.kind as usize],
+            Decision::Filtered(place) => return Err(RouteError::Filtered { place }),
+        };
         event.id = event::Id(
             self.id_prefixes
                 .get(usize::from(lane.0))

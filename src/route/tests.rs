@@ -1,5 +1,6 @@
 //! Claims about routing and cutting.
 
+use super::rules::{Pattern, Then, When};
 use super::*;
 use crate::event::{Agent, Device, HostnameSource, Id, Rfc3339, SCHEMA, TimeSource};
 
@@ -7,6 +8,7 @@ fn config() -> Config {
     Config {
         topics: Config::TOPICS_DEFAULT.map(String::from),
         payload_bytes_max: 10_000,
+        ..Config::default()
     }
 }
 
@@ -155,4 +157,121 @@ fn a_later_boot_sorts_later() {
         Boot::at(UnixMicros(1_795_227_247_132_000)),
     );
     assert!(first.as_str() < second.as_str());
+}
+
+fn ruled(rules: Vec<(When, Then)>) -> (Config, Router) {
+    let rules = rules
+        .into_iter()
+        .enumerate()
+        .map(|(place, (when, then))| Rule {
+            name: format!("rule-{place}"),
+            when,
+            then,
+        });
+    let config = Config {
+        rules: rules.collect(),
+        listeners: vec!["edge".into()],
+        ..config()
+    };
+    let router = Router::new(&config, "br17", &Boot::at(UnixMicros(0)));
+    (config, router)
+}
+
+fn topic(config: &Config, router: &Router, event: &mut Event<'_>) -> Result<String, RouteError> {
+    let mut payload = Vec::new();
+    // The event's borrows end with this call, so that the test can go on with another.
+    let event = &mut event.clone();
+    let record = router.record(event, UnixMicros(0), Origin::Packet, &mut payload)?;
+    Ok(config.lanes()[usize::from(record.lane.0)].clone())
+}
+
+#[test]
+fn the_first_rule_that_holds_decides_and_without_one_the_kind() {
+    let urgent = When {
+        severity: Some(crate::event::Severity::Error),
+        ..When::default()
+    };
+    let chatter = When {
+        event_codes: vec![Pattern::new("SYS-*").unwrap()],
+        contains: vec!["Configured".into(), "Restarted".into()],
+        regex: Some(rules::regex("from (console|vty[0-9])").unwrap()),
+        ..When::default()
+    };
+    let (config, router) = ruled(vec![
+        (urgent, Then::Topic("urgent.{listener}".into())),
+        (chatter, Then::Drop),
+    ]);
+    let (mut plain, mut severe) = (event(Kind::Syslog, b"a"), event(Kind::Syslog, b"b"));
+    severe.severity = Some(crate::event::Severity::Critical);
+    severe.agent.listener = Some("edge");
+    assert_eq!(topic(&config, &router, &mut plain).unwrap(), "net.syslog");
+    assert_eq!(topic(&config, &router, &mut severe).unwrap(), "urgent.edge");
+    severe.agent.listener = None;
+    assert_eq!(
+        topic(&config, &router, &mut severe).unwrap(),
+        "urgent.agent"
+    );
+    let mut noise = event(Kind::Syslog, b"Configured from vty0");
+    noise.event_code = Some(Text(b"SYS-5-CONFIG_I"));
+    assert!(matches!(
+        topic(&config, &router, &mut noise),
+        Err(RouteError::Filtered { place: 1 })
+    ));
+    assert_eq!(router.rule_of(&noise), Some("rule-1"));
+    noise.message = Text(b"Configured from snmp");
+    assert_eq!(topic(&config, &router, &mut noise).unwrap(), "net.syslog");
+    let dropped: Vec<u64> = router
+        .rule_counts()
+        .iter()
+        .map(|rule| rule.dropped)
+        .collect();
+    assert_eq!(dropped, [0, 1]);
+}
+
+#[test]
+fn a_sample_lets_one_of_n_go_on_to_the_rules_behind() {
+    let (config, router) = ruled(vec![
+        (When::default(), Then::Sample(10.try_into().unwrap())),
+        (When::default(), Then::Topic("rest".into())),
+    ]);
+    let through = (0..100)
+        .filter(|_| topic(&config, &router, &mut event(Kind::Syslog, b"a")).is_ok())
+        .count();
+    assert_eq!(through, 10);
+}
+
+#[test]
+fn no_rule_takes_out_what_the_agent_says_of_itself() {
+    let (config, router) = ruled(vec![(When::default(), Then::Drop)]);
+    let mut report = event(Kind::Agent, b"report");
+    assert_eq!(topic(&config, &router, &mut report).unwrap(), "net.agent");
+    assert!(topic(&config, &router, &mut event(Kind::Device, b"new")).is_err());
+}
+
+#[test]
+fn labels_devices_kinds_listeners_and_vendors_are_conditions_that_must_all_hold() {
+    let labels = [("site".to_owned(), "lax".to_owned())].into();
+    let when = When {
+        kinds: vec![Kind::Syslog],
+        listeners: vec!["edge".into()],
+        devices: vec![Pattern::new("r*").unwrap()],
+        labels: vec![("site".into(), Pattern::new("lax").unwrap())],
+        vendors: vec!["cisco".into()],
+        ..When::default()
+    };
+    let mut whole = event(Kind::Syslog, b"a");
+    whole.agent.listener = Some("edge");
+    whole.device.vendor = Some("cisco");
+    whole.device.labels = Some(&labels);
+    assert!(when.holds(&whole));
+    let without = |change: fn(&mut Event<'_>)| {
+        let mut event = whole.clone();
+        change(&mut event);
+        when.holds(&event)
+    };
+    assert!(!without(|event| event.kind = Kind::Gap));
+    assert!(!without(|event| event.agent.listener = None));
+    assert!(!without(|event| event.device.vendor = None));
+    assert!(!without(|event| event.device.labels = None));
+    assert!(!without(|event| event.device.hostname = Text(b"x1")));
 }

@@ -42,6 +42,7 @@ fn blocks() -> Vec<Vec<u8>> {
     let config = route::Config {
         topics: route::Config::TOPICS_DEFAULT.map(String::from),
         payload_bytes_max: route::Config::PAYLOAD_BYTES_MAX_DEFAULT,
+        ..route::Config::default()
     };
     let spool = Arc::new(Spool::new(&Config {
         bytes_max: 64 << 20,

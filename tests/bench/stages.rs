@@ -265,6 +265,7 @@ fn measure_each(
     let config = route::Config {
         topics: route::Config::TOPICS_DEFAULT.map(String::from),
         payload_bytes_max: route::Config::PAYLOAD_BYTES_MAX_DEFAULT,
+        ..route::Config::default()
     };
     let spool = Arc::new(Spool::new(&spool::Config {
         bytes_max: 8 << 20,

@@ -1,0 +1,462 @@
+//! Every sender that was heard, by address: bounded, shared by all receiving threads.
+//!
+//! ```text
+//!  message ──▶ shard of its address ──▶ known      (heard several times over a minute; kept for long)
+//!                                   └─▶ newcomers  (first in, first out; a flood of forged addresses turns only these over)
+//!  name ──────▶ owners: the one address that has earned it
+//! ```
+//!
+//! A shard's lock is held for one look at one entry. The sweep, once in some seconds, holds each in turn.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use compact_str::CompactString;
+
+use super::sequence::Sequence;
+use super::standing::{OWNER_SILENT_MICROS, Owners, Renamed, Standing};
+use crate::time::UnixMicros;
+
+/// Shards, so that receiving threads seldom meet. A power of two.
+const SHARDS: usize = 16;
+
+/// Newcomers that are remembered at once, all shards together: at a quarter of a kilobyte each 2 MiB, whoever floods.
+pub const NEWCOMERS_MAX: usize = 8_192;
+
+/// Default of the most known devices: at 0.5 KB each 25 MB, which only an agent that hears so many pays.
+pub const DEVICES_MAX_DEFAULT: usize = 50_000;
+
+/// One sender.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    /// Its names.
+    pub standing: Standing,
+    /// The vendor that its messages showed.
+    pub vendor: Option<&'static str>,
+    /// Its own numbering, where it has one.
+    pub sequence: Option<Box<Sequence>>,
+    /// Its SNMP engine, where it named one.
+    pub engine_id: Option<Box<[u8]>>,
+    /// It was told as silent and has not spoken since.
+    pub is_silent: bool,
+    /// When reverse DNS was last asked.
+    pub dns_asked: UnixMicros,
+}
+
+/// Something that became known of a sender, for a `device` or `gap` event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The sender.
+    pub address: IpAddr,
+    /// Its name, empty where the address is all there is.
+    pub name: CompactString,
+    /// When.
+    pub at: UnixMicros,
+    /// What.
+    pub news: News,
+}
+
+/// What became known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It has been heard several times over a minute, and was not known before.
+    New,
+    /// Its stored name, and so the key of messages that bring none, changed.
+    Renamed {
+        /// The name before, empty for the address.
+        from: CompactString,
+    },
+    /// Nothing came for longer than its limit.
+    Silent {
+        /// When it was last heard; `None`: never, since the agent started.
+        last_heard: Option<UnixMicros>,
+    },
+    /// It speaks again.
+    Back,
+    /// These numbers of its own counting never arrived.
+    Missing(RangeInclusive<u64>),
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Devices {
+    shards: [Mutex<Shard>; SHARDS],
+    owners: Mutex<HashMap<CompactString, Owner>>,
+    hasher: RandomState,
+    known_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    known: HashMap<IpAddr, Device>,
+    newcomers: HashMap<IpAddr, Device>,
+    /// Newcomers in order of arrival; may name some that are known by now.
+    order: VecDeque<IpAddr>,
+    turned_away: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    address: IpAddr,
+    heard: UnixMicros,
+}
+
+/// What one message taught.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// What is worth an event. Rarely more than nothing.
+    pub news: Vec<News>,
+    /// The name now stored.
+    pub name: CompactString,
+}
+
+impl Devices {
+    /// An empty table for at most `known_max` devices beside the newcomers.
+    pub fn new(known_max: usize) -> Devices {
+        Devices {
+            shards: Default::default(),
+            owners: Mutex::default(),
+            hasher: RandomState::new(),
+            known_max,
+        }
+    }
+
+    /// Looks at, and changes, the entry of one sender, which is made if there is none.
+    pub fn with<T>(
+        &self,
+        address: IpAddr,
+        now: UnixMicros,
+        look: impl FnOnce(&mut Device, &mut dyn FnMut(News)) -> T,
+    ) -> (T, Vec<News>) {
+        let mut news = Vec::new();
+        let mut shard = self.shard(address);
+        let shard = &mut *shard;
+        if let Some(device) = shard.known.get_mut(&address) {
+            if std::mem::take(&mut device.is_silent) {
+                news.push(News::Back);
+            }
+            let found = look(device, &mut |one| news.push(one));
+            return (found, news);
+        }
+        let device = shard.newcomer(address, now);
+        let found = look(device, &mut |one| news.push(one));
+        if device.standing.is_confirmed() && shard.promote(address, self.known_max / SHARDS) {
+            news.push(News::New);
+        }
+        (found, news)
+    }
+
+    /// Who has earned `name`, if it is somebody else than `address` and was heard of late.
+    pub fn belongs_to_another(&self, name: &str, address: IpAddr, now: UnixMicros) -> bool {
+        let owners = self.owners();
+        owners.get(name).is_some_and(|owner| {
+            owner.address != address && now.0 - owner.heard.0 < OWNER_SILENT_MICROS
+        })
+    }
+
+    /// The names' owners as a [`Standing`] asks them, for `address`.
+    pub fn claims(&self, address: IpAddr, now: UnixMicros) -> Claims<'_> {
+        Claims {
+            devices: self,
+            address,
+            now,
+        }
+    }
+
+    /// A copy of one sender's entry.
+    pub fn get(&self, address: IpAddr) -> Option<Device> {
+        let shard = self.shard(address);
+        let device = shard.known.get(&address);
+        device.or_else(|| shard.newcomers.get(&address)).cloned()
+    }
+
+    /// The known address whose engine this is.
+    pub fn of_engine(&self, engine_id: &[u8]) -> Option<IpAddr> {
+        let mut found = None;
+        self.each(|address, device| {
+            if device.engine_id.as_deref() == Some(engine_id) {
+                found = Some(address);
+            }
+        });
+        found
+    }
+
+    /// Goes through all known devices, a shard at a time.
+    pub fn each(&self, mut look: impl FnMut(IpAddr, &mut Device)) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            for (address, device) in &mut shard.known {
+                look(*address, device);
+            }
+        }
+    }
+
+    /// Puts back a device that an earlier process knew.
+    pub fn restore(&self, address: IpAddr, device: Device) {
+        let mut shard = self.shard(address);
+        if shard.known.len() >= self.known_max / SHARDS {
+            return;
+        }
+        if device.standing.rank == super::standing::Rank::Learned {
+            let owner = Owner {
+                address,
+                heard: device.standing.last_heard,
+            };
+            self.owners().insert(device.standing.name.clone(), owner);
+        }
+        shard.known.insert(address, device);
+    }
+
+    /// Notes when owners of names were last heard, and makes room in shards that are nearly full by forgetting those
+    /// that have been silent for longest. Once in some seconds; never on the path of a message.
+    pub fn sweep(&self, now: UnixMicros) {
+        let shard_max = self.known_max / SHARDS;
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            {
+                let mut owners = self.owners();
+                for (address, device) in &shard.known {
+                    if let Some(owner) = owners.get_mut(&device.standing.name)
+                        && owner.address == *address
+                    {
+                        owner.heard = device.standing.last_heard;
+                    }
+                }
+            }
+            // One in sixteen stays free, so that newcomers find room between two sweeps.
+            let keep = shard_max - shard_max / 16;
+            if shard.known.len() > keep {
+                self.forget_most_silent(&mut shard, keep);
+            }
+        }
+        // A name whose owner is silent for so long is free anyway.
+        self.owners()
+            .retain(|_, owner| now.0 - owner.heard.0 < OWNER_SILENT_MICROS);
+    }
+
+    fn forget_most_silent(&self, shard: &mut Shard, keep: usize) {
+        let mut heard: Vec<(UnixMicros, IpAddr)> = shard
+            .known
+            .iter()
+            .map(|(address, device)| (device.standing.last_heard, *address))
+            .collect();
+        heard.sort_unstable();
+        let excess = heard.len().saturating_sub(keep);
+        let mut owners = self.owners();
+        for (_, address) in heard.into_iter().take(excess) {
+            let gone = shard.known.remove(&address);
+            let name = gone.map(|gone| gone.standing.name).unwrap_or_default();
+            if owners
+                .get(&name)
+                .is_some_and(|owner| owner.address == address)
+            {
+                owners.remove(&name);
+            }
+        }
+    }
+
+    /// Known devices, newcomers, and how often there was no room to remember one.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            counts.known += shard.known.len();
+            counts.newcomers += shard.newcomers.len();
+            counts.turned_away += shard.turned_away;
+        }
+        counts
+    }
+
+    fn shard(&self, address: IpAddr) -> MutexGuard<'_, Shard> {
+        let place = self.hasher.hash_one(address) as usize % SHARDS;
+        match self.shards.get(place) {
+            Some(shard) => lock(shard),
+            None => lock(&self.shards[0]),
+        }
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<CompactString, Owner>> {
+        lock(&self.owners)
+    }
+}
+
+/// How full the table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Devices heard several times over a minute.
+    pub known: usize,
+    /// Others.
+    pub newcomers: usize,
+    /// Times that a newcomer could not become known because the table was full.
+    pub turned_away: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn newcomer(&mut self, address: IpAddr, now: UnixMicros) -> &mut Device {
+        if !self.newcomers.contains_key(&address) {
+            while self.newcomers.len() >= NEWCOMERS_MAX / SHARDS {
+                match self.order.pop_front() {
+                    Some(oldest) => _ = self.newcomers.remove(&oldest),
+                    None => self.newcomers.clear(),
+                }
+            }
+            self.order.push_back(address);
+        }
+        self.newcomers.entry(address).or_insert_with(|| Device {
+            standing: Standing::new(now),
+            ..Device::default()
+        })
+    }
+
+    /// A newcomer that has proved itself becomes known, where there is room.
+    fn promote(&mut self, address: IpAddr, known_max: usize) -> bool {
+        if self.known.len() >= known_max {
+            self.turned_away += 1;
+            return false;
+        }
+        let Some(device) = self.newcomers.remove(&address) else {
+            return false;
+        };
+        self.order.retain(|other| *other != address);
+        self.known.insert(address, device);
+        true
+    }
+}
+
+/// Names as one address may take them.
+#[derive(Debug)]
+pub struct Claims<'d> {
+    devices: &'d Devices,
+    address: IpAddr,
+    now: UnixMicros,
+}
+
+impl Owners for Claims<'_> {
+    fn claim(&mut self, name: &str) -> bool {
+        let mut owners = self.devices.owners();
+        let held = owners.get(name).is_some_and(|owner| {
+            owner.address != self.address && self.now.0 - owner.heard.0 < OWNER_SILENT_MICROS
+        });
+        if !held {
+            let owner = Owner {
+                address: self.address,
+                heard: self.now,
+            };
+            owners.insert(name.into(), owner);
+        }
+        !held
+    }
+
+    fn release(&mut self, name: &str) {
+        let mut owners = self.devices.owners();
+        if owners
+            .get(name)
+            .is_some_and(|owner| owner.address == self.address)
+        {
+            owners.remove(name);
+        }
+    }
+}
+
+/// What is told of a name that was replaced.
+pub fn news_of(change: Option<Renamed>) -> Option<News> {
+    change.map(|change| News::Renamed { from: change.from })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn at(seconds: i64) -> UnixMicros {
+        UnixMicros(seconds * 1_000_000)
+    }
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number))
+    }
+
+    fn say(devices: &Devices, from: u32, name: &str, seconds: i64) -> Vec<News> {
+        let from = address(from);
+        let (_, news) = devices.with(from, at(seconds), |device, tell| {
+            let mut claims = devices.claims(from, at(seconds));
+            let change = device.standing.hear_name(name, at(seconds), &mut claims);
+            news_of(change).map(tell);
+        });
+        news
+    }
+
+    fn known(devices: &Devices, from: u32, name: &str) {
+        for seconds in [0, 30, 60] {
+            say(devices, from, name, seconds);
+        }
+    }
+
+    #[test]
+    fn a_device_is_new_once_and_its_name_is_its_own() {
+        let devices = Devices::new(1000);
+        assert_eq!(say(&devices, 1, "r1", 0), []);
+        assert_eq!(say(&devices, 1, "r1", 30), []);
+        let from = CompactString::default();
+        assert_eq!(
+            say(&devices, 1, "r1", 60),
+            [News::Renamed { from }, News::New]
+        );
+        assert_eq!(say(&devices, 1, "r1", 61), []);
+        assert!(devices.belongs_to_another("r1", address(2), at(62)));
+        assert!(!devices.belongs_to_another("r1", address(1), at(62)));
+        assert!(!devices.belongs_to_another("r1", address(2), at(62 + 3600)));
+    }
+
+    #[test]
+    fn a_flood_of_forged_addresses_and_names_costs_no_known_device_its_entry_or_name() {
+        let devices = Devices::new(1000);
+        known(&devices, 1, "core");
+        for forged in 0..100_000 {
+            say(
+                &devices,
+                1000 + forged,
+                if forged % 2 == 0 { "core" } else { "other" },
+                61,
+            );
+        }
+        let counts = devices.counts();
+        assert_eq!(counts.known, 1);
+        assert!(counts.newcomers <= NEWCOMERS_MAX, "{counts:?}");
+        assert_eq!(devices.get(address(1)).unwrap().standing.name, "core");
+        assert!(devices.belongs_to_another("core", address(5000), at(62)));
+    }
+
+    #[test]
+    fn a_full_table_forgets_those_that_were_silent_for_longest() {
+        let devices = Devices::new(SHARDS * 16);
+        for from in 0..2000 {
+            known(&devices, from, &format!("r{from}"));
+        }
+        assert!(devices.counts().known <= SHARDS * 16 && devices.counts().turned_away > 0);
+        say(&devices, 1, "r1", 1000);
+        let was_known = devices.shard(address(1)).known.contains_key(&address(1));
+        devices.sweep(at(1000));
+        assert!(devices.counts().known <= SHARDS * 15);
+        let is_known = devices.shard(address(1)).known.contains_key(&address(1));
+        assert_eq!(was_known, is_known, "the one that was just heard stays");
+    }
+
+    #[test]
+    fn a_restored_device_keeps_its_name_against_others() {
+        let devices = Devices::new(1000);
+        known(&devices, 1, "r1");
+        let copy = devices.get(address(1)).unwrap();
+        let later = Devices::new(1000);
+        later.restore(address(1), copy);
+        assert!(later.belongs_to_another("r1", address(2), at(100)));
+        assert_eq!(later.get(address(1)).unwrap().standing.name, "r1");
+    }
+}

@@ -1,0 +1,502 @@
+//! The operator's inventory: address or prefix → hostname, labels and what else is known of a device.
+//!
+//! ```text
+//!  CSV   address,hostname,zone,encoding,vendor,silent_seconds,site,role          every other column is a label
+//!        10.20.0.1,lax-cor-r1,America/Los_Angeles,,cisco,3600,lax,core
+//!        10.30.0.0/16,,+01:00,gb18030,,,ham,
+//!  JSON  [{"address":"10.20.0.1","hostname":"lax-cor-r1","labels":{"site":"lax"}}, ...]
+//!           │
+//!           ▼ parse: bad lines are named and skipped
+//!  Inventory::find(address) ─▶ exact address, else the longest prefix ─▶ &Device
+//!  Inventory::owns(name, address) ─▶ whether a name may be used by that address
+//! ```
+//!
+//! A hostname on a prefix would give all its devices one key, which is what a site behind NAT may want; a prefix
+//! without a hostname gives labels, zone and encoding only.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::normalize::DomainPolicy;
+use crate::normalize::device::{Facts, canonical};
+use crate::normalize::zone::Zone;
+
+/// A line costs up to half a kilobyte of memory, so a million lines is half a gigabyte: more than a branch has.
+pub const DEVICES_MAX: usize = 1_000_000;
+
+/// What Elasticsearch's `flattened` and a person's eye can bear.
+pub const LABELS_MAX: usize = 32;
+
+/// A label's value, in bytes: it goes into every event.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+/// How many bad lines are kept to be shown; all are counted.
+const BAD_LINES_MAX: usize = 100;
+
+/// What the operator says of an address or prefix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Where it applies.
+    pub net: IpNet,
+    /// Its name, in the form of a key; `None` leaves the choice to the other sources.
+    pub hostname: Option<CompactString>,
+    /// What goes into its events beside the name. Lines with the same labels share them.
+    pub facts: Facts,
+    /// Seconds of silence after which it is told as silent; 0 never.
+    pub silent_seconds: Option<u32>,
+}
+
+/// Everything the operator says, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    devices: Vec<Device>,
+    addresses: HashMap<IpAddr, u32>,
+    /// Longest first; a handful in practice, and at most 162.
+    prefixes: Vec<(u8, HashMap<IpNet, u32>)>,
+    owners: HashMap<CompactString, Vec<u32>>,
+}
+
+/// A line that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// The line in the file, or the place in the JSON list, from 1.
+    pub line: u64,
+    /// What was expected and what came.
+    pub why: String,
+}
+
+/// An inventory and what was wrong with its file.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// What could be read.
+    pub inventory: Inventory,
+    /// The first bad lines.
+    pub bad_lines: Vec<BadLine>,
+    /// How many there were in all.
+    pub bad_count: u64,
+}
+
+/// Why nothing of a file could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// The first line does not name the columns.
+    #[error(
+        "line 1: expected column names with `address` among them, got `{0}`; \
+         for example: address,hostname,site"
+    )]
+    NoHeader(String),
+    /// Not a JSON list of objects.
+    #[error("expected a JSON list of objects with `address`: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The CSV reader gave up.
+    #[error("the first line cannot be read as CSV: {0}")]
+    Csv(#[from] csv::Error),
+}
+
+/// A line as it stands in the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    address: String,
+    #[serde(default)]
+    hostname: Option<String>,
+    #[serde(default)]
+    zone: Option<String>,
+    #[serde(default)]
+    encoding: Option<String>,
+    #[serde(default)]
+    vendor: Option<String>,
+    #[serde(default)]
+    silent_seconds: Option<u32>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// Reads an inventory: JSON if it begins like a list, else CSV. `domain` as for every other source of names.
+///
+/// # Errors
+/// Nothing at all can be read. A bad line alone is skipped and named in the result.
+pub fn parse(text: &str, domain: DomainPolicy) -> Result<Parsed, InventoryError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reading = Reading {
+        domain,
+        ..Reading::default()
+    };
+    match text.trim_start().starts_with('[') {
+        true => reading.json(text)?,
+        false => reading.csv(text)?,
+    }
+    Ok(reading.finish())
+}
+
+#[derive(Default)]
+struct Reading {
+    domain: DomainPolicy,
+    devices: Vec<Device>,
+    seen: HashSet<IpNet>,
+    labels: HashSet<Arc<BTreeMap<String, String>>>,
+    bad_lines: Vec<BadLine>,
+    bad_count: u64,
+}
+
+impl Reading {
+    fn json(&mut self, text: &str) -> Result<(), InventoryError> {
+        let values: Vec<serde_json::Value> = serde_json::from_str(text)?;
+        for (index, value) in values.into_iter().enumerate() {
+            let line = serde_json::from_value::<Line>(value).map_err(|error| error.to_string());
+            self.take(index as u64 + 1, line);
+        }
+        Ok(())
+    }
+
+    fn csv(&mut self, text: &str) -> Result<(), InventoryError> {
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let columns: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+        if !columns.iter().any(|column| column == "address") {
+            return Err(InventoryError::NoHeader(columns.join(",")));
+        }
+        for row in reader.records() {
+            match row {
+                Err(error) => {
+                    let line = error.position().map_or(0, csv::Position::line);
+                    self.bad(line, error.to_string());
+                }
+                // The reader's own comments would be counted as part of the line behind them.
+                Ok(row) if row.get(0).is_some_and(|first| first.starts_with('#')) => {}
+                Ok(row) => {
+                    let line = row.position().map_or(0, csv::Position::line);
+                    self.take(line, line_of(&columns, &row));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: u64, line: Result<Line, String>) {
+        match line.and_then(|line| self.device(line)) {
+            Ok(device) => self.devices.push(device),
+            Err(why) => self.bad(number, why),
+        }
+    }
+
+    fn bad(&mut self, line: u64, why: String) {
+        self.bad_count += 1;
+        if self.bad_lines.len() < BAD_LINES_MAX {
+            self.bad_lines.push(BadLine { line, why });
+        }
+    }
+
+    fn device(&mut self, line: Line) -> Result<Device, String> {
+        let net = net(&line.address)?;
+        if self.devices.len() >= DEVICES_MAX {
+            return Err(format!("more than {DEVICES_MAX} lines"));
+        }
+        if self.seen.contains(&net) {
+            return Err(format!("{net} stands there already; the first line counts"));
+        }
+        let hostname = filled(line.hostname)
+            .map(|name| {
+                canonical(name.as_bytes(), self.domain)
+                    .ok_or_else(|| format!("`{}` is no host name", shown(&name)))
+            })
+            .transpose()?;
+        let zone = filled(line.zone)
+            .map(|zone| {
+                Zone::from_str(&zone).map_err(|why| format!("zone `{}`: {why}", shown(&zone)))
+            })
+            .transpose()?;
+        let encoding = filled(line.encoding)
+            .map(
+                |label| {
+                    encoding_rs::Encoding::for_label(label.as_bytes()).ok_or_else(|| {
+                        format!(
+                            "encoding `{}` is none of the WHATWG Encoding Standard (utf-8, gb18030, shift_jis, ...)",
+                            shown(&label)
+                        )
+                    })
+                },
+            )
+            .transpose()?;
+        let labels = self.labels(line.labels)?;
+        self.seen.insert(net);
+        Ok(Device {
+            net,
+            hostname,
+            facts: Facts {
+                labels,
+                zone,
+                encoding,
+                vendor: filled(line.vendor).map(|vendor| vendor.to_ascii_lowercase().into()),
+            },
+            silent_seconds: line.silent_seconds,
+        })
+    }
+
+    /// Lines with the same labels share one map: a site's hundred devices cost one.
+    fn labels(
+        &mut self,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Option<Arc<BTreeMap<String, String>>>, String> {
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        if labels.len() > LABELS_MAX {
+            return Err(format!(
+                "{} labels, at most {LABELS_MAX} are taken",
+                labels.len()
+            ));
+        }
+        let too_long = |text: &str| text.len() > LABEL_BYTES_MAX;
+        if let Some((name, _)) = labels
+            .iter()
+            .find(|(name, value)| too_long(name) || too_long(value))
+        {
+            return Err(format!(
+                "label `{}` is longer than {LABEL_BYTES_MAX} bytes",
+                shown(name)
+            ));
+        }
+        if let Some(known) = self.labels.get(&labels) {
+            return Ok(Some(known.clone()));
+        }
+        let labels = Arc::new(labels);
+        self.labels.insert(labels.clone());
+        Ok(Some(labels))
+    }
+
+    fn finish(self) -> Parsed {
+        Parsed {
+            inventory: Inventory::new(self.devices),
+            bad_lines: self.bad_lines,
+            bad_count: self.bad_count,
+        }
+    }
+}
+
+fn line_of(columns: &[String], row: &csv::StringRecord) -> Result<Line, String> {
+    if row.len() > columns.len() {
+        return Err(format!(
+            "{} fields, the first line names {}",
+            row.len(),
+            columns.len()
+        ));
+    }
+    let mut line = Line::default();
+    for (column, value) in columns.iter().zip(row) {
+        let text = || Some(value.to_owned());
+        match column.as_str() {
+            "address" => line.address = value.to_owned(),
+            "hostname" => line.hostname = text(),
+            "zone" => line.zone = text(),
+            "encoding" => line.encoding = text(),
+            "vendor" => line.vendor = text(),
+            "silent_seconds" if value.is_empty() => {}
+            "silent_seconds" => {
+                line.silent_seconds = Some(value.parse().map_err(|_| {
+                    format!(
+                        "silent_seconds: expected a number of seconds, got `{}`",
+                        shown(value)
+                    )
+                })?);
+            }
+            _ if value.is_empty() => {}
+            label => {
+                line.labels.insert(label.to_owned(), value.to_owned());
+            }
+        }
+    }
+    Ok(line)
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
+/// An address or a prefix; host bits of a prefix are cleared, IPv4 in IPv6 becomes IPv4.
+fn net(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    text.parse::<IpNet>()
+        .map(|net| net.trunc())
+        .map_err(|_| format!("expected an address or a prefix, got `{}`", shown(text)))
+}
+
+/// Enough of a bad value to find it.
+fn shown(text: &str) -> String {
+    text.chars()
+        .take(40)
+        .flat_map(char::escape_default)
+        .collect()
+}
+
+impl Inventory {
+    /// Of lines that were checked; of two with the same address the first counts.
+    fn new(devices: Vec<Device>) -> Inventory {
+        let mut inventory = Inventory::default();
+        let mut lengths: BTreeMap<u8, HashMap<IpNet, u32>> = BTreeMap::new();
+        for (index, device) in (0u32..).zip(&devices) {
+            match device.net.prefix_len() == device.net.max_prefix_len() {
+                true => {
+                    inventory.addresses.insert(device.net.addr(), index);
+                }
+                false => {
+                    let nets = lengths.entry(device.net.prefix_len()).or_default();
+                    nets.insert(device.net, index);
+                }
+            }
+            if let Some(name) = &device.hostname {
+                let owner = inventory.owners.entry(name.clone()).or_default();
+                owner.push(index);
+            }
+        }
+        inventory.prefixes = lengths.into_iter().rev().collect();
+        inventory.devices = devices;
+        inventory
+    }
+
+    /// What is said of this address: its own line, else that of the longest prefix.
+    pub fn find(&self, address: IpAddr) -> Option<&Device> {
+        let index = self.addresses.get(&address).or_else(|| {
+            self.prefixes.iter().find_map(|(length, nets)| {
+                let net = IpNet::new(address, *length).ok()?.trunc();
+                nets.get(&net)
+            })
+        })?;
+        self.devices.get(*index as usize)
+    }
+
+    /// Whether the inventory gives this name to others, and not to this address.
+    pub fn gives_to_another(&self, name: &str, address: IpAddr) -> bool {
+        self.owners.get(name).is_some_and(|owners| {
+            !owners.iter().any(|index| {
+                let device = self.devices.get(*index as usize);
+                device.is_some_and(|device| device.net.contains(&address))
+            })
+        })
+    }
+
+    /// What is said of the device of this name, for messages that a relay brings.
+    pub fn named(&self, name: &str) -> Option<&Device> {
+        let index = self.owners.get(name)?.first()?;
+        self.devices.get(*index as usize)
+    }
+
+    /// Lines with an address of their own, for the watch over silent devices.
+    pub fn hosts(&self) -> impl Iterator<Item = (IpAddr, &Device)> {
+        self.devices
+            .iter()
+            .filter(|device| device.net.prefix_len() == device.net.max_prefix_len())
+            .map(|device| (device.net.addr(), device))
+    }
+
+    /// How many lines it has.
+    pub fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Parsed {
+        parse(text, DomainPolicy::Keep).expect("an inventory")
+    }
+
+    fn name(parsed: &Parsed, address: &str) -> Option<String> {
+        let device = parsed.inventory.find(address.parse().unwrap())?;
+        Some(device.hostname.as_deref().unwrap_or("-").to_owned())
+    }
+
+    #[test]
+    fn an_address_wins_over_prefixes_and_a_longer_prefix_over_a_shorter() {
+        let parsed = read(
+            "address,hostname,site\n10.0.0.0/8,wide,a\n10.1.0.0/16,mid,b\n10.1.2.3,one,c\n\
+             2001:db8::/32,six,d\n::ffff:192.0.2.1,mapped,e\n",
+        );
+        assert_eq!(parsed.bad_lines, []);
+        assert_eq!(name(&parsed, "10.1.2.3").as_deref(), Some("one"));
+        assert_eq!(name(&parsed, "10.1.2.4").as_deref(), Some("mid"));
+        assert_eq!(name(&parsed, "10.9.9.9").as_deref(), Some("wide"));
+        assert_eq!(name(&parsed, "2001:db8::1").as_deref(), Some("six"));
+        assert_eq!(name(&parsed, "192.0.2.1").as_deref(), Some("mapped"));
+        assert_eq!(name(&parsed, "192.0.2.2"), None);
+    }
+
+    #[test]
+    fn every_bad_line_is_named_by_its_number_and_the_others_count() {
+        let parsed = read(
+            "address,hostname,zone,silent_seconds\n\
+             10.0.0.1,r1,,\n\
+             nonsense,r2,,\n\
+             # a comment\n\
+             10.0.0.3,r 3,,\n\
+             10.0.0.1,again,,\n\
+             10.0.0.4,r4,Mars/Olympus,\n\
+             10.0.0.5,r5,,soon\n\
+             10.0.0.6,r6,,60\n",
+        );
+        let lines: Vec<u64> = parsed.bad_lines.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [3, 5, 6, 7, 8], "{:?}", parsed.bad_lines);
+        assert_eq!(parsed.bad_count, 5);
+        assert_eq!(name(&parsed, "10.0.0.1").as_deref(), Some("r1"));
+        let last = parsed.inventory.find("10.0.0.6".parse().unwrap()).unwrap();
+        assert_eq!(last.silent_seconds, Some(60));
+    }
+
+    #[test]
+    fn json_and_csv_say_the_same() {
+        let csv = read("address,hostname,site,role\n10.0.0.1,R1,lax,core\n10.0.0.2,R2,lax,core\n");
+        let json = read(
+            r#"[{"address":"10.0.0.1","hostname":"R1","labels":{"site":"lax","role":"core"}},
+                {"address":"10.0.0.2","hostname":"R2","labels":{"site":"lax","role":"core"}}]"#,
+        );
+        assert_eq!(csv.inventory.devices, json.inventory.devices);
+        assert_eq!(name(&csv, "10.0.0.1").as_deref(), Some("r1"));
+        let labels = |index: usize| csv.inventory.devices[index].facts.labels.clone().unwrap();
+        assert!(
+            Arc::ptr_eq(&labels(0), &labels(1)),
+            "equal labels are kept once"
+        );
+    }
+
+    #[test]
+    fn a_name_belongs_to_the_addresses_that_the_inventory_gives_it_to() {
+        let parsed = read("address,hostname\n10.0.0.1,r1\n10.0.9.0/24,r1\n10.0.0.2,r2\n");
+        let other = |name: &str, address: &str| {
+            parsed
+                .inventory
+                .gives_to_another(name, address.parse().unwrap())
+        };
+        assert!(!other("r1", "10.0.0.1") && !other("r1", "10.0.9.77"));
+        assert!(other("r1", "10.0.0.2") && other("r2", "10.0.0.1"));
+        assert!(!other("unknown", "10.0.0.1"));
+    }
+
+    #[test]
+    fn a_file_without_column_names_is_refused_with_an_example() {
+        let error = parse("10.0.0.1,r1\n", DomainPolicy::Keep)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("address,hostname,site"), "{error}");
+        assert!(parse("[1, 2", DomainPolicy::Keep).is_err());
+        assert!(parse("", DomainPolicy::Keep).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! What is to be said of devices: few events a second, whatever happens.
+//!
+//! ```text
+//!  receiving threads ──add──▶ bounded list ──take, once a second──▶ at most 10 events
+//!                                                                   └ the rest: counts by kind, in one summary
+//! ```
+//!
+//! A flood from forged addresses must not become a flood of our own making in Kafka.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use super::devices::{News, Notice};
+
+/// Events of our own making a second, the summary included.
+pub const EVENTS_MAX: usize = 10;
+
+/// Notices that wait for the next second. What comes beyond is only counted.
+const WAITING_MAX: usize = 1_000;
+
+/// What waits to be said.
+#[derive(Debug, Default)]
+pub struct Notices {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: VecDeque<Notice>,
+    skipped: Skipped,
+    totals: Skipped,
+}
+
+/// How many notices, by what they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Skipped {
+    /// Devices heard for the first time.
+    pub new: u64,
+    /// Names that changed.
+    pub renamed: u64,
+    /// Devices that fell silent.
+    pub silent: u64,
+    /// Devices that spoke again.
+    pub back: u64,
+    /// Gaps in a device's own numbering.
+    pub gaps: u64,
+}
+
+impl Skipped {
+    fn add(&mut self, news: &News) {
+        let count = match news {
+            News::New => &mut self.new,
+            News::Renamed { .. } => &mut self.renamed,
+            News::Silent { .. } => &mut self.silent,
+            News::Back => &mut self.back,
+            News::Missing(_) => &mut self.gaps,
+        };
+        *count += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.new + self.renamed + self.silent + self.back + self.gaps
+    }
+}
+
+/// What is said in one second.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// One event each.
+    pub notices: Vec<Notice>,
+    /// What there was no room for, in one event, if it is not zero.
+    pub skipped: Skipped,
+}
+
+impl Notices {
+    /// One more thing to say.
+    pub fn add(&self, notice: Notice) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.totals.add(&notice.news);
+        match inner.waiting.len() < WAITING_MAX {
+            true => inner.waiting.push_back(notice),
+            false => inner.skipped.add(&notice.news),
+        }
+    }
+
+    /// What may be said this second.
+    pub fn take(&self) -> Said {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = inner.waiting.len() <= EVENTS_MAX && inner.skipped.total() == 0;
+        let count = if fits { EVENTS_MAX } else { EVENTS_MAX - 1 };
+        let count = count.min(inner.waiting.len());
+        let notices = inner.waiting.drain(..count).collect();
+        let mut skipped = std::mem::take(&mut inner.skipped);
+        for late in std::mem::take(&mut inner.waiting) {
+            skipped.add(&late.news);
+        }
+        Said { notices, skipped }
+    }
+
+    /// How many there were since the start, said alone or in a summary.
+    pub fn totals(&self) -> Skipped {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixMicros;
+
+    fn notice(number: u64) -> Notice {
+        Notice {
+            address: [10, 0, 0, 1].into(),
+            name: "r1".into(),
+            at: UnixMicros(0),
+            news: News::Missing(number..=number),
+        }
+    }
+
+    #[test]
+    fn ten_are_said_each_and_of_more_the_first_nine_and_a_summary() {
+        let notices = Notices::default();
+        assert_eq!(notices.take(), Said::default());
+        (0..10).for_each(|number| notices.add(notice(number)));
+        assert_eq!(notices.take().notices.len(), 10);
+        (0..5000).for_each(|number| notices.add(notice(number)));
+        let said = notices.take();
+        assert_eq!(said.notices.first(), Some(&notice(0)));
+        assert_eq!((said.notices.len(), said.skipped.gaps), (9, 4991));
+        assert_eq!(notices.take(), Said::default());
+        assert_eq!(notices.totals().gaps, 5010);
+    }
+}

@@ -1,0 +1,173 @@
+//! A device's own numbering of its messages: which numbers never arrived.
+//!
+//! ```text
+//!  41 42 45 46 44 ──▶ after two seconds: missing 43
+//!         └ 43, 44 awaited ┘  └ late, no gap
+//!  900 901 3 4    ──▶ restart, no gap
+//! ```
+//!
+//! In: one number and the time it came at. Out: ranges that are missing for good. UDP may deliver out of order, so a
+//! missing number is awaited for [`LATE_MICROS`].
+
+use std::ops::RangeInclusive;
+
+use crate::time::UnixMicros;
+
+/// How long a number may be late. Reordering on a path takes milliseconds; two seconds is far beyond it.
+pub const LATE_MICROS: i64 = 2_000_000;
+
+/// Ranges that are awaited at once; more are told at once as missing.
+const AWAITED_MAX: usize = 4;
+
+/// A number so far below the last one is no late message but a counter that began again.
+const RESTART_BEHIND: u64 = 1_000;
+
+/// A step ahead larger than this is a counter that was set, not a loss: no device loses a million messages between two.
+const JUMP_MAX: u64 = 1_000_000;
+
+/// One counter of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sequence {
+    last: Option<u64>,
+    awaited: Vec<Awaited>,
+    /// Numbers that never came, in all.
+    pub missing: u64,
+    /// How often it began again.
+    pub restarts: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Awaited {
+    numbers: RangeInclusive<u64>,
+    since: UnixMicros,
+}
+
+impl Sequence {
+    /// One more number. Ranges that are now known to be missing go to `tell`.
+    pub fn hear(
+        &mut self,
+        number: u64,
+        now: UnixMicros,
+        mut tell: impl FnMut(RangeInclusive<u64>),
+    ) {
+        self.expire(now, &mut tell);
+        let Some(last) = self.last else {
+            self.last = Some(number);
+            return;
+        };
+        if number == last.wrapping_add(1) {
+            self.last = Some(number);
+        } else if number > last && number - last <= JUMP_MAX {
+            self.last = Some(number);
+            self.awaited.push(Awaited {
+                numbers: last + 1..=number - 1,
+                since: now,
+            });
+        } else if number > last
+            || last - number > RESTART_BEHIND
+            || self.is_small_restart(number, last)
+        {
+            self.restarts += 1;
+            self.last = Some(number);
+            for awaited in std::mem::take(&mut self.awaited) {
+                self.lose(awaited.numbers, &mut tell);
+            }
+        } else {
+            self.arrive_late(number);
+        }
+        while self.awaited.len() > AWAITED_MAX {
+            let first = self.awaited.remove(0);
+            self.lose(first.numbers, &mut tell);
+        }
+    }
+
+    /// A reload within the first thousand numbers: counters begin at 0 or 1, and those came long ago.
+    fn is_small_restart(&self, number: u64, last: u64) -> bool {
+        number <= 1 && last > 1 + AWAITED_MAX as u64
+    }
+
+    /// What has been awaited for too long goes to `tell`.
+    pub fn expire(&mut self, now: UnixMicros, mut tell: impl FnMut(RangeInclusive<u64>)) {
+        while let Some(first) = self.awaited.first() {
+            if now.0 - first.since.0 < LATE_MICROS {
+                return;
+            }
+            let first = self.awaited.remove(0);
+            self.lose(first.numbers, &mut tell);
+        }
+    }
+
+    fn lose(&mut self, numbers: RangeInclusive<u64>, tell: &mut impl FnMut(RangeInclusive<u64>)) {
+        self.missing += numbers.end() - numbers.start() + 1;
+        tell(numbers);
+    }
+
+    fn arrive_late(&mut self, number: u64) {
+        let Some(index) = self
+            .awaited
+            .iter()
+            .position(|awaited| awaited.numbers.contains(&number))
+        else {
+            return;
+        };
+        let Awaited { numbers, since } = self.awaited.remove(index);
+        let (first, last) = numbers.into_inner();
+        if number < last {
+            let numbers = number + 1..=last;
+            self.awaited.insert(index, Awaited { numbers, since });
+        }
+        if first < number {
+            let numbers = first..=number - 1;
+            self.awaited.insert(index, Awaited { numbers, since });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn missing(numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
+        let (mut sequence, mut found) = (Sequence::default(), Vec::new());
+        for (step, number) in numbers.iter().enumerate() {
+            sequence.hear(*number, UnixMicros(step as i64), |range| found.push(range));
+        }
+        sequence.expire(UnixMicros(LATE_MICROS * 2), |range| found.push(range));
+        found
+    }
+
+    #[test]
+    fn a_gap_is_told_with_its_numbers_and_a_late_message_closes_it() {
+        assert_eq!(missing(&[41, 42, 45]), [43..=44]);
+        assert_eq!(missing(&[41, 42, 45, 44]), [43..=43]);
+        assert_eq!(missing(&[41, 45, 43]), [42..=42, 44..=44]);
+        assert_eq!(missing(&[41, 42, 45, 44, 43]), []);
+        assert_eq!(missing(&[7, 7, 8]), []);
+    }
+
+    #[test]
+    fn a_counter_that_begins_again_is_no_gap() {
+        assert_eq!(missing(&[90_000, 90_001, 3, 4]), []);
+        assert_eq!(missing(&[500, 501, 1, 2]), []);
+        assert_eq!(missing(&[5, u64::MAX, 6]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_what_was_left_out(lost in proptest::collection::btree_set(1u64..300, 0..80)) {
+            let numbers: Vec<u64> = (0..=300).filter(|number| !lost.contains(number)).collect();
+            let told: std::collections::BTreeSet<u64> = missing(&numbers).into_iter().flatten().collect();
+            prop_assert_eq!(told, lost);
+        }
+
+        #[test]
+        fn no_numbers_make_it_panic_or_grow(numbers in proptest::collection::vec(any::<u64>(), 0..200)) {
+            let mut sequence = Sequence::default();
+            for (step, number) in numbers.iter().enumerate() {
+                sequence.hear(*number, UnixMicros(step as i64 * 1000), |_| ());
+                prop_assert!(sequence.awaited.len() <= AWAITED_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The table of devices, kept over restarts.
+//!
+//! ```text
+//!  devices.jsonl, one line a device:
+//!  {"address":"10.20.0.1","name":"r1","rank":"learned","first":1790000000000000,"last":...,"messages":12,"engine":"8000..."}
+//! ```
+//!
+//! It is a convenience, not a ledger: a line that cannot be read is skipped and counted, and without the file everything
+//! is learned again. The file is written beside the old one and takes its place in one step.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::devices::{Device, Devices};
+use super::standing::{Rank, Standing};
+use crate::time::UnixMicros;
+
+/// Longer lines are none of ours: a name has 255 bytes, an engine 32.
+const LINE_BYTES_MAX: usize = 2_048;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    address: IpAddr,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    rank: StoredRank,
+    first: i64,
+    last: i64,
+    messages: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shared: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    engine: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredRank {
+    Address,
+    Dns,
+    Learned,
+}
+
+/// What a load found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// Devices that are known again.
+    pub devices: usize,
+    /// Lines that could not be read.
+    pub bad_lines: usize,
+}
+
+/// Reads the file into `devices`. A file that is not there is an empty one.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn load(path: &Path, devices: &Devices) -> io::Result<Loaded> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::default()),
+        Err(error) => return Err(error),
+    };
+    let mut loaded = Loaded::default();
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line?;
+        let device = Some(line.as_slice())
+            .filter(|line| line.len() <= LINE_BYTES_MAX)
+            .and_then(|line| serde_json::from_slice::<Line>(line).ok());
+        match device {
+            Some(line) => {
+                loaded.devices += 1;
+                devices.restore(line.address, device_of(line));
+            }
+            None => loaded.bad_lines += 1,
+        }
+    }
+    Ok(loaded)
+}
+
+/// Writes all known devices. The old file stays until the new one is whole and on the disk.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn save(path: &Path, devices: &Devices) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    let mut out = BufWriter::new(file);
+    let mut lines = Vec::new();
+    devices.each(|address, device| lines.push(line_of(address, device)));
+    for line in &lines {
+        serde_json::to_writer(&mut out, line)?;
+        out.write_all(b"\n")?;
+    }
+    out.into_inner()?.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+fn line_of(address: IpAddr, device: &Device) -> Line {
+    let standing = &device.standing;
+    let engine = device.engine_id.as_deref().unwrap_or_default();
+    Line {
+        address,
+        name: standing.name.to_string(),
+        rank: match standing.rank {
+            Rank::Address => StoredRank::Address,
+            Rank::Dns => StoredRank::Dns,
+            Rank::Learned => StoredRank::Learned,
+        },
+        first: standing.first_heard.0,
+        last: standing.last_heard.0,
+        messages: standing.messages,
+        shared: standing.is_shared,
+        engine: engine.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+fn device_of(line: Line) -> Device {
+    let rank = match line.rank {
+        _ if line.name.is_empty() => Rank::Address,
+        StoredRank::Address => Rank::Address,
+        StoredRank::Dns => Rank::Dns,
+        StoredRank::Learned => Rank::Learned,
+    };
+    Device {
+        standing: Standing {
+            name: CompactString::from(line.name),
+            rank,
+            first_heard: UnixMicros(line.first),
+            last_heard: UnixMicros(line.last),
+            messages: line.messages,
+            is_shared: line.shared,
+            ..Standing::default()
+        },
+        engine_id: bytes_of(&line.engine),
+        ..Device::default()
+    }
+}
+
+fn bytes_of(hex: &str) -> Option<Box<[u8]>> {
+    let digits: Vec<u8> = hex
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    let bytes: Box<[u8]> = digits
+        .chunks_exact(2)
+        .filter_map(|pair| Some(pair.first()? << 4 | pair.last()?))
+        .collect();
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::devices::news_of;
+
+    #[test]
+    fn what_was_learned_is_known_after_a_restart_and_bad_lines_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let devices = Devices::new(100);
+        assert_eq!(load(&path, &devices).unwrap(), Loaded::default());
+        let address: IpAddr = [10, 0, 0, 1].into();
+        for seconds in [0, 30, 60] {
+            let now = UnixMicros(seconds * 1_000_000);
+            devices.with(address, now, |device, tell| {
+                device.engine_id = Some([0x80, 0, 1].into());
+                let mut claims = devices.claims(address, now);
+                news_of(device.standing.hear_name("r1", now, &mut claims)).map(tell);
+            });
+        }
+        save(&path, &devices).unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"no json\n{\"address\":1}\n").unwrap();
+        let later = Devices::new(100);
+        let loaded = load(&path, &later).unwrap();
+        assert_eq!((loaded.devices, loaded.bad_lines), (1, 2));
+        let found = later.get(address).unwrap();
+        assert_eq!(found.standing.name, "r1");
+        assert_eq!(found.engine_id.as_deref(), Some(&[0x80, 0, 1][..]));
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,249 @@
+//! A notice as an event: kind `device` or `gap`, about the device, made by the agent.
+//!
+//! ```text
+//!  Notice { address, name, at, news } ──▶ Telling (texts) ──▶ Event<'_> { kind: device | gap, change | gap, message }
+//!  Skipped { new: 4, gaps: 900, .. } ───▶ Telling ──────────▶ Event<'_> { kind: storm, held_back: 904 }
+//! ```
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::event::{
+    Agent, Device, DeviceChange, DeviceChangeKind, Event, Gap, HostnameSource, Id, Kind, Rfc3339,
+    SCHEMA, Severity, Storm, Text, TimeSource,
+};
+use crate::normalize::device::write_address;
+use crate::time::UnixMicros;
+
+use super::devices::{News, Notice};
+use super::notices::Skipped;
+
+/// The texts that one event borrows.
+#[derive(Debug)]
+pub struct Telling {
+    address: Option<IpAddr>,
+    hostname: String,
+    source: HostnameSource,
+    at: UnixMicros,
+    message: String,
+    previous: Option<String>,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Change(DeviceChangeKind),
+    Gap(u64, u64),
+    Skipped(u64),
+}
+
+fn address_text(address: IpAddr) -> String {
+    let mut text = Vec::new();
+    write_address(address, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+impl Telling {
+    /// What is told of one device. `is_inventory` says whether its name is the operator's.
+    pub fn new(notice: &Notice, is_inventory: bool) -> Telling {
+        let address = address_text(notice.address);
+        let (hostname, source) = match (notice.name.as_str(), is_inventory) {
+            ("", _) => (address.clone(), HostnameSource::Address),
+            (name, true) => (name.to_owned(), HostnameSource::Inventory),
+            (name, false) => (name.to_owned(), HostnameSource::Learned),
+        };
+        let (what, message, previous) = match &notice.news {
+            News::New => (
+                What::Change(DeviceChangeKind::New),
+                format!("{hostname} ({address}) is heard for the first time"),
+                None,
+            ),
+            News::Renamed { from } => {
+                let from = match from.as_str() {
+                    "" => address.clone(),
+                    from => from.to_owned(),
+                };
+                (
+                    What::Change(DeviceChangeKind::Renamed),
+                    format!("{address} is now called {hostname}, before {from}"),
+                    Some(from),
+                )
+            }
+            News::Silent { last_heard } => {
+                let since = match last_heard {
+                    Some(at) => format!("since {}", Rfc3339::micros(*at)),
+                    None => "since the agent started".to_owned(),
+                };
+                (
+                    What::Change(DeviceChangeKind::Silent),
+                    format!("{hostname} ({address}) is silent {since}"),
+                    None,
+                )
+            }
+            News::Back => (
+                What::Change(DeviceChangeKind::Back),
+                format!("{hostname} ({address}) speaks again"),
+                None,
+            ),
+            News::Missing(numbers) => {
+                let (first, last) = (*numbers.start(), *numbers.end());
+                let count = last.saturating_sub(first).saturating_add(1);
+                let mut message = format!("{hostname} ({address}): ");
+                // Writing to a String cannot fail.
+                let _ = match first == last {
+                    true => write!(message, "its message {first} never arrived"),
+                    false => write!(
+                        message,
+                        "its messages {first} to {last} never arrived, {count} in all"
+                    ),
+                };
+                (What::Gap(first, last), message, None)
+            }
+        };
+        Telling {
+            address: Some(notice.address),
+            hostname,
+            source,
+            at: notice.at,
+            message,
+            previous,
+            what,
+        }
+    }
+
+    /// What is told of all that there was no room for.
+    pub fn of_skipped(skipped: &Skipped, agent_id: &str, at: UnixMicros) -> Telling {
+        Telling {
+            address: None,
+            hostname: agent_id.to_ascii_lowercase(),
+            source: HostnameSource::Agent,
+            at,
+            message: format!(
+                "more became known of devices than is told one by one: {} new, {} renamed, {} silent, {} back, {} gaps",
+                skipped.new, skipped.renamed, skipped.silent, skipped.back, skipped.gaps
+            ),
+            previous: None,
+            what: What::Skipped(skipped.total()),
+        }
+    }
+
+    /// The event.
+    pub fn event<'a>(&'a self, agent_id: &'a str) -> Event<'a> {
+        let severity = match self.what {
+            What::Change(DeviceChangeKind::New) => Severity::Informational,
+            What::Change(DeviceChangeKind::Renamed | DeviceChangeKind::Back) => Severity::Notice,
+            What::Change(DeviceChangeKind::Silent) | What::Gap(..) | What::Skipped(_) => {
+                Severity::Warning
+            }
+        };
+        let at = Rfc3339::micros(self.at);
+        Event {
+            schema: SCHEMA,
+            id: Id(""),
+            kind: match self.what {
+                What::Change(_) => Kind::Device,
+                What::Gap(..) => Kind::Gap,
+                What::Skipped(_) => Kind::Storm,
+            },
+            time: at,
+            time_source: TimeSource::Received,
+            received: at,
+            severity: Some(severity),
+            severity_code: Some(severity as u8),
+            device: Device {
+                hostname: Text(self.hostname.as_bytes()),
+                hostname_source: self.source,
+                address: self.address,
+                vendor: None,
+                os: None,
+                previous_hostname: self.previous.as_deref(),
+                labels: None,
+            },
+            event_code: None,
+            message: Text(self.message.as_bytes()),
+            repeat_count: None,
+            syslog: None,
+            snmp: None,
+            change: match self.what {
+                What::Change(what) => Some(DeviceChange {
+                    what,
+                    previous_hostname: self.previous.as_deref(),
+                }),
+                What::Gap(..) | What::Skipped(_) => None,
+            },
+            gap: match self.what {
+                What::Gap(first_missing, last_missing) => Some(Gap {
+                    counter: "sequence",
+                    first_missing,
+                    last_missing,
+                }),
+                What::Change(_) | What::Skipped(_) => None,
+            },
+            storm: match self.what {
+                What::Skipped(held_back) => Some(Storm {
+                    held_back,
+                    top_event_code: None,
+                }),
+                What::Change(_) | What::Gap(..) => None,
+            },
+            report: None,
+            agent: Agent {
+                id: agent_id,
+                version: env!("CARGO_PKG_VERSION"),
+                listener: None,
+                transport: None,
+            },
+            parse_error: None,
+            truncated: false,
+            raw: None,
+            raw_base64: None,
+            raw_withheld: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(news: News, name: &str) -> serde_json::Value {
+        let notice = Notice {
+            address: [10, 0, 0, 1].into(),
+            name: name.into(),
+            at: UnixMicros(1_790_000_000_000_000),
+            news,
+        };
+        serde_json::to_value(Telling::new(&notice, false).event("br17")).unwrap()
+    }
+
+    #[test]
+    fn a_gap_says_which_numbers_never_arrived() {
+        let event = told(News::Missing(7..=9), "r1");
+        assert_eq!(event["kind"], "gap");
+        assert_eq!(event["gap"]["first_missing"], 7);
+        assert_eq!(
+            event["message"],
+            "r1 (10.0.0.1): its messages 7 to 9 never arrived, 3 in all"
+        );
+    }
+
+    #[test]
+    fn a_change_of_name_says_both_and_an_address_is_the_name_before_the_first() {
+        let from = |from: &str| News::Renamed { from: from.into() };
+        let event = told(from("old"), "new");
+        assert_eq!(event["device"]["hostname"], "new");
+        assert_eq!(event["change"]["previous_hostname"], "old");
+        assert_eq!(
+            told(from(""), "r1")["change"]["previous_hostname"],
+            "10.0.0.1"
+        );
+    }
+
+    #[test]
+    fn a_nameless_device_is_its_address() {
+        let event = told(News::New, "");
+        assert_eq!(event["device"]["hostname"], "10.0.0.1");
+        assert_eq!(event["device"]["hostname_source"], "address");
+        assert_eq!(event["change"]["what"], "new");
+    }
+}
