@@ -8,6 +8,7 @@
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
 mod actions;
+mod devices;
 mod engine;
 mod losses;
 mod picture;
@@ -25,7 +26,6 @@ use compact_str::{CompactString, ToCompactString};
 use crate::config::{self, Resolved};
 use crate::event::PreviousRun;
 use crate::mib;
-use crate::names::{self, Names};
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
@@ -43,6 +43,7 @@ use crate::status;
 use crate::time::UnixMicros;
 
 use actions::Deeds;
+use devices::{DeviceKeeper, Outlet};
 use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
@@ -76,6 +77,7 @@ pub struct Agent {
     router: Arc<Router>,
     settings: Arc<Settings>,
     snmp: KeptAccess,
+    devices: DeviceKeeper,
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
     producer_heartbeat: Arc<Heartbeat>,
@@ -155,12 +157,27 @@ impl Agent {
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
         let mut hearing = Hearing::bind(&config);
-        let snmp = KeptAccess::open(&config.snmp, &config.state_folder, config.engine_id);
-        let names = Arc::new(Names::new(names::Config::default()));
+        let snmp = KeptAccess::open(
+            &config.snmp,
+            config.state_folder.as_deref(),
+            config.engine_id,
+        );
+        let outlet = Outlet {
+            spool: spool.clone(),
+            router: router.clone(),
+            agent_id: agent_id.clone(),
+        };
+        let devices = DeviceKeeper::start(
+            &config.identity,
+            config.normalize.domain,
+            config.state_folder.as_deref(),
+            outlet,
+            heartbeats.register("devices"),
+        );
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())
                 .with_access(snmp.access.clone())
-                .with_names(names.clone())
+                .with_names(devices.names.clone())
         };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
@@ -186,6 +203,7 @@ impl Agent {
             router,
             settings,
             snmp,
+            devices,
             heartbeats,
             stop,
             receivers,
@@ -296,6 +314,7 @@ impl Agent {
             tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
         }
         self.settings.replace(new.normalize.clone());
+        self.devices.replace(&new.identity, new.normalize.domain);
         if self.config.snmp != new.snmp {
             self.snmp.access.replace(&new.snmp);
         }
@@ -353,6 +372,9 @@ impl Agent {
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
         self.snmp.close();
+        self.devices.begin_stop();
+        self.while_alive(|agent| agent.devices.is_finished());
+        self.devices.join();
         self.wait_for_writer();
         self.reports().stop(&self.ledger(), UnixMicros::now());
         self.wait_for_writer();

@@ -49,9 +49,14 @@ struct Writing {
 
 impl KeptAccess {
     /// Opens what is kept. Without SNMPv3 users no file is touched.
-    pub fn open(config: &AccessConfig, folder: &Path, chosen: Option<EngineKey>) -> KeptAccess {
+    pub fn open(
+        config: &AccessConfig,
+        folder: Option<&Path>,
+        chosen: Option<EngineKey>,
+    ) -> KeptAccess {
         let started = Instant::now();
-        let mut folder = (!config.usm.users.is_empty()).then(|| folder.to_owned());
+        let folder = folder.filter(|_| !config.usm.users.is_empty());
+        let mut folder = folder.map(Path::to_owned);
         let own = folder.as_deref().map(|folder| own_engine(folder, chosen));
         let own = match own {
             Some(Ok(own)) => own,

@@ -133,7 +133,7 @@ fn demo(output: &mut Output) -> Result<(), DemoError> {
 /// Nothing of this host's own agent is touched: the disk spool's default folder may hold events that wait for Kafka.
 fn configuration(bootstrap_servers: &str) -> Result<config::Resolved, DemoError> {
     let text = format!(
-        "[agent]\nid = \"demo\"\n[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[status]\nbind = \"off\"\nadmin_socket = \"off\"\n\
+        "[agent]\nid = \"demo\"\nstate_folder = \"off\"\n[identity]\nreverse_dns = \"off\"\nevents = []\n[kafka]\nbootstrap_servers = \"{bootstrap_servers}\"\n[status]\nbind = \"off\"\nadmin_socket = \"off\"\n\
          [spool]\nkind = \"memory\"\n\
          [log]\nlevel = \"warn\"\n\
          [[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n\
@@ -225,9 +225,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_never_opens_the_hosts_own_spool() {
+    fn the_demo_never_opens_the_hosts_own_spool_or_state() {
         let config = configuration("127.0.0.1:9092").expect("a configuration");
-        assert_eq!(config.spool.disk, None);
+        assert_eq!((config.spool.disk, config.state_folder), (None, None));
         assert_eq!(config.status.bind, None);
     }
 }

@@ -270,7 +270,7 @@ fn allow(reader: &mut Reader<'_>) -> Allow {
 const ANY_IPV4: &str = "0.0.0.0/0";
 const ANY_IPV6: &str = "::/0";
 
-fn prefix(text: &str) -> Option<IpNet> {
+pub(super) fn prefix(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))

@@ -18,6 +18,7 @@ use std::path::Path;
 mod certificate;
 mod environment;
 mod files;
+mod identity;
 mod kafka;
 mod listener;
 mod mibs;
@@ -34,6 +35,7 @@ mod value;
 
 pub use environment::of_process;
 pub use files::FILE_BYTES_MAX;
+pub use identity::Identity;
 pub use kafka::MESSAGE_BYTES_MAX_DEFAULT;
 pub use problem::{Place, Problem, Warning};
 pub use reader::Effective;

@@ -12,7 +12,8 @@
 //! | `event.*`                                        | applied: from the next event on                                 |
 //! | `snmp.mib_files`, `snmp.severity`                | applied: from the next trap on; a changed file is noticed without a reload |
 //! | `listener.*.allow`                               | applied: from the next datagram or connection on                |
-//! | `snmp.*` but `engine_id` and `state_folder`      | applied: from the next packet on                                |
+//! | `identity.*` but `reverse_dns`, `devices_max`     | applied: from the next packet on; a changed inventory is noticed without a reload |
+//! | `snmp.*` but `engine_id`                         | applied: from the next packet on                                |
 //! | what the files of `listener.*.tls` hold          | applied: from the next connection on, open ones go on as they are |
 //! | everything else                                  | needs a restart, and is named                                   |
 //!

@@ -15,6 +15,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::identity::{self, Identity};
 use super::kafka;
 use super::listener;
 use super::mibs;
@@ -39,12 +40,14 @@ use crate::usm::EngineKey;
 pub struct Resolved {
     /// For the normalize stage.
     pub normalize: normalize::Config,
+    /// Who devices are.
+    pub identity: Identity,
     /// For the route stage.
     pub route: route::Config,
     /// Who may send SNMP, for the pipelines.
     pub snmp: AccessConfig,
     /// Where the agent keeps what it learns of SNMPv3 engines, and its own engine.
-    pub state_folder: PathBuf,
+    pub state_folder: Option<PathBuf>,
     /// The engine ID that the operator chose.
     pub engine_id: Option<EngineKey>,
     /// For the spool.
@@ -99,6 +102,7 @@ pub(super) fn resolve(
         ..route::Config::default()
     };
     let mut normalize = normalize(&mut reader, surroundings.host_name);
+    let identity = identity::resolve(&mut reader, normalize.domain);
     let report_every = report_every(&mut reader, &route);
     let state_folder = snmp::state_folder(&mut reader);
     let engine_id = snmp::own_engine_id(&mut reader);
@@ -117,6 +121,7 @@ pub(super) fn resolve(
     let snmp = snmp::resolve(raw, surroundings.file_mode, findings);
     Resolved {
         normalize,
+        identity,
         route,
         snmp,
         state_folder,

@@ -66,8 +66,8 @@ pub enum OnReload {
 
 /// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options and that of severities take any name.
 pub const SECTIONS: &[&str] = &[
-    "agent", "kafka", "topics", "event", "snmp", "spool", "replay", "status", "log", "shutdown",
-    "listener",
+    "agent", "kafka", "topics", "event", "identity", "snmp", "spool", "replay", "status", "log",
+    "shutdown", "listener",
 ];
 
 /// librdkafka options by name; their values may be secret.
@@ -115,6 +115,7 @@ const SECURITY_LEVELS: &[&str] = &["noAuthNoPriv", "authNoPriv", "authPriv"];
 /// Every key with a fixed name, in the order of the shipped file.
 pub const KEYS: &[Key] = &[
     key("agent.id", Shape::Text),
+    key("agent.state_folder", Shape::Text),
     key(
         "agent.report_seconds",
         Shape::Number(range(
@@ -197,6 +198,28 @@ pub const KEYS: &[Key] = &[
             "0 believes every clock; a limit keeps one that was never set out of the events' time",
         )),
     ),
+    live("identity.inventory_file", Shape::Text),
+    live("identity.relays", Shape::List),
+    key("identity.reverse_dns", Shape::Choice(&["on", "off"])),
+    key(
+        "identity.devices_max",
+        Shape::Number(range(
+            "devices",
+            100,
+            10_000_000,
+            "each that is heard takes half a kilobyte of memory",
+        )),
+    ),
+    live(
+        "identity.silent_seconds",
+        Shape::Number(range(
+            "seconds",
+            0,
+            10 * 365 * 86_400,
+            "0 means that silence is not told, unless the inventory has a limit for a device",
+        )),
+    ),
+    live("identity.events", Shape::List),
     live("snmp.mib_files", Shape::List),
     live("snmp.communities", Shape::Secrets),
     live("snmp.communities_file", Shape::Text),
@@ -207,7 +230,6 @@ pub const KEYS: &[Key] = &[
     ),
     live("snmp.failed", Shape::Choice(&["reject", "event"])),
     key("snmp.engine_id", Shape::Text),
-    key("snmp.state_folder", Shape::Text),
     live("snmp.user.name", Shape::Text),
     live(
         "snmp.user.auth",

@@ -35,20 +35,24 @@ const NAME_BYTES_MAX: usize = 32;
 /// Octets of an engine ID (RFC 3411, SnmpEngineID).
 const ENGINE_ID_BYTES: std::ops::RangeInclusive<usize> = 5..=32;
 
-/// `snmp.state_folder`.
-pub(super) fn state_folder(reader: &mut Reader<'_>) -> PathBuf {
-    const KEY: &str = "snmp.state_folder";
+/// `agent.state_folder`; `None` where nothing is kept.
+pub(super) fn state_folder(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    const KEY: &str = "agent.state_folder";
+    const OFF: &str = "off";
     let folder = reader.text(KEY).unwrap_or(STATE_FOLDER_DEFAULT);
     reader.note(KEY, &folder);
+    if folder == OFF {
+        return None;
+    }
     if !folder.starts_with('/') {
         reader.problem(
             KEY,
-            "the path of a folder, starting with /",
+            "the path of a folder, starting with /, or \"off\"",
             &format!("{folder:?}"),
             "write the whole path: a service has no working folder of its own",
         );
     }
-    folder.into()
+    Some(folder.into())
 }
 
 /// `snmp.engine_id`.

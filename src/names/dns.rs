@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use socket2::SockAddr;
 
 use super::Names;
@@ -91,21 +92,21 @@ impl Resolver {
 /// Starts the threads. They end after [`Resolver::close`]; a question on its way is not waited for.
 pub fn spawn(
     names: &Arc<Names>,
-    canonical: fn(&str) -> Option<String>,
+    canonical: impl Fn(&str) -> Option<CompactString> + Clone + Send + 'static,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     (0..THREADS)
         .map(|number| {
-            let names = names.clone();
+            let (names, canonical) = (names.clone(), canonical.clone());
             thread::Builder::new()
                 .name(format!("dns-{number}"))
-                .spawn(move || answer(&names, canonical))
+                .spawn(move || answer(&names, &canonical))
         })
         .collect()
 }
 
-fn answer(names: &Names, canonical: fn(&str) -> Option<String>) {
+fn answer(names: &Names, canonical: &impl Fn(&str) -> Option<CompactString>) {
     while let Some(address) = names.resolver().next() {
-        if let Some(name) = look_up(address).as_deref().and_then(canonical) {
+        if let Some(name) = look_up(address).as_deref().and_then(|name| canonical(name)) {
             names.take_dns_answer(address, &name, UnixMicros::now());
         }
         names.resolver().pause();

@@ -15,7 +15,10 @@
 //! without a hostname gives labels, zone and encoding only.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -35,6 +38,9 @@ pub const LABELS_MAX: usize = 32;
 
 /// A label's value, in bytes: it goes into every event.
 pub const LABEL_BYTES_MAX: usize = 256;
+
+/// The longest file: [`DEVICES_MAX`] lines of 256 bytes.
+pub const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How many bad lines are kept to be shown; all are counted.
 const BAD_LINES_MAX: usize = 100;
@@ -82,6 +88,16 @@ pub struct Parsed {
     pub bad_count: u64,
 }
 
+/// A file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the inventory {}: {why}", .path.display())]
+pub struct OpenError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: InventoryError,
+}
+
 /// Why nothing of a file could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
@@ -94,6 +110,15 @@ pub enum InventoryError {
     /// Not a JSON list of objects.
     #[error("expected a JSON list of objects with `address`: {0}")]
     Json(#[from] serde_json::Error),
+    /// The system does not give it.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// A million lines have some 100 MB.
+    #[error("is longer than {0} bytes, and no inventory is")]
+    TooLarge(u64),
+    /// Names of devices are ASCII, and labels are text.
+    #[error("is not UTF-8 text")]
+    NotUtf8,
     /// The CSV reader gave up.
     #[error("the first line cannot be read as CSV: {0}")]
     Csv(#[from] csv::Error),
@@ -133,6 +158,28 @@ pub fn parse(text: &str, domain: DomainPolicy) -> Result<Parsed, InventoryError>
         false => reading.csv(text)?,
     }
     Ok(reading.finish())
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+/// It cannot be read, is larger than [`FILE_BYTES_MAX`], or is no inventory at all.
+pub fn open(path: &Path, domain: DomainPolicy) -> Result<Parsed, OpenError> {
+    let at = |why: InventoryError| OpenError {
+        path: path.to_owned(),
+        why,
+    };
+    let bytes_max = FILE_BYTES_MAX;
+    let file = File::open(path).map_err(|error| at(error.into()))?;
+    let mut octets = Vec::new();
+    file.take(bytes_max + 1)
+        .read_to_end(&mut octets)
+        .map_err(|error| at(error.into()))?;
+    if octets.len() as u64 > bytes_max {
+        return Err(at(InventoryError::TooLarge(bytes_max)));
+    }
+    let text = String::from_utf8(octets).map_err(|_| at(InventoryError::NotUtf8))?;
+    parse(&text, domain).map_err(at)
 }
 
 #[derive(Default)]

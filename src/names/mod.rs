@@ -22,7 +22,7 @@ pub mod sequence;
 pub mod standing;
 pub mod store;
 pub mod telling;
-mod watch;
+pub mod watch;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ use crate::time::UnixMicros;
 use devices::{Device, Devices, News, Notice, news_of};
 use dns::Resolver;
 use inventory::Inventory;
-use notices::Notices;
+use notices::{Notices, ToldKinds};
 use standing::Rank;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
@@ -52,6 +52,8 @@ pub struct Config {
     pub dns: DnsPolicy,
     /// The most devices that are remembered beside newcomers.
     pub devices_max: usize,
+    /// What becomes an event.
+    pub told: ToldKinds,
     /// Seconds of silence after which a device that spoke regularly is told as silent; 0 never.
     pub silent_seconds: u32,
 }
@@ -62,6 +64,7 @@ impl Default for Config {
             relays: Vec::new(),
             dns: DnsPolicy::default(),
             devices_max: devices::DEVICES_MAX_DEFAULT,
+            told: ToldKinds::default(),
             silent_seconds: 0,
         }
     }
@@ -106,7 +109,7 @@ pub struct Names {
 #[derive(Debug, Default)]
 struct Known {
     config: Config,
-    inventory: Inventory,
+    inventory: Arc<Inventory>,
 }
 
 impl Names {
@@ -116,7 +119,7 @@ impl Names {
         Names {
             known: RwLock::new(Arc::new(Known {
                 config,
-                inventory: Inventory::default(),
+                inventory: Arc::default(),
             })),
             generation: AtomicU64::new(0),
             devices,
@@ -127,10 +130,18 @@ impl Names {
     }
 
     /// Puts another inventory, and what else a reload may change, into force.
-    pub fn replace(&self, config: Config, inventory: Inventory) {
+    pub fn replace(&self, config: Config, inventory: Arc<Inventory>) {
+        self.notices.tell_only(config.told);
         let known = Arc::new(Known { config, inventory });
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether the operator has named this address.
+    pub fn is_in_inventory(&self, address: IpAddr) -> bool {
+        let (_, known) = self.known();
+        let said = known.inventory.find(address);
+        said.is_some_and(|device| device.hostname.is_some())
     }
 
     /// Addresses that wait for an answer of reverse DNS; the threads of [`dns::spawn`] take them.

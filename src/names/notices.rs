@@ -18,6 +18,80 @@ pub const EVENTS_MAX: usize = 10;
 /// Notices that wait for the next second. What comes beyond is only counted.
 const WAITING_MAX: usize = 1_000;
 
+/// A kind of news, as the configuration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Told {
+    /// A device that was not known before.
+    New,
+    /// A name, and so a key, that changed.
+    Renamed,
+    /// A device that fell silent.
+    Silent,
+    /// A device that speaks again.
+    Back,
+    /// Messages of a device that never arrived.
+    Gap,
+}
+
+impl Told {
+    /// Every kind.
+    pub const ALL: [Told; 5] = [
+        Told::New,
+        Told::Renamed,
+        Told::Silent,
+        Told::Back,
+        Told::Gap,
+    ];
+
+    /// The name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Told::New => "new",
+            Told::Renamed => "renamed",
+            Told::Silent => "silent",
+            Told::Back => "back",
+            Told::Gap => "gap",
+        }
+    }
+
+    fn of(news: &News) -> Told {
+        match news {
+            News::New => Told::New,
+            News::Renamed { .. } => Told::Renamed,
+            News::Silent { .. } => Told::Silent,
+            News::Back => Told::Back,
+            News::Missing(_) => Told::Gap,
+        }
+    }
+}
+
+/// The kinds that become events. The others are counted all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToldKinds(u8);
+
+impl Default for ToldKinds {
+    fn default() -> Self {
+        let mut all = ToldKinds::NONE;
+        Told::ALL.into_iter().for_each(|kind| all.add(kind));
+        all
+    }
+}
+
+impl ToldKinds {
+    /// None of them.
+    pub const NONE: ToldKinds = ToldKinds(0);
+
+    /// One more.
+    pub fn add(&mut self, kind: Told) {
+        self.0 |= 1 << kind as u8;
+    }
+
+    fn has(self, kind: Told) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+}
+
 /// What waits to be said.
 #[derive(Debug, Default)]
 pub struct Notices {
@@ -29,6 +103,8 @@ struct Inner {
     waiting: VecDeque<Notice>,
     skipped: Skipped,
     totals: Skipped,
+    told: ToldKinds,
+    untold: u64,
 }
 
 /// How many notices, by what they say.
@@ -78,6 +154,9 @@ impl Notices {
     pub fn add(&self, notice: Notice) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.totals.add(&notice.news);
+        if !inner.told.has(Told::of(&notice.news)) {
+            return;
+        }
         match inner.waiting.len() < WAITING_MAX {
             true => inner.waiting.push_back(notice),
             false => inner.skipped.add(&notice.news),
@@ -96,6 +175,34 @@ impl Notices {
             skipped.add(&late.news);
         }
         Said { notices, skipped }
+    }
+
+    /// Only these become events from now on.
+    pub fn tell_only(&self, told: ToldKinds) {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .told = told;
+    }
+
+    /// The spool had no room for an event.
+    pub fn count_untold(&self, reason: &'static str) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.untold += 1;
+        if inner.untold == 1 {
+            tracing::warn!(
+                reason,
+                "the spool has no room for events about devices; the counts go on"
+            );
+        }
+    }
+
+    /// Events that the spool had no room for.
+    pub fn untold(&self) -> u64 {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .untold
     }
 
     /// How many there were since the start, said alone or in a summary.

@@ -127,6 +127,11 @@ impl Telling {
         }
     }
 
+    /// When it became known.
+    pub fn at(&self) -> UnixMicros {
+        self.at
+    }
+
     /// The event.
     pub fn event<'a>(&'a self, agent_id: &'a str) -> Event<'a> {
         let severity = match self.what {

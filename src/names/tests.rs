@@ -18,7 +18,7 @@ fn names(inventory: &str) -> (Arc<Names>, View) {
     if !inventory.is_empty() {
         let parsed = inventory::parse(inventory, DomainPolicy::Keep).unwrap();
         assert_eq!(parsed.bad_lines, []);
-        names.replace(names.known().1.config.clone(), parsed.inventory);
+        names.replace(names.known().1.config.clone(), Arc::new(parsed.inventory));
     }
     let view = View::new(names.clone());
     (names, view)

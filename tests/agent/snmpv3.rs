@@ -120,18 +120,16 @@ fn own_state() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-fn settings(broker: &Broker, topic: &str, more: &str) -> Settings {
+fn settings(broker: &Broker, topic: &str, snmp: (PathBuf, String)) -> Settings {
     let mut settings = Settings::new(&broker.address, vec![Listener::snmp_udp()]);
-    settings.more = more.to_owned();
+    settings.state_folder = Some(snmp.0);
+    settings.more = snmp.1;
     settings.topic("snmp_trap", topic)
 }
 
-/// `[snmp]` with a folder of its own; more keys and tables follow.
-fn snmp(folder: &std::path::Path, more: &str) -> String {
-    format!(
-        "[snmp]\nstate_folder = {:?}\n{more}\n",
-        folder.join("state")
-    )
+/// A state folder of its own, and `[snmp]`; more keys and tables follow.
+fn snmp(folder: &std::path::Path, more: &str) -> (PathBuf, String) {
+    (folder.join("state"), format!("[snmp]\n{more}\n"))
 }
 
 /// The text of the one variable binding: what the sender put into it.
@@ -146,7 +144,7 @@ fn every_protocol_and_level_arrives_as_trap_and_as_inform() {
     let folder = tempfile::tempdir().expect("a folder");
     let users = User::every();
     let tables: String = users.iter().map(User::toml).collect();
-    let agent = Agent::start(&settings(broker, &topic, &snmp(folder.path(), &tables)));
+    let agent = Agent::start(&settings(broker, &topic, snmp(folder.path(), &tables)));
     let address = agent.listener("snmp-udp");
     let mut sent = Vec::new();
     for user in &users {
@@ -193,11 +191,7 @@ fn each_failure_is_an_event_that_names_its_reason_and_is_counted() {
     let topic = broker.topic("snmpv3-failures");
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-256"), Some(PRIV[1]));
-    let agent = Agent::start(&settings(
-        broker,
-        &topic,
-        &snmp(folder.path(), &user.toml()),
-    ));
+    let agent = Agent::start(&settings(broker, &topic, snmp(folder.path(), &user.toml())));
     let address = agent.listener("snmp-udp");
     let stranger = User {
         name: "nobody".to_owned(),
@@ -268,7 +262,7 @@ fn rejected_failures_are_counted_by_reason_and_make_no_event() {
         "failed = \"reject\"\ncommunities = [\"plant3d-1\"]\n{}",
         user.toml()
     );
-    let agent = Agent::start(&settings(broker, &topic, &snmp(folder.path(), &more)));
+    let agent = Agent::start(&settings(broker, &topic, snmp(folder.path(), &more)));
     let address = agent.listener("snmp-udp");
     run(user
         .send_with("snmptrap", address, "another-pass", "")
@@ -299,7 +293,7 @@ fn after_a_restart_the_engine_is_the_same_and_its_boots_have_grown() {
     let topic = broker.topic("snmpv3-restart");
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-512"), Some(PRIV[3]));
-    let settings = settings(broker, &topic, &snmp(folder.path(), &user.toml()));
+    let settings = settings(broker, &topic, snmp(folder.path(), &user.toml()));
     let mut engines = Vec::new();
     for round in 0..3 {
         let agent = Agent::start(&settings);
@@ -334,11 +328,7 @@ fn an_inform_that_is_repeated_is_answered_again_and_is_one_event() {
     let topic = broker.topic("snmpv3-repeat");
     let folder = tempfile::tempdir().expect("a folder");
     let user = User::new(Some("SHA-256"), Some(PRIV[1]));
-    let agent = Agent::start(&settings(
-        broker,
-        &topic,
-        &snmp(folder.path(), &user.toml()),
-    ));
+    let agent = Agent::start(&settings(broker, &topic, snmp(folder.path(), &user.toml())));
     let address = agent.listener("snmp-udp");
     // A relay that loses the first Response to an inform: net-snmp then sends it again, with a new message id and salt.
     let relay = Lossy::start(address);

@@ -61,6 +61,13 @@ impl Agent {
                 "TRAPLINE_STATUS__ADMIN_SOCKET",
                 folder.path().join(ADMIN_SOCKET),
             )
+            .env(
+                "TRAPLINE_AGENT__STATE_FOLDER",
+                settings
+                    .state_folder
+                    .clone()
+                    .unwrap_or_else(|| folder.path().join("state")),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -24,6 +24,10 @@ pub struct Settings {
     pub report_seconds: u64,
     /// The listeners.
     pub listeners: Vec<Listener>,
+    /// Where what was learned is kept; a folder of the agent's own where it is `None`.
+    pub state_folder: Option<PathBuf>,
+    /// `[identity]`. Without it no events about devices are made, so that the ledger counts the test's own messages only.
+    pub identity: String,
     /// More lines at the end of the file.
     pub more: String,
 }
@@ -96,6 +100,8 @@ impl Settings {
             disk: None,
             report_seconds: 0,
             listeners,
+            state_folder: None,
+            identity: "events = []\nreverse_dns = \"off\"".to_owned(),
             more: String::new(),
         }
     }
@@ -150,6 +156,7 @@ impl Settings {
                 disk.folder, disk.free_bytes_min, disk.inform_ack
             ),
         });
+        line(format!("[identity]\n{}", self.identity));
         line("[status]\nbind = \"127.0.0.1:0\"\n[log]\nformat = \"json\"".to_owned());
         for listener in &self.listeners {
             line(format!(

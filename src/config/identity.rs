@@ -1,0 +1,155 @@
+//! `[identity]`: who devices are.
+//!
+//! ```text
+//!  inventory_file ──read, parse──▶ Inventory, and a warning for each bad line (the first ones)
+//!  relays, reverse_dns, devices_max, silent_seconds, events ──▶ names::Config
+//! ```
+//!
+//! An inventory that is missing or damaged is no problem but a warning: the agent receives without it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::listener::prefix;
+use super::problem::Problem;
+use super::reader::Reader;
+use crate::names::inventory::{self, Inventory};
+use crate::names::notices::{Told, ToldKinds};
+use crate::names::{self, DnsPolicy};
+use crate::normalize::DomainPolicy;
+
+const INVENTORY_FILE: &str = "identity.inventory_file";
+
+/// Bad lines that are shown one by one.
+const BAD_LINES_SHOWN: usize = 10;
+
+/// Names of devices, as the configuration gives them.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// For the names.
+    pub names: names::Config,
+    /// Where the inventory stands.
+    pub inventory_file: Option<PathBuf>,
+    /// What the file says; empty without one.
+    pub inventory: Arc<Inventory>,
+}
+
+/// Resolves the section.
+pub(super) fn resolve(reader: &mut Reader<'_>, domain: DomainPolicy) -> Identity {
+    let inventory_file = inventory_file(reader);
+    let inventory = match &inventory_file {
+        Some(path) => read(reader, path, domain),
+        None => Inventory::default(),
+    };
+    let defaults = names::Config::default();
+    Identity {
+        names: names::Config {
+            relays: relays(reader),
+            dns: reader.word("identity.reverse_dns", DnsPolicy::default()),
+            devices_max: reader.size("identity.devices_max", defaults.devices_max),
+            silent_seconds: reader.number_u32("identity.silent_seconds", defaults.silent_seconds),
+            told: told(reader),
+        },
+        inventory_file,
+        inventory: Arc::new(inventory),
+    }
+}
+
+fn inventory_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    let text = reader.text(INVENTORY_FILE);
+    reader.note(INVENTORY_FILE, &text.unwrap_or_default());
+    let text = text?;
+    if !text.starts_with('/') {
+        reader.problem(
+            INVENTORY_FILE,
+            "the path of a file, starting with /",
+            &format!("{text:?}"),
+            "write the whole path: a service has no working folder of its own",
+        );
+        return None;
+    }
+    Some(text.into())
+}
+
+fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Inventory {
+    let at = reader.place(INVENTORY_FILE);
+    let mut warn = |text: String| reader.findings.warn(&at, INVENTORY_FILE, text);
+    match inventory::open(path, domain) {
+        Err(error) => {
+            warn(format!("{error}; devices are named without it"));
+            Inventory::default()
+        }
+        Ok(parsed) => {
+            for bad in parsed.bad_lines.iter().take(BAD_LINES_SHOWN) {
+                warn(format!(
+                    "{}:{}: {}; the line is skipped",
+                    path.display(),
+                    bad.line,
+                    bad.why
+                ));
+            }
+            if parsed.bad_count > BAD_LINES_SHOWN as u64 {
+                warn(format!(
+                    "{}: {} lines are skipped in all",
+                    path.display(),
+                    parsed.bad_count
+                ));
+            }
+            parsed.inventory
+        }
+    }
+}
+
+fn relays(reader: &mut Reader<'_>) -> Vec<ipnet::IpNet> {
+    const KEY: &str = "identity.relays";
+    let mut relays = Vec::new();
+    for (text, at) in reader.list(KEY).unwrap_or_default() {
+        match prefix(text) {
+            Some(net) => relays.push(net.trunc()),
+            None => {
+                let problem = Problem::expected(
+                    at,
+                    KEY,
+                    "an address or a prefix",
+                    &format!("{text:?}"),
+                    "write the addresses of the syslog relays and trap forwarders that you trust",
+                );
+                reader.findings.problems.push(problem);
+            }
+        }
+    }
+    let shown: Vec<String> = relays.iter().map(ToString::to_string).collect();
+    reader.note(KEY, &shown);
+    relays
+}
+
+fn told(reader: &mut Reader<'_>) -> ToldKinds {
+    const KEY: &str = "identity.events";
+    let Some(parts) = reader.list(KEY) else {
+        let all: Vec<&str> = Told::ALL.iter().map(|kind| kind.as_str()).collect();
+        reader.note(KEY, &all);
+        return ToldKinds::default();
+    };
+    let mut kinds = ToldKinds::NONE;
+    let mut shown = Vec::new();
+    for (text, at) in parts {
+        match Told::ALL.iter().find(|kind| kind.as_str() == text) {
+            Some(kind) => {
+                kinds.add(*kind);
+                shown.push(kind.as_str());
+            }
+            None => {
+                let problem = Problem::expected(
+                    at,
+                    KEY,
+                    "new, renamed, silent, back or gap",
+                    &format!("{text:?}"),
+                    "name what is to be told as events; an empty list tells nothing",
+                );
+                reader.findings.problems.push(problem);
+            }
+        }
+    }
+    reader.note(KEY, &shown);
+    kinds
+}
