@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::decode::{snmp, syslog};
+use crate::decode::{charset, snmp, syslog};
 use crate::event::Event;
 use crate::normalize::device::NoNames;
 use crate::normalize::{self, Scratch};
@@ -64,6 +64,8 @@ pub struct Pipeline {
     generation: u64,
     config: Arc<normalize::Config>,
     scratch: Scratch,
+    /// A message in UTF-8 that came in another character set.
+    text: Vec<u8>,
     payload: Vec<u8>,
     reply: Vec<u8>,
 }
@@ -79,6 +81,7 @@ impl Pipeline {
             generation,
             config,
             scratch: Scratch::default(),
+            text: Vec::new(),
             payload: Vec::new(),
             reply: Vec::new(),
         }
@@ -91,7 +94,11 @@ impl Pipeline {
     }
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
-        let message = syslog::read(packet.bytes);
+        let (bytes, converted) = charset::to_utf8(packet.bytes, None, &mut self.text);
+        let mut message = syslog::read(bytes);
+        if converted.is_some() {
+            message.fidelity = syslog::Fidelity::Changed;
+        }
         let mut event = normalize::syslog::event(&message, packet, &self.config, &mut self.scratch);
         let appended = append(
             &self.spool,
