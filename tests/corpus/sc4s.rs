@@ -39,7 +39,21 @@ const EXCEPTIONS: &[Exception] = &[
         "the line is a squid's; there the vendor follows from the host's name",
     ),
     ("cisco:ms", "vendor", PLAIN),
-    ("nix:syslog", "host", "the line has no header"),
+    (
+        "dell:sonic",
+        "vendor",
+        "SONiC runs on switches of many makers; the line shows the system (`os`), not whose",
+    ),
+    (
+        "ubnt",
+        "host",
+        "there the name is the model (or missing); ours is the MAC, which no other device has",
+    ),
+    (
+        "pan:decryption",
+        "host",
+        "made anonymous: the device's name in the log is not the header's any more",
+    ),
 ];
 
 const PLAIN: &str = "the line is any Linux daemon's; there the vendor follows from the host's name";
