@@ -29,14 +29,13 @@ const VENDORS: [(&str, &str); 18] = [
 
 /// By source type. A vendor that the line does not show is honestly absent; a wrong one is never excepted.
 const EXCEPTIONS: &[Exception] = &[
-    ("infoblox:audit", "vendor", PLAIN),
     ("infoblox:dhcp", "vendor", PLAIN),
     ("infoblox:dns", "vendor", PLAIN),
     ("infoblox:port", "vendor", PLAIN),
     (
-        "cisco:wsa",
+        "cisco:wsa:l4tm",
         "vendor",
-        "the line is a squid's; there the vendor follows from the host's name",
+        "the line has a date and a level, as many programs write; the vendor follows from the host's name",
     ),
     ("cisco:ms", "vendor", PLAIN),
     (

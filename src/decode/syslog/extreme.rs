@@ -4,7 +4,7 @@
 //!  EXOS  <142>Jul 15 12:34:56 sw1 <Info:vlan.msgs.portLinkStateUp> Slot-1: Port 1:2 link UP at 1 Gbps
 //!                                  level code
 //!  VOSS  <190>Jul 15 12:34:56 vsp1 CP1 [07/15/26 12:34:56.789:UTC] 0x00004595 00000000 GlobalRouter SNMP INFO Link Up(1/1)
-//!                                  card                            code       type     router       module level
+//!                                  card                            code       alarm    router       module level
 //! ```
 //!
 //! Evidence: one of the words for a level and a condition with dots between angle brackets; or a card, a bracket, and a
@@ -58,20 +58,35 @@ fn voss(message: &mut Message<'_>) -> bool {
     if stamp.is_none() || code.len() != 10 || !code.starts_with(b"0x") || !input.eat(b' ') {
         return false;
     }
-    let kind = input.take_while(|byte| byte.is_ascii_hexdigit());
-    input.eat(b' ');
+    let alarm = take_alarm(&mut input);
     let router = input.take_until(b' ').unwrap_or_default();
     let module = input.take_until(b' ').unwrap_or_default();
     message.event_code = Some(code);
     message.fields = Some(Fields::parts(
-        &["card", "alarm_type", "router", "module"],
-        [card, kind, router, module],
+        &["card", "alarm", "router", "module"],
+        [card, alarm, router, module],
     ));
     message.fidelity = super::Fidelity::Changed;
     message.text = input.rest();
     message.vendor = Some("extreme");
     message.os = Some("voss");
     true
+}
+
+/// Takes `00000000 `, or `00300001.238 DYNAMIC SET ` of an alarm that is raised or cleared.
+fn take_alarm<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+    let (all, start) = (input.rest(), input.at());
+    input.take_while(|byte| byte.is_ascii_hexdigit() || byte == b'.');
+    let mut end = input.at() - start;
+    input.eat(b' ');
+    let mut after = *input;
+    if matches!(after.take_until(b' '), Some(b"DYNAMIC" | b"PERSISTENT"))
+        && matches!(after.take_until(b' '), Some(b"SET" | b"CLEAR"))
+    {
+        end = after.at() - start - 1;
+        *input = after;
+    }
+    all.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -106,7 +121,7 @@ mod tests {
         assert_eq!(message.text, b"INFO Link Up(1/1)");
         assert_eq!(
             json(message.fields.unwrap()),
-            r#"{"card":"CP1","alarm_type":"00000000","router":"GlobalRouter","module":"SNMP"}"#
+            r#"{"card":"CP1","alarm":"00000000","router":"GlobalRouter","module":"SNMP"}"#
         );
     }
 

@@ -18,26 +18,32 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"notice", b"info", b"debug",
     ];
     let mut input = Reader::new(message.text);
-    let mut head = message.clone();
-    let (mut level, mut slot): (&[u8], &[u8]) = (b"", b"");
+    let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
     if message.app_name.is_none() {
-        if message.hostname.is_none()
-            && let Some((number, host)) = take_blade(&mut input)
-        {
-            slot = number;
-            head.hostname = Some(host);
-        }
-        let word = input.take_while(|byte| byte.is_ascii_lowercase());
-        let known = LEVELS.contains(&word) && input.eat(b' ');
-        if !known || !rfc3164::take_tag(&mut input, &mut head) {
+        let blade = match message.hostname {
+            None => take_blade(&mut input),
+            Some(_) => None,
+        };
+        level = input.take_while(|byte| byte.is_ascii_lowercase());
+        if !LEVELS.contains(&level) || !input.eat(b' ') {
             return false;
         }
-        level = word;
+        let mut tagged = message.clone();
+        if let Some((number, host)) = blade {
+            slot = number;
+            tagged.hostname = Some(host);
+        }
+        if !rfc3164::take_tag(&mut input, &mut tagged) {
+            return false;
+        }
+        head = Some(tagged);
     }
     let Some((code, severity)) = take_code(&mut input) else {
         return false;
     };
-    *message = head;
+    if let Some(head) = head {
+        *message = head;
+    }
     message.event_code = Some(code);
     message.fields = Some(Fields::parts(
         &["level", "severity", "slot"],

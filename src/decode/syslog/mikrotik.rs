@@ -71,6 +71,9 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let topics = input.take_while(|byte| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b',' | b'-')
     });
+    if !topics.contains(&b',') {
+        return false;
+    }
     let mut words = topics.split(|byte| *byte == b',');
     let first = words.next().unwrap_or_default();
     if !TOPICS.contains(&first) || !words.any(|word| LEVELS.contains(&word)) {

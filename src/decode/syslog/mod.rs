@@ -42,6 +42,7 @@ mod f5;
 pub mod fields;
 mod fortinet;
 mod huawei;
+mod infoblox;
 mod junos;
 mod key_value;
 mod leef;
@@ -299,6 +300,7 @@ const BODIES: &[RefineBody] = &[
     huawei::refine,
     cisco::ise::refine,
     cisco::products::refine,
+    cisco::wsa::refine,
     junos::refine,
     netscreen::refine,
     nokia::refine,
@@ -311,6 +313,7 @@ const BODIES: &[RefineBody] = &[
     brocade::refine,
     ubiquiti::refine,
     vmware::refine,
+    infoblox::refine,
     ciena::refine,
     netscaler::refine,
     mikrotik::refine,

@@ -81,6 +81,8 @@ const PIECES: &[&str] = &[
     "vobd: [esx.a]",
     "[local] Sev:1 a(1): ",
     "system,info ",
+    "httpd: 2026-07-15 12:34:56.789Z [a]: ",
+    "1784118896.789 BLOCK_A_1-a-b-c-d-e-f",
     "src=1 logType=WF ",
     "\"\"",
     ",",

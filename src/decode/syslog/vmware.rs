@@ -89,7 +89,13 @@ fn originator(message: &mut Message<'_>) -> bool {
     /// The mark stands near the start: behind a level, a process and its number.
     const REACH: usize = 128;
     let reach = message.text.get(..REACH).unwrap_or(message.text);
-    let Some(found) = memchr::memmem::find(reach, MARK) else {
+    let found = memchr::memchr_iter(b'[', reach).find(|at| {
+        message
+            .text
+            .get(*at..)
+            .is_some_and(|rest| rest.starts_with(MARK))
+    });
+    let Some(found) = found else {
         return false;
     };
     let mut input = Reader::new(message.text);

@@ -60,8 +60,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
 /// The type, and type and subtype as they stand (`TRAFFIC,end`), where the first columns are those of PAN-OS.
 fn kind(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut input = Reader::new(text);
-    let version = input.take_until(b',')?;
-    matches!(version, [b'0'..=b'9']).then_some(())?;
+    input.byte()?.is_ascii_digit().then_some(())?;
+    input.eat(b',').then_some(())?;
     civil(input.take_until(b',')?)?;
     let serial = input.take_until(b',')?;
     serial.iter().all(u8::is_ascii_alphanumeric).then_some(())?;
