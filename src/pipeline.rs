@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::decode::snmp::{Notification, PduKind};
-use crate::decode::{snmp, syslog};
+use crate::decode::{charset, snmp, syslog};
 use crate::event::Event;
 use crate::names::{self, Names};
 use crate::normalize::{self, Scratch};
@@ -73,6 +73,8 @@ pub struct Pipeline {
     config: Arc<normalize::Config>,
     names: names::View,
     scratch: Scratch,
+    /// A message in UTF-8 that came in another character set.
+    text: Vec<u8>,
     payload: Vec<u8>,
     reply: Vec<u8>,
     access: Arc<SnmpAccess>,
@@ -93,6 +95,7 @@ impl Pipeline {
             config,
             names: names::View::new(Arc::new(Names::new(names::Config::default()))),
             scratch: Scratch::default(),
+            text: Vec::new(),
             payload: Vec::new(),
             reply: Vec::new(),
             access,
@@ -121,7 +124,15 @@ impl Pipeline {
     }
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
-        let message = syslog::read(packet.bytes);
+        let known = packet
+            .peer
+            .address()
+            .and_then(|address| self.names.encoding(address));
+        let (bytes, converted) = charset::to_utf8(packet.bytes, known, &mut self.text);
+        let mut message = syslog::read(bytes);
+        if converted.is_some() {
+            message.fidelity = syslog::Fidelity::Changed;
+        }
         let mut event = normalize::syslog::event(
             &message,
             packet,

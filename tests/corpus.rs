@@ -76,7 +76,7 @@ fn event_at(bytes: &[u8], received: &str) -> Value {
     };
     // The corpus is years old.
     let config = Config {
-        time_skew_max_s: 0,
+        time_skew_seconds_max: 0,
         ..Config::for_agent("corpus")
     };
     trapline::pipeline::one_event(&packet, &config).expect("an event")

@@ -5,7 +5,7 @@
 //!  fixtures/snmp/CASE/    settings.toml             received = "2026-11-21T02:14:07.131842Z"   when it arrived
 //!                                                   peer = "10.20.0.1"                         who sent it
 //!                                                   transport = "udp"
-//!                                                   raw = "auto"  domain = "keep"  utc_offset_minutes = 0  time_skew_max_s = 604800  wholeness = "cut"   (optional)
+//!                                                   raw = "auto"  domain = "keep"  utc_offset_minutes = 0  time_skew_seconds_max = 604800  wholeness = "cut"   (optional)
 //!                                                   mibs = ["EXAMPLE-MIB.txt"]                 modules of fixtures/mibs   (optional)
 //!                         expected.json             the event, without `id` and `agent.version`,
 //!                                                  or {"rejected": "reason"}
@@ -46,12 +46,12 @@ struct Settings {
     utc_offset_minutes: i16,
     #[serde(default)]
     mibs: Vec<String>,
-    #[serde(default = "time_skew_max_s")]
-    time_skew_max_s: u32,
+    #[serde(default = "time_skew_seconds_max")]
+    time_skew_seconds_max: u32,
 }
 
-fn time_skew_max_s() -> u32 {
-    Config::TIME_SKEW_MAX_S_DEFAULT
+fn time_skew_seconds_max() -> u32 {
+    Config::TIME_SKEW_SECONDS_MAX_DEFAULT
 }
 
 /// [`Wholeness`], as a fixture writes it.
@@ -134,7 +134,7 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         domain: settings.domain,
         utc_offset_minutes: settings.utc_offset_minutes,
         mibs: mibs(&settings.mibs),
-        time_skew_max_s: settings.time_skew_max_s,
+        time_skew_seconds_max: settings.time_skew_seconds_max,
         ..Config::for_agent("test")
     };
     let listener = Listener {

@@ -152,9 +152,9 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
         utc_offset_minutes: utc_offset(reader),
         mibs: mibs::mibs(reader),
         severities: Overrides::default(),
-        time_skew_max_s: reader.number_u32(
-            "event.time_skew_max_s",
-            normalize::Config::TIME_SKEW_MAX_S_DEFAULT,
+        time_skew_seconds_max: reader.number_u32(
+            "event.time_skew_seconds_max",
+            normalize::Config::TIME_SKEW_SECONDS_MAX_DEFAULT,
         ),
     }
 }

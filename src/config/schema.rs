@@ -190,7 +190,7 @@ pub const KEYS: &[Key] = &[
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
     live(
-        "event.time_skew_max_s",
+        "event.time_skew_seconds_max",
         Shape::Number(range(
             "seconds",
             0,

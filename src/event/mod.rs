@@ -165,7 +165,7 @@ pub enum TimeSource {
     DeviceCompleted,
     /// The message has no usable time stamp: the time of arrival.
     Received,
-    /// The message's time stamp is further from the time of arrival than `event.time_skew_max_s` allows, so the
+    /// The message's time stamp is further from the time of arrival than `event.time_skew_seconds_max` allows, so the
     /// device's clock is wrong: the time of arrival.
     ReceivedSkewed,
 }

@@ -40,6 +40,8 @@ pub struct Device {
     pub sequence: Option<Box<Sequence>>,
     /// Its SNMP engine, where it named one.
     pub engine_id: Option<Box<[u8]>>,
+    /// The inventory has this very address: it is known from its first message on.
+    pub is_named: bool,
     /// It was told as silent and has not spoken since.
     pub is_silent: bool,
     /// When reverse DNS was last asked.
@@ -85,6 +87,7 @@ pub enum News {
 pub struct Devices {
     shards: [Mutex<Shard>; SHARDS],
     owners: Mutex<HashMap<CompactString, Owner>>,
+    engines: Mutex<HashMap<Box<[u8]>, IpAddr>>,
     hasher: RandomState,
     known_max: usize,
 }
@@ -119,6 +122,7 @@ impl Devices {
         Devices {
             shards: Default::default(),
             owners: Mutex::default(),
+            engines: Mutex::default(),
             hasher: RandomState::new(),
             known_max,
         }
@@ -143,7 +147,8 @@ impl Devices {
         }
         let device = shard.newcomer(address, now);
         let found = look(device, &mut |one| news.push(one));
-        if device.standing.is_confirmed() && shard.promote(address, self.known_max / SHARDS) {
+        let is_known = device.is_named || device.standing.is_confirmed();
+        if is_known && shard.promote(address, self.known_max / SHARDS) {
             news.push(News::New);
         }
         (found, news)
@@ -173,15 +178,17 @@ impl Devices {
         device.or_else(|| shard.newcomers.get(&address)).cloned()
     }
 
-    /// The known address whose engine this is.
+    /// The address that this engine was last heard from directly.
     pub fn of_engine(&self, engine_id: &[u8]) -> Option<IpAddr> {
-        let mut found = None;
-        self.each(|address, device| {
-            if device.engine_id.as_deref() == Some(engine_id) {
-                found = Some(address);
-            }
-        });
-        found
+        lock(&self.engines).get(engine_id).copied()
+    }
+
+    /// The engine, which proved itself, speaks from this address. Beyond the table's bound it is not remembered.
+    pub fn note_engine(&self, engine_id: &[u8], address: IpAddr) {
+        let mut engines = lock(&self.engines);
+        if engines.len() < self.known_max || engines.contains_key(engine_id) {
+            engines.insert(engine_id.into(), address);
+        }
     }
 
     /// Goes through all known devices, a shard at a time.
@@ -206,6 +213,9 @@ impl Devices {
                 heard: device.standing.last_heard,
             };
             self.owners().insert(device.standing.name.clone(), owner);
+        }
+        if let Some(engine_id) = &device.engine_id {
+            self.note_engine(engine_id, address);
         }
         shard.known.insert(address, device);
     }

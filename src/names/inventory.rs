@@ -388,13 +388,20 @@ fn shown(text: &str) -> String {
         .collect()
 }
 
+impl Device {
+    /// Whether it is one address, not a prefix.
+    pub fn is_host(&self) -> bool {
+        self.net.prefix_len() == self.net.max_prefix_len()
+    }
+}
+
 impl Inventory {
     /// Of lines that were checked; of two with the same address the first counts.
     fn new(devices: Vec<Device>) -> Inventory {
         let mut inventory = Inventory::default();
         let mut lengths: BTreeMap<u8, HashMap<IpNet, u32>> = BTreeMap::new();
         for (index, device) in (0u32..).zip(&devices) {
-            match device.net.prefix_len() == device.net.max_prefix_len() {
+            match device.is_host() {
                 true => {
                     inventory.addresses.insert(device.net.addr(), index);
                 }
@@ -444,7 +451,7 @@ impl Inventory {
     pub fn hosts(&self) -> impl Iterator<Item = (IpAddr, &Device)> {
         self.devices
             .iter()
-            .filter(|device| device.net.prefix_len() == device.net.max_prefix_len())
+            .filter(|device| device.is_host())
             .map(|device| (device.net.addr(), device))
     }
 

@@ -210,6 +210,11 @@ impl View {
         }
     }
 
+    /// The character set of this sender's messages, where the operator says it.
+    pub fn encoding(&self, sender: IpAddr) -> Option<&'static encoding_rs::Encoding> {
+        self.known.inventory.find(sender)?.facts.encoding
+    }
+
     fn is_relay(&self, address: IpAddr) -> bool {
         let relays = &self.known.config.relays;
         relays.iter().any(|relay| relay.contains(&address))
@@ -276,6 +281,7 @@ impl View {
             .names
             .devices
             .with(address, claim.received, |device, tell| {
+                device.is_named = said.is_some_and(inventory::Device::is_host);
                 self.hear(device, claim, address, is_believed, tell);
                 if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
                     name.extend_from_slice(hostname.as_bytes());
@@ -346,6 +352,7 @@ impl View {
             && device.engine_id.as_deref() != Some(engine_id)
         {
             device.engine_id = Some(engine_id.into());
+            self.names.devices.note_engine(engine_id, address);
         }
         if let Some(number) = claim.sequence
             && !device.standing.is_shared

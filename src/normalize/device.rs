@@ -379,7 +379,7 @@ mod tests {
             raw: RawPolicy::Auto,
             domain,
             utc_offset_minutes: 0,
-            time_skew_max_s: 0,
+            time_skew_seconds_max: 0,
             ..Config::for_agent("test")
         }
     }

@@ -34,13 +34,13 @@ pub struct Config {
     /// Severities of notifications that differ from the built-in ones.
     pub severities: severity::Overrides,
     /// How far a device's time may be from the time of arrival, in seconds, and still be believed; 0 believes any.
-    pub time_skew_max_s: u32,
+    pub time_skew_seconds_max: u32,
 }
 
 impl Config {
     /// A week: a relay that was cut off delivers days later what devices said in time, and a clock that was never
     /// set is wrong by months or years.
-    pub const TIME_SKEW_MAX_S_DEFAULT: u32 = 7 * 24 * 3600;
+    pub const TIME_SKEW_SECONDS_MAX_DEFAULT: u32 = 7 * 24 * 3600;
 
     /// Every default, under this agent's name.
     pub fn for_agent(agent_id: impl Into<String>) -> Config {
@@ -51,7 +51,7 @@ impl Config {
             utc_offset_minutes: 0,
             mibs: crate::mib::Set::default(),
             severities: severity::Overrides::default(),
-            time_skew_max_s: Self::TIME_SKEW_MAX_S_DEFAULT,
+            time_skew_seconds_max: Self::TIME_SKEW_SECONDS_MAX_DEFAULT,
         }
     }
 }

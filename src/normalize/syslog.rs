@@ -112,7 +112,7 @@ fn time(
         return (Rfc3339::micros(packet.received), TimeSource::Received);
     };
     let skew_micros = resolved.at_micros.abs_diff(packet.received.0);
-    let skew_micros_max = u64::from(config.time_skew_max_s) * 1_000_000;
+    let skew_micros_max = u64::from(config.time_skew_seconds_max) * 1_000_000;
     if skew_micros_max > 0 && skew_micros > skew_micros_max {
         return (Rfc3339::micros(packet.received), TimeSource::ReceivedSkewed);
     }
@@ -218,7 +218,7 @@ mod tests {
             raw: RawPolicy::Auto,
             domain: DomainPolicy::Keep,
             utc_offset_minutes: 0,
-            time_skew_max_s: Config::TIME_SKEW_MAX_S_DEFAULT,
+            time_skew_seconds_max: Config::TIME_SKEW_SECONDS_MAX_DEFAULT,
             ..Config::for_agent("test")
         }
     }
@@ -367,9 +367,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_by_more_than_the_limit_is_not_believed_and_kept() {
-        let source = |text: &str, time_skew_max_s| {
+        let source = |text: &str, time_skew_seconds_max| {
             let config = Config {
-                time_skew_max_s,
+                time_skew_seconds_max,
                 ..config()
             };
             let event = json_of(text.as_bytes(), Wholeness::Whole, &config);

@@ -12,7 +12,6 @@ use super::{Pipeline, append, outcome};
 use crate::decode::snmp::v3::{self, Message, SecurityLevel};
 use crate::decode::snmp::{self, Fault, PduKind, UnreadMessage, Version};
 use crate::normalize;
-use crate::normalize::device::NoNames;
 use crate::packet::{Outcome, Packet, Reason, Reply, Verdict};
 use crate::record::{LaneId, Number};
 use crate::usm::{self, FailedPolicy, Moment, Refusal, Report, Writer};
@@ -107,7 +106,7 @@ impl Pipeline {
                     Ok(notification),
                     &scoped,
                     &self.config,
-                    &NoNames,
+                    &self.names,
                     &mut self.scratch,
                 );
                 let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
@@ -169,7 +168,7 @@ impl Pipeline {
     fn append_unread(&mut self, packet: &Packet<'_>, unread: &UnreadMessage) -> Outcome {
         let scratch = &mut self.scratch;
         let mut event =
-            normalize::trap::event(Err(unread), packet, &self.config, &NoNames, scratch);
+            normalize::trap::event(Err(unread), packet, &self.config, &self.names, scratch);
         let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
         outcome(&append(spool, router, &mut event, packet.received, payload))
     }

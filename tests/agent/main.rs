@@ -14,6 +14,7 @@
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
+//! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
@@ -24,6 +25,7 @@ mod crash;
 mod disk;
 mod faults;
 mod hostile;
+mod identity;
 mod lifecycle;
 mod outage;
 mod proxy;

@@ -188,6 +188,54 @@ const DIALECTS: &[(&str, &str)] = &[
         "LEEF",
         "<13>Nov 21 02:14:07 ids-3 LEEF:1.0|Cisco|Firepower|7.2|1:2003|src=10.8.8.8\tdst=198.51.100.7\tsev=5\tmsg=Policy violation",
     ),
+    (
+        "Palo Alto",
+        "<14>Nov 21 02:14:07 pa-edge1 1,2026/11/21 02:14:07,007200001056,TRAFFIC,end,2561,2026/11/21 02:14:07,10.8.8.8,198.51.100.7,203.0.113.5,198.51.100.7,allow-web,alice,,ssl,vsys1,trust,untrust,ethernet1/1,ethernet1/2,to-siem,2026/11/21 02:14:07,36459,1,39681,443,32326,443,0x400053,tcp,allow,43135,24629,18506,189,2026/11/21 02:12:37,30,business",
+    ),
+    (
+        "Check Point",
+        "time=1795227247|hostname=cp-gw1|severity=Medium|product=Firewall|action=Drop|ifdir=inbound|ifname=eth1|loguid={0x0,0x0,0x0,0x1}|origin=192.0.2.1|sequencenum=64|version=5|dst=198.51.100.7|",
+    ),
+    (
+        "Sophos",
+        "<30>device=\"SFW\" date=2026-11-21 time=02:14:07 timezone=\"CET\" device_name=\"XG430\" device_id=C42 log_id=010101600001 log_type=\"Firewall\" log_subtype=\"Denied\" src_ip=192.0.2.7 dst_ip=198.51.100.7 message=\"Invalid packet\"",
+    ),
+    (
+        "SonicWall",
+        "<134>  id=firewall sn=18B1690729A8 time=\"2026-11-21 02:14:07 UTC\" fw=192.0.2.1 pri=6 c=1024 m=97 msg=\"Web site hit\" n=32886 src=192.0.2.7:51515:X0 dst=198.51.100.7:443:X1",
+    ),
+    (
+        "ArubaOS",
+        "<187>Nov 21 02:14:07 2026 wc1 authmgr[4130]: <124198> <4130> <ERRS> <wc1 192.0.2.1>  Missing server in attribute list, auth=VPN",
+    ),
+    (
+        "F5 BIG-IP",
+        "<133>Nov 21 02:14:07 lb1 notice mcpd[6789]: 01070638:5: Pool /Common/web member /Common/m1:80 monitor status down.",
+    ),
+    (
+        "Extreme EXOS",
+        "<142>Nov 21 02:14:07 sw1 <Info:vlan.msgs.portLinkStateUp> Port 7 link UP at speed 1 Gbps and full-duplex",
+    ),
+    (
+        "Dell OS10",
+        "<189>1 2026-11-21T02:14:07.789123+00:00 os10-tor1 dn_alm 1234 - - Node.1-Unit.1:PRI [event], Dell EMC (OS10) %IFM_ASTATE_UP: Interface admin state up :ethernet1/1/1",
+    ),
+    (
+        "UniFi",
+        "<27>Nov 21 02:14:07 sw-attic,18e8294876c3,v4.0.66.10832 switch: TRAPMGR: Cold Start: Unit: 0",
+    ),
+    (
+        "VMware ESXi",
+        "<166>2026-11-21T02:14:07.789Z esx1 Hostd: info hostd[2099999] [Originator@6876 sub=Vimsvc.ha-eventmgr opID=1a2b user=root] Event 123 : User root logged in",
+    ),
+    (
+        "NetScaler",
+        "<134> 11/21/2026:02:14:07 GMT ns1 0-PPE-0 : default TCP CONN_TERMINATE 4711 0 :  Source 192.0.2.7:51515 - Destination 198.51.100.7:443",
+    ),
+    (
+        "MikroTik",
+        "<30>Nov 21 02:14:07 rb4011 firewall,info input: in:ether1 out:(unknown 0), proto TCP (SYN), 198.51.100.7:51515->192.0.2.1:22, len 60",
+    ),
 ];
 
 fn octets(hex: &str) -> Vec<u8> {

@@ -29,17 +29,30 @@ const VENDORS: [(&str, &str); 18] = [
 
 /// By source type. A vendor that the line does not show is honestly absent; a wrong one is never excepted.
 const EXCEPTIONS: &[Exception] = &[
-    ("infoblox:audit", "vendor", PLAIN),
     ("infoblox:dhcp", "vendor", PLAIN),
     ("infoblox:dns", "vendor", PLAIN),
     ("infoblox:port", "vendor", PLAIN),
     (
-        "cisco:wsa",
+        "cisco:wsa:l4tm",
         "vendor",
-        "the line is a squid's; there the vendor follows from the host's name",
+        "the line has a date and a level, as many programs write; the vendor follows from the host's name",
     ),
     ("cisco:ms", "vendor", PLAIN),
-    ("nix:syslog", "host", "the line has no header"),
+    (
+        "dell:sonic",
+        "vendor",
+        "SONiC runs on switches of many makers; the line shows the system (`os`), not whose",
+    ),
+    (
+        "ubnt",
+        "host",
+        "there the name is the model (or missing); ours is the MAC, which no other device has",
+    ),
+    (
+        "pan:decryption",
+        "host",
+        "made anonymous: the device's name in the log is not the header's any more",
+    ),
 ];
 
 const PLAIN: &str = "the line is any Linux daemon's; there the vendor follows from the host's name";

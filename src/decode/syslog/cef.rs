@@ -22,8 +22,8 @@ const PARTS: [&str; 6] = [
     "severity",
 ];
 
-const HEADER_ESCAPES: Escapes = Escapes(b"|\\");
-const VALUE_ESCAPES: Escapes = Escapes(b"=\\|nr");
+const HEADER_ESCAPES: Escapes = Escapes::backslash(b"|\\");
+const VALUE_ESCAPES: Escapes = Escapes::backslash(b"=\\|nr");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
@@ -101,7 +101,7 @@ pub(super) fn take_part<'a>(input: &mut Reader<'a>) -> &'a [u8] {
 
 /// Takes `name=value`, past what is none. A value may hold spaces and `=`: it ends before the last word in front of an
 /// `=`, where that word is a name.
-fn take_pair<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+pub(super) fn take_pair<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
     let input = &mut walk.input;
     input.take_while(|byte| byte == b' ');
     let before = take_to_equals(input)?;

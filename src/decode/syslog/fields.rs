@@ -11,7 +11,7 @@
 
 use super::cisco::{ise, products};
 use super::names::Names;
-use super::{cef, key_value, leef};
+use super::{cef, checkpoint, key_value, leef, paloalto};
 use crate::decode::reader::Reader;
 
 /// Fields of one message that are read. The longest messages of firewalls have about 120; a name that repeats is
@@ -27,6 +27,14 @@ pub enum Syntax {
     CommaPairs,
     /// `[ name =value][other name=value]`, up to what stands in no bracket.
     Brackets,
+    /// `name=a value|other_name=value|`, with a backslash before what is no separator.
+    Bars,
+    /// `name:"a value"; other_name:"value";`, up to a `]`.
+    Quoted,
+    /// `name=a value other=value`, each up to the next name.
+    OpenPairs,
+    /// Values between commas, named by their places.
+    Columns(&'static [&'static str]),
     /// A header of bars, then `name=a value`, each up to the next name.
     Cef,
     /// A header of bars, then `name=value` between separators.
@@ -52,18 +60,35 @@ pub struct Field<'a> {
 pub struct Value<'a> {
     /// The bytes, part of the message.
     pub bytes: &'a [u8],
-    /// What a backslash in them means.
+    /// How they say bytes that would end them.
     pub escapes: Escapes,
 }
 
-/// What a backslash in a text takes its meaning from: these bytes stand for themselves behind one, except `n` and `r`,
-/// which are line ends. Before any other byte a backslash is itself (`C:\dir`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Escapes(pub &'static [u8]);
+/// How a text says bytes that would end it: a mark, and the bytes that stand for themselves behind one. Behind a
+/// backslash `n` and `r` are line ends. Before any other byte the mark is itself (`C:\dir`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Escapes {
+    mark: u8,
+    escaped: &'static [u8],
+}
 
 impl Escapes {
-    /// A backslash is always itself.
-    pub const NONE: Escapes = Escapes(b"");
+    /// Every byte is itself.
+    pub const NONE: Escapes = Escapes::backslash(b"");
+
+    /// A quote is written as two (CSV; RFC 4180, section 2).
+    pub const DOUBLED_QUOTE: Escapes = Escapes {
+        mark: b'"',
+        escaped: b"\"",
+    };
+
+    /// These bytes stand behind a backslash.
+    pub const fn backslash(escaped: &'static [u8]) -> Escapes {
+        Escapes {
+            mark: b'\\',
+            escaped,
+        }
+    }
 }
 
 impl<'a> Value<'a> {
@@ -75,9 +100,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A text with these escapes, if it has any backslash.
+    /// A text with these escapes, if it has any mark of one.
     pub fn with(bytes: &'a [u8], escapes: Escapes) -> Self {
-        match memchr::memchr(b'\\', bytes) {
+        match memchr::memchr(escapes.mark, bytes) {
             Some(_) => Value { bytes, escapes },
             None => Value::plain(bytes),
         }
@@ -87,15 +112,18 @@ impl<'a> Value<'a> {
     pub fn for_each_piece<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut input = Reader::new(self.bytes);
         while self.escapes != Escapes::NONE
-            && let Some(piece) = input.take_until(b'\\')
+            && let Some(piece) = input.take_until(self.escapes.mark)
         {
             each(piece)?;
-            match input.peek().filter(|byte| self.escapes.0.contains(byte)) {
+            match input
+                .peek()
+                .filter(|byte| self.escapes.escaped.contains(byte))
+            {
                 Some(b'n') => each(b"\n")?,
                 Some(b'r') => each(b"\r")?,
                 Some(byte) => each(&[byte])?,
                 None => {
-                    each(b"\\")?;
+                    each(&[self.escapes.mark])?;
                     continue;
                 }
             }
@@ -168,7 +196,9 @@ impl<'a> Fields<'a> {
             && walk.place + self.names.len() <= FIELDS_MAX;
         self.bytes = bytes;
         self.syntax = syntax;
-        self.may_repeat_name = names.may_repeat();
+        // A table of columns has each name once.
+        let may_repeat = !matches!(syntax, Syntax::Columns(_));
+        self.may_repeat_name = may_repeat && names.may_repeat();
         self
     }
 
@@ -225,6 +255,10 @@ impl<'a> Iterator for Walk<'a> {
             Syntax::KeyValue => key_value::next(self),
             Syntax::CommaPairs => ise::next(self),
             Syntax::Brackets => products::next(self),
+            Syntax::Bars => checkpoint::next_bar(self),
+            Syntax::Quoted => checkpoint::next_quoted(self),
+            Syntax::OpenPairs => cef::take_pair(self),
+            Syntax::Columns(columns) => paloalto::next(self, columns),
             Syntax::Cef => cef::next(self),
             Syntax::Leef {
                 separator,
@@ -376,7 +410,7 @@ pub(super) mod tests {
             (r"a\", r"a\"),
             (r"\=\|", r"=\|"),
         ] {
-            let value = Value::with(text.as_bytes(), Escapes(b"\"\\=n"));
+            let value = Value::with(text.as_bytes(), Escapes::backslash(b"\"\\=n"));
             assert_eq!(value.to_string(), expected);
             assert_eq!(Value::plain(text.as_bytes()).to_string(), text);
         }

@@ -13,7 +13,7 @@ use super::{Format, Message};
 use crate::decode::reader::Reader;
 
 /// In quotes only.
-const ESCAPES: Escapes = Escapes(b"\"\\");
+const ESCAPES: Escapes = Escapes::backslash(b"\"\\");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);

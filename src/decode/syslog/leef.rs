@@ -16,7 +16,7 @@ use crate::decode::reader::Reader;
 const PARTS: [&str; 4] = ["deviceVendor", "deviceProduct", "deviceVersion", "eventId"];
 
 /// Separators are told apart in the header; backslashes stand before `=`, `|` and themselves.
-const ESCAPES: Escapes = Escapes(b"=|\\");
+const ESCAPES: Escapes = Escapes::backslash(b"=|\\");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);

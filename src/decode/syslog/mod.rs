@@ -29,26 +29,43 @@
 //! expected and where.
 
 mod arista;
+mod aruba;
+mod barracuda;
+mod brocade;
 mod cef;
+mod checkpoint;
+mod ciena;
 mod cisco;
+mod dell;
+mod extreme;
+mod f5;
 pub mod fields;
 mod fortinet;
 mod huawei;
+mod infoblox;
 mod junos;
 mod key_value;
 mod leef;
 mod loose;
+mod mikrotik;
 mod names;
+mod netscaler;
 mod netscreen;
 mod nokia;
 mod opengear;
+mod paloalto;
+mod procurve;
 mod rfc3164;
 pub mod rfc5424;
+mod sonicwall;
+mod sophos;
 mod structured_data;
 mod tag;
 pub mod timestamp;
+mod ubiquiti;
 mod unix;
 mod vendor;
+mod vmware;
 
 #[cfg(test)]
 mod properties;
@@ -91,7 +108,7 @@ pub struct Message<'a> {
     pub clock: Option<Clock>,
     /// What is left for people, without header and event code.
     pub text: &'a [u8],
-    /// What a backslash in `text` means.
+    /// How `text` says bytes that would end it.
     pub text_escapes: Escapes,
     /// What could not be read.
     pub error: Option<DecodeError>,
@@ -171,6 +188,12 @@ pub enum Format {
     Leef,
     /// `name=value` pairs, behind whatever header.
     KeyValue,
+    /// Values between commas, named by their places, behind whatever header.
+    Csv,
+    /// Check Point's pairs between bars or in brackets, behind whatever header.
+    CheckPoint,
+    /// NetScaler's: the date in slashes, the host and the packet engine.
+    NetScaler,
     /// Read by syslog_loose, for header shapes that no reader of ours recognises.
     Loose,
     /// No reader recognised a header: all is text.
@@ -190,6 +213,9 @@ impl Format {
             Format::Cef => "cef",
             Format::Leef => "leef",
             Format::KeyValue => "key_value",
+            Format::Csv => "csv",
+            Format::CheckPoint => "checkpoint",
+            Format::NetScaler => "netscaler",
             Format::Loose => "loose",
             Format::Unknown => "unknown",
         }
@@ -255,6 +281,8 @@ const HEADERS: &[ReadHeader] = &[
     cisco::read,
     cisco::meraki::read,
     opengear::read,
+    sophos::read,
+    netscaler::read,
     rfc3164::read,
     loose::read,
 ];
@@ -263,14 +291,32 @@ const HEADERS: &[ReadHeader] = &[
 const BODIES: &[RefineBody] = &[
     cef::refine,
     leef::refine,
+    paloalto::refine,
+    checkpoint::refine,
+    sophos::refine,
+    sonicwall::refine,
+    barracuda::refine,
     fortinet::refine,
     huawei::refine,
     cisco::ise::refine,
     cisco::products::refine,
+    cisco::wsa::refine,
     junos::refine,
     netscreen::refine,
     nokia::refine,
     arista::refine,
+    aruba::refine,
+    procurve::refine,
+    f5::refine,
+    extreme::refine,
+    dell::refine,
+    brocade::refine,
+    ubiquiti::refine,
+    vmware::refine,
+    infoblox::refine,
+    ciena::refine,
+    netscaler::refine,
+    mikrotik::refine,
     tag::refine,
     unix::refine,
     key_value::refine,

@@ -22,7 +22,7 @@ fn config(raw: RawPolicy) -> Config {
         raw,
         domain: DomainPolicy::Keep,
         utc_offset_minutes: 0,
-        time_skew_max_s: 0,
+        time_skew_seconds_max: 0,
         ..Config::for_agent("test")
     }
 }

@@ -17,7 +17,7 @@ use crate::decode::reader::Reader;
 
 const PARTS: &[&str] = &["message_id", "segments", "segment", "sequence"];
 
-const ESCAPES: Escapes = Escapes(b",\\;=");
+const ESCAPES: Escapes = Escapes::backslash(b",\\;=");
 
 pub(in super::super) fn refine(message: &mut Message<'_>) -> bool {
     let is_category = |word: &[u8]| word.starts_with(b"CISE_") || word.starts_with(b"CSCOacs_");

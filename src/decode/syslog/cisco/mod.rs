@@ -21,6 +21,7 @@
 pub(super) mod ise;
 pub(super) mod meraki;
 pub(super) mod products;
+pub(super) mod wsa;
 
 use super::fields::Fields;
 use super::timestamp::{self, Stamp, ZoneWords};

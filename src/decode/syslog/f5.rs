@@ -1,0 +1,126 @@
+//! F5 BIG-IP: the level in words in front of the tag, and a number with a severity behind it.
+//!
+//! ```text
+//!  <133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool /Common/p1 member /Common/m1:80 monitor status down.
+//!                           level  tag         code    severity
+//!  <133>Jul 15 12:34:56 slot1/lb1 notice mcpd[6789]: ...          a blade of a chassis
+//! ```
+//!
+//! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag. (F5, K16197: reviewing BIG-IP log
+//! files; BIG-IP Error Code Database.)
+
+use super::fields::Fields;
+use super::{Message, rfc3164};
+use crate::decode::reader::Reader;
+
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    const LEVELS: [&[u8]; 9] = [
+        b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"notice", b"info", b"debug",
+    ];
+    let mut input = Reader::new(message.text);
+    let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
+    if message.app_name.is_none() {
+        let blade = match message.hostname {
+            None => take_blade(&mut input),
+            Some(_) => None,
+        };
+        level = input.take_while(|byte| byte.is_ascii_lowercase());
+        if !LEVELS.contains(&level) || !input.eat(b' ') {
+            return false;
+        }
+        let mut tagged = message.clone();
+        if let Some((number, host)) = blade {
+            slot = number;
+            tagged.hostname = Some(host);
+        }
+        if !rfc3164::take_tag(&mut input, &mut tagged) {
+            return false;
+        }
+        head = Some(tagged);
+    }
+    let Some((code, severity)) = take_code(&mut input) else {
+        return false;
+    };
+    if let Some(head) = head {
+        *message = head;
+    }
+    message.event_code = Some(code);
+    message.fields = Some(Fields::parts(
+        &["level", "severity", "slot"],
+        [level, severity, slot, b""],
+    ));
+    message.text = input.rest();
+    message.vendor = Some("f5");
+    message.os = Some("big-ip");
+    true
+}
+
+/// Takes `slot1/lb1 `.
+fn take_blade<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let mut after = *input;
+    (after.take(4)? == b"slot").then_some(())?;
+    let number = after.take_while(|byte| byte.is_ascii_digit());
+    (!number.is_empty() && after.eat(b'/')).then_some(())?;
+    let host = after.take_while(|byte| byte.is_ascii_graphic());
+    (!host.is_empty() && after.eat(b' ')).then_some(())?;
+    *input = after;
+    Some((number, host))
+}
+
+/// Takes `01070638:5: `.
+fn take_code<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    let code = input.take(8)?;
+    code.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+    input.eat(b':').then_some(())?;
+    let severity = input.take_while(|byte| byte.is_ascii_digit());
+    (severity.len() == 1 && input.eat(b':')).then_some(())?;
+    input.eat(b' ');
+    Some((code, severity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::tests::json;
+    use super::super::read;
+
+    #[test]
+    fn level_tag_and_code_are_told_apart() {
+        for (input, fields) in [
+            (
+                "<133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool down.",
+                r#"{"level":"notice","severity":"5"}"#,
+            ),
+            (
+                "<133>Jul 15 12:34:56 lb1 mcpd[6789]: 01070638:5: Pool down.",
+                r#"{"severity":"5"}"#,
+            ),
+            (
+                "<133>Jul 15 12:34:56 slot2/lb1 notice mcpd[6789]: 01070638:5: Pool down.",
+                r#"{"level":"notice","severity":"5","slot":"2"}"#,
+            ),
+        ] {
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.os), (Some("f5"), Some("big-ip")));
+            assert_eq!(message.hostname, Some(&b"lb1"[..]), "{input}");
+            assert_eq!(message.app_name, Some(&b"mcpd"[..]));
+            assert_eq!(message.proc_id, Some(&b"6789"[..]));
+            assert_eq!(message.event_code, Some(&b"01070638"[..]));
+            assert_eq!(message.text, b"Pool down.");
+            assert_eq!(json(message.fields.unwrap()), fields);
+        }
+    }
+
+    #[test]
+    fn a_level_without_a_code_stays_in_the_text() {
+        for text in [
+            "notice mcpd[1]: hello",
+            "notice mcpd[1]: 0107063",
+            "info",
+            "slot1/",
+        ] {
+            let input = format!("<133>Jul 15 12:34:56 lb1 {text}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.text), (None, text.as_bytes()));
+        }
+    }
+}

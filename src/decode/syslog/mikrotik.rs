@@ -1,0 +1,135 @@
+//! MikroTik RouterOS: the topics in front of the text.
+//!
+//! ```text
+//!  <30>system,info,account user admin logged in from 192.0.2.1 via ssh          default: no header at all
+//!  <30>Jul 15 12:34:56 r1 firewall,info input: in:ether1 out:(none), ...        bsd-syslog=yes
+//!      topics
+//! ```
+//!
+//! Evidence: two or more words between commas, the first of which is a topic, and one of which is a level. (MikroTik,
+//! "RouterOS: Log": topics.)
+
+use super::{Format, Message};
+use crate::decode::reader::Reader;
+
+const TOPICS: [&[u8]; 42] = [
+    b"account",
+    b"backup",
+    b"bfd",
+    b"bgp",
+    b"bridge",
+    b"calc",
+    b"caps",
+    b"certificate",
+    b"container",
+    b"ddns",
+    b"dhcp",
+    b"dns",
+    b"dot1x",
+    b"dude",
+    b"email",
+    b"event",
+    b"firewall",
+    b"gsm",
+    b"health",
+    b"hotspot",
+    b"igmp-proxy",
+    b"interface",
+    b"ipsec",
+    b"iscsi",
+    b"l2tp",
+    b"lora",
+    b"lte",
+    b"manager",
+    b"netwatch",
+    b"ntp",
+    b"ospf",
+    b"ovpn",
+    b"pppoe",
+    b"ppp",
+    b"pptp",
+    b"radius",
+    b"rip",
+    b"route",
+    b"script",
+    b"snmp",
+    b"system",
+    b"wireless",
+];
+
+const LEVELS: [&[u8]; 5] = [b"critical", b"error", b"warning", b"info", b"debug"];
+
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    let headed = matches!(
+        message.format,
+        Format::Rfc3164 | Format::Unknown | Format::Loose
+    );
+    if !headed || !message.text.first().is_some_and(u8::is_ascii_lowercase) {
+        return false;
+    }
+    let mut input = Reader::new(message.text);
+    let topics = input.take_while(|byte| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b',' | b'-')
+    });
+    if !topics.contains(&b',') {
+        return false;
+    }
+    let mut words = topics.split(|byte| *byte == b',');
+    let first = words.next().unwrap_or_default();
+    if !TOPICS.contains(&first) || !words.any(|word| LEVELS.contains(&word)) {
+        return false;
+    }
+    input.eat(b':');
+    if !input.eat(b' ') {
+        return false;
+    }
+    message.event_code = Some(topics);
+    message.text = input.rest();
+    message.vendor = Some("mikrotik");
+    message.os = Some("routeros");
+    if message.format == Format::Unknown {
+        message.recognised(Format::Rfc3164);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+
+    #[test]
+    fn the_topics_are_the_events_name_with_and_without_a_header() {
+        for (input, host) in [
+            ("<30>system,info,account user admin logged in", None),
+            (
+                "<30>Jul 15 12:34:56 r1 system,info,account user admin logged in",
+                Some(&b"r1"[..]),
+            ),
+            (
+                "<30>Jul 15 12:34:56 r1 system,info,account: user admin logged in",
+                Some(b"r1"),
+            ),
+        ] {
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.error), (Some("mikrotik"), None));
+            assert_eq!(message.hostname, host, "{input}");
+            assert_eq!(message.event_code, Some(&b"system,info,account"[..]));
+            assert_eq!(message.text, b"user admin logged in");
+        }
+    }
+
+    #[test]
+    fn lists_that_are_no_topics_stay_in_the_text() {
+        for text in [
+            "system,info",
+            "system, info x",
+            "info,system x",
+            "mail,info x",
+            "system x",
+        ] {
+            let input = format!("<30>Jul 15 12:34:56 r1 {text}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.text), (None, text.as_bytes()));
+        }
+    }
+}
