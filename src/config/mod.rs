@@ -20,6 +20,7 @@ mod environment;
 mod files;
 mod kafka;
 mod listener;
+mod local;
 mod problem;
 mod raw;
 mod reader;
