@@ -7,18 +7,21 @@
 //! - [`cluster`]: three brokers, of which one is killed, restarted or hangs.
 //! - [`proxy`]: a network that drops, resets, stalls, cuts and crawls.
 //! - [`rights`]: a broker that refuses credentials and topics, until it does not.
+//! - [`encrypted`]: TLS to the broker, certificates on both sides, OAuth tokens; what is wrong with each, until it is not.
 //! - [`faults`]: a broker that goes, hangs and comes back; an outage longer than memory.
 //! - [`outage`]: one that lasts; what it costs, and the replay beside live traffic.
 //! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
+//! - [`unix`]: processes of this host, by unix sockets.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
 
 mod cluster;
 mod crash;
 mod disk;
+mod encrypted;
 mod faults;
 mod hostile;
 mod lifecycle;
@@ -29,6 +32,7 @@ mod rights;
 mod senders;
 mod syslog;
 mod topics;
+mod unix;
 
 #[path = "../support/mod.rs"]
 mod support;
