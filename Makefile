@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench clean
+.PHONY: help build demo test soak lint bench image clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: ## Check formatting, clippy's lints and the shell scripts.
 bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
 	cargo bench --locked --bench stages --bench whole
+
+image: build ## Build the OCI image from the binary: target/image/trapline.tar (as root: its files have owners).
+	packaging/container/build "$(CARGO_TARGET_DIR)/release/trapline" "$(CARGO_TARGET_DIR)/image/trapline.tar"
 
 clean: ## Remove what was built.
 	cargo clean
