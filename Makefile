@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench fuzz mibs clean
+.PHONY: help build demo test soak lint bench fuzz mibs image clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ FROM ?= /var/lib/snmp/mibs
 mibs: build ## Compile the MIB modules below FROM (Debian: snmp-mibs-downloader) into target/mibs/set.mibdb.
 	mkdir -p "$(CARGO_TARGET_DIR)/mibs"
 	"$(CARGO_TARGET_DIR)/release/trapline" mib compile "$(FROM)" -o "$(CARGO_TARGET_DIR)/mibs/set.mibdb"
+
+image: build ## Build the OCI image from the binary: target/image/trapline.tar (as root: its files have owners).
+	packaging/container/build "$(CARGO_TARGET_DIR)/release/trapline" "$(CARGO_TARGET_DIR)/image/trapline.tar"
 
 clean: ## Remove what was built.
 	cargo clean

@@ -104,7 +104,8 @@ struct RunningWriter {
 /// One bound listener, as far as the agent still has to do with it.
 struct Ear {
     name: CompactString,
-    address: SocketAddr,
+    /// None for a unix socket.
+    address: Option<SocketAddr>,
     allow: AllowList,
     tls: Option<Arc<Acceptor>>,
     drops: Option<Arc<KernelDrops>>,
@@ -251,12 +252,12 @@ impl Agent {
         }
     }
 
-    /// Where the listener of this name is bound, if it is.
+    /// Where the listener of this name is bound, if it is and has an address (a unix socket has none).
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.ears
             .iter()
             .find(|ear| ear.name == name)
-            .map(|ear| ear.address)
+            .and_then(|ear| ear.address)
     }
 
     /// What must be done every second: reads what the kernel dropped, says what was lost, and shows that
@@ -582,8 +583,10 @@ impl Hearing {
             let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
             hearing.ledgers.push(ledger.clone());
             let bound = match listener.listener.transport {
-                Transport::Udp => hearing.bind_datagrams(listener, ledger),
-                Transport::Tcp | Transport::Tls => hearing.bind_stream(listener, ledger),
+                Transport::Udp | Transport::UnixDgram => hearing.bind_datagrams(listener, ledger),
+                Transport::Tcp | Transport::Tls | Transport::UnixStream => {
+                    hearing.bind_stream(listener, ledger)
+                }
             };
             let name = listener.listener.name.clone();
             let state = bound.unwrap_or_else(|error| {
@@ -603,8 +606,31 @@ impl Hearing {
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
         let listener = UdpListener::bind(config.clone(), ledger)?;
-        let address = local(config, listener.local_addr())?;
         let (buffer, name) = (listener.buffer(), config.listener.name.clone());
+        if let Some(unix) = &config.unix {
+            let path = unix.path.display();
+            tracing::info!(
+                listener = %name,
+                %path,
+                transport = config.listener.transport.as_str(),
+                burst_datagrams = buffer.burst_datagrams,
+                "listening, a faster sender waits"
+            );
+            self.ears.push(Ear {
+                name,
+                address: None,
+                allow: listener.allow(),
+                tls: None,
+                drops: None,
+            });
+            let address = path.to_compact_string();
+            self.udp.push(listener);
+            return Ok(ListenerCondition::Listening {
+                address,
+                buffer: None,
+            });
+        }
+        let address = local(config, listener.local_addr())?;
         tracing::info!(
             listener = %name,
             %address,
@@ -617,7 +643,7 @@ impl Hearing {
         );
         self.ears.push(Ear {
             name,
-            address,
+            address: Some(address),
             allow: listener.allow(),
             tls: None,
             drops: Some(listener.kernel_drops()),
@@ -640,9 +666,15 @@ impl Hearing {
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
         let listener = StreamListener::bind(config.clone(), ledger)?;
-        let address = local(config, listener.local_addr())?;
+        let (address, shown) = match &config.unix {
+            Some(unix) => (None, unix.path.display().to_compact_string()),
+            None => {
+                let address = local(config, listener.local_addr())?;
+                (Some(address), address.to_compact_string())
+            }
+        };
         let name = config.listener.name.clone();
-        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), "listening");
+        tracing::info!(listener = %name, address = %shown, transport = config.listener.transport.as_str(), "listening");
         self.ears.push(Ear {
             name,
             address,
@@ -652,7 +684,7 @@ impl Hearing {
         });
         self.streams.push(listener);
         Ok(ListenerCondition::Listening {
-            address: address.to_compact_string(),
+            address: shown,
             buffer: None,
         })
     }

@@ -62,6 +62,16 @@ impl Peer {
     }
 }
 
+/// The address without its port; `local` where there is none.
+impl std::fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Peer::Inet(address, _) => address.fmt(formatter),
+            Peer::Local => formatter.write_str("local"),
+        }
+    }
+}
+
 /// A listener's identity: what events, metrics and logs say about where a packet came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -115,6 +125,10 @@ pub enum Transport {
     Tcp,
     /// A framed stream under TLS (RFC 5425).
     Tls,
+    /// One message a datagram of a unix socket: a process on this host.
+    UnixDgram,
+    /// A framed stream of a unix socket.
+    UnixStream,
 }
 
 impl Transport {
@@ -124,7 +138,22 @@ impl Transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
             Transport::Tls => "tls",
+            Transport::UnixDgram => "unix_dgram",
+            Transport::UnixStream => "unix_stream",
         }
+    }
+
+    /// Whether senders open a connection.
+    pub fn is_stream(self) -> bool {
+        match self {
+            Transport::Udp | Transport::UnixDgram => false,
+            Transport::Tcp | Transport::Tls | Transport::UnixStream => true,
+        }
+    }
+
+    /// Whether it is a unix socket, which has a path instead of an address and port.
+    pub fn is_unix(self) -> bool {
+        matches!(self, Transport::UnixDgram | Transport::UnixStream)
     }
 }
 

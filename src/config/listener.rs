@@ -3,6 +3,7 @@
 //! ```text
 //!  name, protocol, transport, bind ──▶ who and where      (each has a default that follows from the ones before it)
 //!  allow ────────────────────────────▶ Allow              none: anyone
+//!  path, mode, owner, group ─────────▶ unix::Config       for unix sockets, instead of bind and allow
 //!  tls = { ... } ────────────────────▶ file paths         required with transport tls, refused with the others
 //! ```
 
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 
 use super::certificate;
 use super::environment::fold;
+use super::local;
 use super::problem::{Place, Problem};
 use super::raw::{RawListener, Set, Settings};
 use super::reader::{Findings, Reader};
@@ -80,17 +82,9 @@ pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<recei
             continue;
         }
         if let Some((known, other)) = done.iter().find(|(known, _)| collide(known, &resolved)) {
-            findings.problems.push(Problem::new(
-                &bind_place(listener),
-                &format!("listener.{name}.bind"),
-                format!(
-                    "{} {} is taken by the listener \"{}\" at {other}",
-                    kernel_transport(resolved.listener.transport),
-                    resolved.bind,
-                    known.listener.name
-                ),
-                "choose another port or address for one of them ([::] takes the IPv4 addresses too)",
-            ));
+            findings
+                .problems
+                .push(taken(listener, &resolved, known, other));
         }
         done.push((resolved, bind_place(listener)));
     }
@@ -103,8 +97,45 @@ fn name_place(listener: &RawListener) -> Place {
 }
 
 fn bind_place(listener: &RawListener) -> Place {
-    let bind = listener.settings.values.get("listener.bind");
+    let values = &listener.settings.values;
+    let bind = values
+        .get("listener.bind")
+        .or_else(|| values.get("listener.path"));
     bind.map_or_else(|| listener.at.clone(), |set| set.at.clone())
+}
+
+/// The problem of a listener that would stand where another one does.
+fn taken(
+    listener: &RawListener,
+    resolved: &receive::Config,
+    known: &receive::Config,
+    other: &Place,
+) -> Problem {
+    let (key, place, advice) = match &resolved.unix {
+        Some(unix) => (
+            "path",
+            unix.path.display().to_string(),
+            "choose another path for one of them",
+        ),
+        None => (
+            "bind",
+            format!(
+                "{} {}",
+                kernel_transport(resolved.listener.transport),
+                resolved.bind
+            ),
+            "choose another port or address for one of them ([::] takes the IPv4 addresses too)",
+        ),
+    };
+    Problem::new(
+        &bind_place(listener),
+        &format!("listener.{}.{key}", resolved.listener.name),
+        format!(
+            "{place} is taken by the listener \"{}\" at {other}",
+            known.listener.name
+        ),
+        advice,
+    )
 }
 
 /// TLS listens on a TCP port.
@@ -112,11 +143,15 @@ fn kernel_transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "udp",
         Transport::Tcp | Transport::Tls => "tcp",
+        Transport::UnixDgram | Transport::UnixStream => "unix",
     }
 }
 
 /// Whether the kernel would refuse the second of the two. `[::]` takes IPv4 as well; port 0 is a new port each time.
 fn collide(left: &receive::Config, right: &receive::Config) -> bool {
+    if let (Some(left), Some(right)) = (&left.unix, &right.unix) {
+        return left.path == right.path;
+    }
     let any = |address: SocketAddr| address.ip().is_unspecified();
     let same_address = left.bind.ip() == right.bind.ip() || (any(left.bind) && any(right.bind));
     left.bind.port() != 0
@@ -142,8 +177,15 @@ fn one(index: usize, raw: &RawListener, findings: &mut Findings) -> receive::Con
         );
     }
     check_name(&mut reader, &name);
-    let bind = bind(&mut reader, protocol, transport);
-    let allow = allow(&mut reader);
+    let unix = local::resolve(&mut reader, transport, &name);
+    let bind = match unix {
+        Some(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        None => bind(&mut reader, protocol, transport),
+    };
+    let allow = match unix {
+        Some(_) => Allow::Anyone,
+        None => allow(&mut reader),
+    };
     let listener = Listener {
         index,
         name: CompactString::from(name),
@@ -152,6 +194,7 @@ fn one(index: usize, raw: &RawListener, findings: &mut Findings) -> receive::Con
     };
     let mut config = receive::Config::new(listener, bind);
     config.allow = allow;
+    config.unix = unix;
     limits(&mut reader, &mut config);
     config.tls = certificate::resolve(&mut reader, transport);
     config
@@ -278,6 +321,9 @@ pub(super) fn prefix(text: &str) -> Option<IpNet> {
 
 fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     warn_of_idle_limits(reader, config.listener.transport);
+    if config.listener.transport == Transport::UnixDgram {
+        return;
+    }
     if config.listener.transport == Transport::Udp {
         config.receive_buffer_bytes =
             reader.size("listener.receive_buffer_bytes", config.receive_buffer_bytes);
@@ -286,8 +332,11 @@ fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     }
     config.frame_bytes_max = reader.size("listener.frame_bytes_max", config.frame_bytes_max);
     config.connections_max = reader.size("listener.connections_max", config.connections_max);
-    config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);
     config.idle_seconds_max = reader.number("listener.idle_seconds_max", config.idle_seconds_max);
+    if config.listener.transport == Transport::UnixStream {
+        return;
+    }
+    config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);
     if config.connections_per_peer_max > config.connections_max && reader.is_set(PER_PEER) {
         let (at, shown) = (reader.place(PER_PEER), reader.shown(PER_PEER));
         let text = format!(
@@ -304,15 +353,28 @@ fn warn_of_idle_limits(reader: &mut Reader<'_>, transport: Transport) {
     const OF_STREAMS: &[&str] = &[
         "listener.frame_bytes_max",
         "listener.connections_max",
-        PER_PEER,
         "listener.idle_seconds_max",
     ];
-    const OF_DATAGRAMS: &[&str] = &["listener.receive_buffer_bytes", "listener.shards"];
-    let (idle, meant) = match transport {
-        Transport::Udp => (OF_STREAMS, "tcp and tls"),
-        Transport::Tcp | Transport::Tls => (OF_DATAGRAMS, "udp"),
-    };
-    for key in idle.iter().copied() {
+    const OF_UDP: &[&str] = &["listener.receive_buffer_bytes", "listener.shards"];
+    if !transport.is_stream() {
+        warn_of_idle(reader, transport, OF_STREAMS, "tcp, tls and unix_stream");
+    }
+    if transport != Transport::Udp {
+        warn_of_idle(reader, transport, OF_UDP, "udp");
+    }
+    if !matches!(transport, Transport::Tcp | Transport::Tls) {
+        warn_of_idle(reader, transport, &[PER_PEER], "tcp and tls");
+    }
+}
+
+/// Warns of each of `keys` that is set though `transport` has no use for it.
+pub(super) fn warn_of_idle(
+    reader: &mut Reader<'_>,
+    transport: Transport,
+    keys: &[&str],
+    meant: &str,
+) {
+    for key in keys.iter().copied() {
         if reader.is_set(key) {
             let (at, shown) = (reader.place(key), reader.shown(key));
             let text = format!(

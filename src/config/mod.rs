@@ -21,6 +21,7 @@ mod files;
 mod identity;
 mod kafka;
 mod listener;
+mod local;
 mod mibs;
 mod problem;
 mod raw;

@@ -338,8 +338,15 @@ pub const KEYS: &[Key] = &[
     ),
     key("listener.name", Shape::Text),
     key("listener.protocol", Shape::Choice(&["syslog", "snmp"])),
-    key("listener.transport", Shape::Choice(&["udp", "tcp", "tls"])),
+    key(
+        "listener.transport",
+        Shape::Choice(&["udp", "tcp", "tls", "unix_dgram", "unix_stream"]),
+    ),
     key("listener.bind", Shape::Text),
+    key("listener.path", Shape::Text),
+    key("listener.mode", Shape::Text),
+    key("listener.owner", Shape::Text),
+    key("listener.group", Shape::Text),
     live("listener.allow", Shape::List),
     key(
         "listener.receive_buffer_bytes",

@@ -344,9 +344,14 @@ fn values_reach_their_stages() {
         matches!(&produce.headers, crate::produce::Headers::Standard { agent, .. } if agent == "br17")
     );
     assert_eq!(produce.topics, config.spool.topics);
-    let [datagrams, streams] = config.listeners.as_slice() else {
-        panic!("two listeners")
+    let [datagrams, streams, local] = config.listeners.as_slice() else {
+        panic!("three listeners")
     };
+    let unix = local.unix.as_ref().expect("a unix socket");
+    assert_eq!(unix.path, Path::new("/run/trapline/app.sock"));
+    assert_eq!(unix.mode, 0o660);
+    let whose = (unix.owner.as_deref(), unix.group.as_deref());
+    assert_eq!(whose, (Some("trapline"), Some("adm")));
     assert_eq!((datagrams.listener.index, streams.listener.index), (0, 1));
     assert_eq!(
         (datagrams.receive_buffer_bytes, datagrams.shards),

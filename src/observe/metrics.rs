@@ -32,7 +32,7 @@ use super::picture::{
 };
 use super::process::Process;
 use super::statement::{losses, protocol_name, rejections};
-use crate::packet::{Protocol, Transport};
+use crate::packet::Protocol;
 
 /// The answer's `Content-Type` (OpenMetrics 1.0.0, section "Protocol Negotiation").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -158,7 +158,7 @@ fn streams_and_replies(page: &mut Page<'_>, listeners: &[ListenerSnapshot]) -> f
     let streams = || {
         listeners
             .iter()
-            .filter(|it| it.listener.transport != Transport::Udp)
+            .filter(|it| it.listener.transport.is_stream())
     };
     let repliers = || {
         listeners

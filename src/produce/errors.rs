@@ -77,6 +77,13 @@ impl Failure {
             row: row(code),
         }
     }
+
+    /// The same for an error event and its text. A broker that does not take our certificate ends the connection with a
+    /// TLS alert, which librdkafka calls a transport failure: whoever looked for a firewall then would look in vain.
+    pub fn of_event(code: Code, reason: &str) -> Failure {
+        let is_alert = code == Code::BrokerTransportFailure && reason.contains("SSL alert number");
+        Failure::new(if is_alert { Code::SSL } else { code })
+    }
 }
 
 const fn new(code: Code, name: &'static str, treatment: Treatment, words: &'static str) -> Row {
@@ -220,7 +227,7 @@ pub static TABLE: &[Row] = &[
         Code::SSL,
         "_SSL",
         Wait,
-        "the TLS handshake failed: check ssl.ca.location, the certificate's name and security.protocol in kafka.options",
+        "the TLS handshake failed: check ssl.ca.location, ssl.certificate.location and security.protocol in kafka.options, and names and dates of the certificates",
     ),
     new(
         Code::SecurityDisabled,
@@ -546,6 +553,21 @@ mod tests {
             "INVALID_TIMESTAMP",
         ];
         assert_eq!(poison, expected);
+    }
+
+    #[test]
+    fn a_tls_alert_is_told_as_such_and_not_as_a_lost_connection() {
+        let alert = "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42";
+        let name = |reason| {
+            Failure::of_event(Code::BrokerTransportFailure, reason)
+                .row
+                .name
+        };
+        assert_eq!(name(alert), "_SSL");
+        assert_eq!(
+            name("Connect to 127.0.0.1:9092 failed: Connection refused"),
+            "_TRANSPORT"
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) struct ErrorEvent {
 
 impl ErrorEvent {
     pub fn failure(&self) -> Failure {
-        Failure::new(self.code)
+        Failure::of_event(self.code, &self.reason)
     }
 }
 

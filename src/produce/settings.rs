@@ -71,6 +71,12 @@ pub(super) fn native_config(config: &Config) -> ClientConfig {
     if config.options.0.iter().any(is_tls) && !config.options.0.keys().any(has_ca) {
         native.set("ssl.ca.location", "probe");
     }
+    let options = &config.options.0;
+    let has_https_ca = options.keys().any(|key| key.starts_with("https.ca."));
+    // Nor for the place where an OAuth token is fetched.
+    if options.contains_key("sasl.oauthbearer.token.endpoint.url") && !has_https_ca {
+        native.set("https.ca.location", "probe");
+    }
     let debug = config.options.0.contains_key("debug");
     native.set_log_level(if debug {
         RDKafkaLogLevel::Debug

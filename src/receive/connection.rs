@@ -7,7 +7,6 @@
 //! ```
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,8 +40,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// What a connection's task works with.
 pub(super) struct Connection<S> {
     pub(super) config: Rc<Config>,
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
+    pub(super) peer: Peer,
     pub(super) allow: AllowList,
     pub(super) ledger: Arc<ListenerLedger>,
     pub(super) sink: Rc<RefCell<S>>,
@@ -73,7 +71,7 @@ impl<S: Sink> Connection<S> {
         self.take(&mut frames, EndOfStream::Reached);
         if matches!(ending, Ending::Idle | Ending::NotAllowed) {
             let idle = matches!(ending, Ending::Idle);
-            tracing::debug!(listener = %self.config.listener.name, peer = %self.address, idle, "closed a connection");
+            tracing::debug!(listener = %self.config.listener.name, peer = %self.peer, idle, "closed a connection");
         }
     }
 
@@ -138,7 +136,7 @@ impl<S: Sink> Connection<S> {
         static MUTE: Mute = Mute::usual();
         read.unwrap_or_else(|error| {
             if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
-                tracing::info!(listener = %self.config.listener.name, peer = %self.address, %error, skipped, "a connection broke");
+                tracing::info!(listener = %self.config.listener.name, peer = %self.peer, %error, skipped, "a connection broke");
             }
             0
         })
@@ -158,7 +156,7 @@ impl<S: Sink> Connection<S> {
             }
         }
         let Frames { buffer, framer, .. } = frames;
-        let peer = Peer::Inet(self.address, self.port);
+        let peer = self.peer;
         let is_allowed = self.allow.current().permits(&peer);
         let received = UnixMicros::now();
         let mut tally = Tally::default();
@@ -203,7 +201,7 @@ impl<S: Sink> Connection<S> {
         tally.add(Outcome::Rejected(Reason::SnmpOverStream));
         self.ledger.end(&tally);
         if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
-            tracing::warn!(listener = %self.config.listener.name, peer = %self.address, skipped, "a connection speaks SNMP, closed: send traps over UDP to an snmp listener");
+            tracing::warn!(listener = %self.config.listener.name, peer = %self.peer, skipped, "a connection speaks SNMP, closed: send traps over UDP to an snmp listener");
         }
     }
 

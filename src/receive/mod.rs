@@ -7,6 +7,8 @@
 //!                                                                         └─▶ outcome ─▶ ledger
 //! ```
 //!
+//! Unix sockets (see [`unix`]) take the same two ways: datagrams that of UDP, streams that of TCP.
+//!
 //! Nothing in here waits for a disk, a broker, a name server or a device: a device that logs over TCP must never be
 //! held up, and a datagram that is not read in time is lost. Whatever is not taken is counted with its reason.
 
@@ -18,6 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::packet::{Allow, Listener, Transport};
 
 mod connection;
+mod door;
 pub mod framing;
 mod parking;
 mod recvmmsg;
@@ -28,6 +31,7 @@ pub mod steering;
 pub mod tcp;
 pub mod tls;
 pub mod udp;
+pub mod unix;
 
 /// Bytes asked for as a UDP socket's receive buffer: 32 MiB holds 52 428 datagrams of 300 bytes (measured), two
 /// seconds of what a busy branch sends, should the thread not run.
@@ -84,6 +88,8 @@ pub struct Config {
     pub handshake_seconds_max: u64,
     /// Certificate and key, for transport `tls`.
     pub tls: Option<tls::Config>,
+    /// Where a unix socket stands, for the transports that are one; `bind` says nothing then.
+    pub unix: Option<unix::Config>,
 }
 
 impl Config {
@@ -102,6 +108,7 @@ impl Config {
             idle_seconds_max: IDLE_SECONDS_MAX,
             handshake_seconds_max: HANDSHAKE_SECONDS_MAX,
             tls: None,
+            unix: None,
         }
     }
 }
@@ -175,6 +182,14 @@ pub enum ReceiveError {
         /// What is wrong with them.
         source: Box<tls::TlsError>,
     },
+    /// A unix socket could not be bound.
+    #[error("{name}: {source}")]
+    Unix {
+        /// The listener.
+        name: String,
+        /// What is in the way.
+        source: Box<unix::UnixError>,
+    },
     /// Transport `tls` without certificate and key.
     #[error("{name}: a tls listener needs a certificate and a key, none is set")]
     TlsNotConfigured {
@@ -197,6 +212,7 @@ fn holder_command(transport: Transport, bind: &SocketAddr) -> String {
     let kind = match transport {
         Transport::Udp => "u",
         Transport::Tcp | Transport::Tls => "t",
+        Transport::UnixDgram | Transport::UnixStream => "x",
     };
     format!("ss -ln{kind}p 'sport = :{}'", bind.port())
 }

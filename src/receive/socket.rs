@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Config ──▶ bind_udp ──▶ [UdpSocket; shards] + Buffer ──▶ KernelDrops::poll ──▶ ledger.kernel_dropped
-//!          └─▶ bind_tcp ──▶ TcpListener
+//!          └─▶ bind_tcp ──▶ TcpListener                             (unix datagrams: the same, from `unix`)
 //! ```
 
 use std::io;
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::unix::{self, SocketFile};
 use super::{Config, ReceiveError, sockopt, steering};
 use crate::observe::ledger::ListenerLedger;
 
@@ -56,12 +57,14 @@ impl Buffer {
     }
 }
 
-/// A bound UDP socket.
+/// A bound datagram socket: UDP, or a unix socket.
 #[derive(Debug)]
 pub struct UdpSocket {
     socket: Socket,
     ownership: Ownership,
     cookie: u64,
+    /// A unix socket's file, which goes with it.
+    file: Option<SocketFile>,
 }
 
 impl UdpSocket {
@@ -95,8 +98,11 @@ impl UdpSocket {
         }
     }
 
-    /// Has the kernel drop, and count, whatever comes from now on.
+    /// Has the kernel drop, and count, whatever comes from now on. A unix socket's senders are told instead (EPIPE).
     pub(super) fn refuse_all(&self) -> io::Result<()> {
+        if self.file.is_some() {
+            return self.socket.shutdown(std::net::Shutdown::Read);
+        }
         sockopt::attach_filter(&self.socket, &steering::refuse_all())
     }
 
@@ -118,6 +124,9 @@ impl AsFd for UdpSocket {
 
 /// Binds the listener's UDP sockets: one, or a group that is steered by source address.
 pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), ReceiveError> {
+    if let Some(place) = &config.unix {
+        return bind_unix(config, place);
+    }
     check_shards(config, config.shards)?;
     let is_group = config.shards > 1;
     if is_group && config.bind.port() != 0 {
@@ -154,6 +163,26 @@ pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), Rece
     }
     let buffer = granted(config, &sockets)?;
     Ok((sockets, buffer))
+}
+
+/// Binds a unix socket for datagrams. Its senders wait when it is full, so there is no buffer to ask for: what fits is
+/// counted in datagrams.
+fn bind_unix(
+    config: &Config,
+    place: &unix::Config,
+) -> Result<(Vec<UdpSocket>, Buffer), ReceiveError> {
+    let (socket, file) = unix::bind_datagrams(place).map_err(|source| ReceiveError::Unix {
+        name: config.listener.name.to_string(),
+        source: Box::new(source),
+    })?;
+    let mut socket = prepared(socket, Ownership::Own).map_err(failed(config, "setting up"))?;
+    socket.file = Some(file);
+    let buffer = Buffer {
+        requested_bytes: 0,
+        granted_bytes: 0,
+        burst_datagrams: unix::burst_datagrams().unwrap_or_default(),
+    };
+    Ok((vec![socket], buffer))
 }
 
 /// Takes over sockets that the service manager has bound; how many they are decides the shards.
@@ -223,6 +252,7 @@ fn prepared(socket: Socket, ownership: Ownership) -> io::Result<UdpSocket> {
         socket,
         ownership,
         cookie,
+        file: None,
     })
 }
 

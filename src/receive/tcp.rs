@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet, LocalSet};
 
 use crate::observe::health::Heartbeat;
@@ -28,7 +28,8 @@ use crate::observe::mute::Mute;
 use crate::packet::{Peer, Sink, Transport};
 
 use super::connection::Connection;
-use super::socket::{self, Ownership};
+use super::door::{Arrived, Bound, Door};
+use super::socket::Ownership;
 use super::{AllowList, Config, ReceiveError, Stop, tls};
 
 /// The pause after `accept` failed for lack of files or memory: the waiting connection stays in the kernel's queue, and
@@ -45,7 +46,7 @@ const KEEPALIVE_PROBES: u32 = 3;
 #[derive(Debug)]
 pub struct StreamListener {
     config: Config,
-    socket: std::net::TcpListener,
+    socket: Bound,
     ownership: Ownership,
     tls: Option<Arc<tls::Acceptor>>,
     allow: AllowList,
@@ -59,7 +60,7 @@ impl StreamListener {
     /// When the files are wrong, or the address is taken, forbidden or not ours.
     pub fn bind(config: Config, ledger: Arc<ListenerLedger>) -> Result<Self, ReceiveError> {
         let tls = acceptor(&config)?;
-        let socket = socket::bind_tcp(&config)?;
+        let socket = Bound::bind(&config)?;
         Ok(Self::with(config, socket, Ownership::Own, tls, ledger))
     }
 
@@ -73,7 +74,7 @@ impl StreamListener {
         ledger: Arc<ListenerLedger>,
     ) -> Result<Self, ReceiveError> {
         let tls = acceptor(&config)?;
-        let socket = std::net::TcpListener::from(inherited);
+        let socket = Bound::Tcp(std::net::TcpListener::from(inherited));
         Ok(Self::with(
             config,
             socket,
@@ -85,7 +86,7 @@ impl StreamListener {
 
     fn with(
         config: Config,
-        socket: std::net::TcpListener,
+        socket: Bound,
         ownership: Ownership,
         tls: Option<Arc<tls::Acceptor>>,
         ledger: Arc<ListenerLedger>,
@@ -103,7 +104,7 @@ impl StreamListener {
     /// Where it listens: the real port, also when port 0 was asked for.
     ///
     /// # Errors
-    /// When the kernel does not say.
+    /// When the kernel does not say, or it is a unix socket, whose path stands in its configuration.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -164,9 +165,7 @@ pub fn spawn<S: Sink + Send + 'static>(
     {
         let _entered = runtime.enter();
         for listener in &listeners {
-            let socket = listener.socket.try_clone().map_err(failed)?;
-            socket.set_nonblocking(true).map_err(failed)?;
-            sockets.push(TcpListener::from_std(socket).map_err(failed)?);
+            sockets.push(listener.socket.door().map_err(failed)?);
         }
     }
     let stop = Arc::clone(stop);
@@ -208,6 +207,8 @@ async fn beat(heartbeat: Arc<Heartbeat>) {
 /// One listener at work.
 struct Listening<S> {
     config: Rc<Config>,
+    /// Held while it listens: a unix socket's file goes with it.
+    bound: Bound,
     ownership: Ownership,
     tls: Option<Arc<tls::Acceptor>>,
     allow: AllowList,
@@ -226,6 +227,7 @@ impl<S: Sink + 'static> Listening<S> {
                 Arc::clone(&listener.ledger),
             )),
             config: Rc::new(listener.config),
+            bound: listener.socket,
             ownership: listener.ownership,
             tls: listener.tls,
             allow: listener.allow,
@@ -235,7 +237,7 @@ impl<S: Sink + 'static> Listening<S> {
         }
     }
 
-    async fn run(self, socket: TcpListener) {
+    async fn run(self, socket: Door) {
         let mut connections = JoinSet::new();
         let wanted = self.stop.wanted();
         tokio::pin!(wanted);
@@ -257,38 +259,30 @@ impl<S: Sink + 'static> Listening<S> {
             }
         }
         drop(socket);
+        drop(self.bound);
         while let Some(ended) = connections.join_next().await {
             report_panic(ended);
         }
     }
 
-    async fn admit(
-        &self,
-        accepted: io::Result<(TcpStream, SocketAddr)>,
-        connections: &mut JoinSet<()>,
-    ) {
-        let (stream, from) = match accepted {
+    async fn admit(&self, accepted: io::Result<(Arrived, Peer)>, connections: &mut JoinSet<()>) {
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => return self.accept_failed(&error).await,
         };
-        let (address, port) = socket::canonical(from);
-        if !self.allow.current().permits(&Peer::Inet(address, port)) {
-            return self.refuse(address, "its address is not in the allow list");
+        if !self.allow.current().permits(&peer) {
+            return self.refuse(peer, "its address is not in the allow list");
         }
-        let seat = match Seats::take(&self.seats, address) {
+        let seat = match Seats::take(&self.seats, peer.address()) {
             Ok(seat) => seat,
-            Err(why) => return self.refuse(address, why),
+            Err(why) => return self.refuse(peer, why),
         };
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_PROBES);
-        // It fails only when the connection is gone already, which the first read will say.
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+        if let Arrived::Tcp(stream) = &stream {
+            keep_alive(stream);
+        }
         let connection = Connection {
             config: Rc::clone(&self.config),
-            address,
-            port,
+            peer,
             allow: self.allow.clone(),
             ledger: Arc::clone(&self.ledger),
             sink: Rc::clone(&self.sink),
@@ -297,12 +291,16 @@ impl<S: Sink + 'static> Listening<S> {
         let tls = self.tls.as_ref().map(|tls| tls.current());
         connections.spawn_local(async move {
             let _seat = seat;
-            match tls {
-                None => {
+            match (stream, tls) {
+                (Arrived::Tcp(stream), Some(tls)) => serve_tls(&tls, stream, connection).await,
+                (Arrived::Tcp(stream), None) => {
                     count_accepted(&connection);
                     connection.serve(stream).await;
                 }
-                Some(tls) => serve_tls(&tls, stream, connection).await,
+                (Arrived::Unix(stream), _) => {
+                    count_accepted(&connection);
+                    connection.serve(stream).await;
+                }
             }
         });
     }
@@ -323,9 +321,18 @@ impl<S: Sink + 'static> Listening<S> {
         }
     }
 
-    fn refuse(&self, address: IpAddr, why: &str) {
-        refused(&self.config, &self.ledger, address, why);
+    fn refuse(&self, peer: Peer, why: &str) {
+        refused(&self.config, &self.ledger, peer, why);
     }
+}
+
+fn keep_alive(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    // It fails only when the connection is gone already, which the first read will say.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
 async fn serve_tls<S: Sink>(
@@ -349,7 +356,7 @@ async fn serve_tls<S: Sink>(
         Ok(Err(error)) => format!("the TLS handshake failed: {error}"),
         Err(_) => "the TLS handshake took too long".to_owned(),
     };
-    refused(&config, &connection.ledger, connection.address, &why);
+    refused(&config, &connection.ledger, connection.peer, &why);
 }
 
 fn count_accepted<S>(connection: &Connection<S>) {
@@ -357,7 +364,7 @@ fn count_accepted<S>(connection: &Connection<S>) {
     accepted.fetch_add(1, Ordering::Relaxed);
 }
 
-fn refused(config: &Config, ledger: &ListenerLedger, peer: IpAddr, why: &str) {
+fn refused(config: &Config, ledger: &ListenerLedger, peer: Peer, why: &str) {
     static MUTE: Mute = Mute::usual();
     ledger.connections_refused.fetch_add(1, Ordering::Relaxed);
     if let Some(skipped) = MUTE.admit(Instant::now()) {
@@ -376,6 +383,7 @@ fn report_panic(ended: Result<(), JoinError>) {
 }
 
 /// How many connections there are, in all and from each address. The map has no more entries than there are seats.
+/// Processes of this host have no address: only the limit for all counts for them.
 struct Seats {
     max: usize,
     per_peer_max: usize,
@@ -395,16 +403,20 @@ impl Seats {
         }
     }
 
-    fn take(seats: &Rc<Seats>, peer: IpAddr) -> Result<Seat, &'static str> {
+    fn take(seats: &Rc<Seats>, peer: Option<IpAddr>) -> Result<Seat, &'static str> {
         if seats.taken.get() >= seats.max {
             return Err("the listener has as many connections as connections_max allows");
         }
-        let mut by_peer = seats.by_peer.borrow_mut();
-        let of_peer = by_peer.get(&peer).copied().unwrap_or_default();
-        if of_peer >= seats.per_peer_max {
-            return Err("its address has as many connections as connections_per_peer_max allows");
+        if let Some(peer) = peer {
+            let mut by_peer = seats.by_peer.borrow_mut();
+            let of_peer = by_peer.get(&peer).copied().unwrap_or_default();
+            if of_peer >= seats.per_peer_max {
+                return Err(
+                    "its address has as many connections as connections_per_peer_max allows",
+                );
+            }
+            by_peer.insert(peer, of_peer + 1);
         }
-        by_peer.insert(peer, of_peer + 1);
         seats.taken.set(seats.taken.get() + 1);
         let open = &seats.ledger.connections_open;
         open.fetch_add(1, Ordering::Relaxed);
@@ -418,20 +430,22 @@ impl Seats {
 /// One connection's place, given back when it ends.
 struct Seat {
     seats: Rc<Seats>,
-    peer: IpAddr,
+    peer: Option<IpAddr>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let seats = &self.seats;
         seats.taken.set(seats.taken.get().saturating_sub(1));
-        let mut by_peer = seats.by_peer.borrow_mut();
-        match by_peer.get_mut(&self.peer) {
-            Some(of_peer) if *of_peer > 1 => *of_peer -= 1,
-            Some(_) => {
-                by_peer.remove(&self.peer);
+        if let Some(peer) = self.peer {
+            let mut by_peer = seats.by_peer.borrow_mut();
+            match by_peer.get_mut(&peer) {
+                Some(of_peer) if *of_peer > 1 => *of_peer -= 1,
+                Some(_) => {
+                    by_peer.remove(&peer);
+                }
+                None => {}
             }
-            None => {}
         }
         let open = &seats.ledger.connections_open;
         open.fetch_sub(1, Ordering::Relaxed);

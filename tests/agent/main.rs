@@ -8,6 +8,7 @@
 //! - [`cluster`]: three brokers, of which one is killed, restarted or hangs.
 //! - [`proxy`]: a network that drops, resets, stalls, cuts and crawls.
 //! - [`rights`]: a broker that refuses credentials and topics, until it does not.
+//! - [`encrypted`]: TLS to the broker, certificates on both sides, OAuth tokens; what is wrong with each, until it is not.
 //! - [`faults`]: a broker that goes, hangs and comes back; an outage longer than memory.
 //! - [`outage`]: one that lasts; what it costs, and the replay beside live traffic.
 //! - [`replay`]: after an outage within its cap, and the urgent first.
@@ -16,6 +17,7 @@
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
+//! - [`unix`]: processes of this host, by unix sockets.
 //!
 //! Every test checks the agent's ledger, and checks it against numbers that it put into the messages itself.
 
@@ -23,6 +25,7 @@ mod audit;
 mod cluster;
 mod crash;
 mod disk;
+mod encrypted;
 mod faults;
 mod hostile;
 mod identity;
@@ -35,6 +38,7 @@ mod senders;
 mod snmpv3;
 mod syslog;
 mod topics;
+mod unix;
 
 #[path = "../support/mod.rs"]
 mod support;

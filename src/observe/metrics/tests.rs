@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::observe::ledger::{LossReason, PacketCounts, Snapshot};
 use crate::observe::picture::{ErrorCount, Reading};
-use crate::packet::{Listener, Reason};
+use crate::packet::{Listener, Reason, Transport};
 use crate::time::UnixMicros;
 
 /// One metric family as a scraper sees it.

@@ -1,0 +1,316 @@
+//! A path → a bound unix socket: for processes on this host, or in the same pod.
+//!
+//! ```text
+//!   path ─▶ is something there? ─▶ a live socket ─▶ refused: another process listens
+//!               │                └▶ a stale one ──▶ removed ─┐
+//!               └─ nothing ─────────────────────────────────┴▶ bind ─▶ mode, owner, group ─▶ SocketFile
+//! ```
+//!
+//! Unlike UDP, nothing is dropped when such a socket is full: the sender waits, or is told (EAGAIN). So a container's
+//! own logs should come this way, where the receive buffer of UDP cannot be raised.
+//!
+//! The file is removed when the socket is closed, if it is still ours.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Who may write to a socket when nothing else is said: everybody, as to `/dev/log`. Its folder may say less.
+pub const MODE: u32 = 0o666;
+
+/// Bytes that a path may have: `sun_path` is 108 with the final zero (unix(7)).
+pub const PATH_BYTES_MAX: usize = 107;
+
+/// Connections that wait to be accepted, as for TCP.
+const BACKLOG: i32 = 1024;
+
+/// Bytes for one line of the user or group database: glibc asks for 1 024 to begin with, and a group has many members.
+const ENTRY_BYTES_MAX: usize = 64 * 1024;
+
+/// Where a unix socket stands, and who may write to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The socket's file.
+    pub path: PathBuf,
+    /// Permission bits. Writing to the socket needs the write bit.
+    pub mode: u32,
+    /// The file's owner: a user's name or number. `None`: the agent's user.
+    pub owner: Option<String>,
+    /// The file's group: a group's name or number. `None`: the agent's group.
+    pub group: Option<String>,
+}
+
+impl Config {
+    /// A socket at `path` that everybody may write to.
+    pub fn new(path: PathBuf) -> Self {
+        Config {
+            path,
+            mode: MODE,
+            owner: None,
+            group: None,
+        }
+    }
+}
+
+/// Why a unix socket could not be bound, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum UnixError {
+    /// Somebody listens there.
+    #[error(
+        "{path} is taken by another process; `ss -xlp | grep {path}` shows which one: stop it, or give this listener another path"
+    )]
+    Live {
+        /// The socket's file.
+        path: PathBuf,
+    },
+    /// What is there is no socket, and so is not ours to remove.
+    #[error("{path} exists and is no socket; remove it, or give this listener another path")]
+    NotASocket {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path does not fit into a socket's address.
+    #[error(
+        "{path} has {bytes} bytes, a socket's path may have {PATH_BYTES_MAX}; choose a shorter one"
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The folder is missing or closed to the agent.
+    #[error(
+        "{path} cannot be made: {source}; its folder must exist and be writable for the user that trapline runs as"
+    )]
+    Folder {
+        /// The socket's file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// No such user or group.
+    #[error(
+        "{path}: there is no {kind} {name:?} on this host; write a name that `getent {database}` knows, or a number"
+    )]
+    Unknown {
+        /// The socket's file.
+        path: PathBuf,
+        /// "user" or "group".
+        kind: &'static str,
+        /// Where such names stand.
+        database: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// Another call failed.
+    #[error("{path}: {what} failed: {source}")]
+    Call {
+        /// The socket's file.
+        path: PathBuf,
+        /// The call, in words.
+        what: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// The file of a bound socket; removed when it goes out of scope, unless another process has put its own there.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = identity(&self.path).is_ok_and(|now| now == self.identity);
+        if is_ours {
+            // If it cannot be removed, the next start finds it stale and removes it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Binds a datagram socket.
+pub(super) fn bind_datagrams(config: &Config) -> Result<(Socket, SocketFile), UnixError> {
+    bind(config, Type::DGRAM)
+}
+
+/// Binds a stream socket, and listens.
+pub(super) fn bind_stream(
+    config: &Config,
+) -> Result<(std::os::unix::net::UnixListener, SocketFile), UnixError> {
+    let (socket, file) = bind(config, Type::STREAM)?;
+    socket
+        .listen(BACKLOG)
+        .map_err(call(&config.path, "listening"))?;
+    Ok((socket.into(), file))
+}
+
+/// Datagrams that a socket made now holds before its senders have to wait: the kernel takes one more than
+/// `net.unix.max_dgram_qlen`. `None` where the kernel does not say.
+pub(super) fn burst_datagrams() -> Option<usize> {
+    let text = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").ok()?;
+    text.trim().parse::<usize>().ok()?.checked_add(1)
+}
+
+fn bind(config: &Config, kind: Type) -> Result<(Socket, SocketFile), UnixError> {
+    let path = &config.path;
+    let bytes = path.as_os_str().len();
+    if bytes > PATH_BYTES_MAX {
+        let path = path.clone();
+        return Err(UnixError::TooLong { path, bytes });
+    }
+    let owner = id(path, config.owner.as_deref(), USERS)?;
+    let group = id(path, config.group.as_deref(), GROUPS)?;
+    let address = SockAddr::unix(path).map_err(call(path, "making an address"))?;
+    make_room(path, &address)?;
+    let socket = Socket::new(Domain::UNIX, kind, None).map_err(call(path, "making a socket"))?;
+    // The kernel makes the file with the socket's own mode (and the umask), so at no moment may more write than should.
+    // SAFETY: the descriptor is open for the length of the call.
+    let _ = unsafe { libc::fchmod(socket.as_raw_fd(), config.mode) };
+    socket
+        .bind(&address)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => UnixError::Live { path: path.clone() },
+            _ => UnixError::Folder {
+                path: path.clone(),
+                source,
+            },
+        })?;
+    let identity = identity(path).map_err(call(path, "looking at the new socket"))?;
+    let file = SocketFile {
+        path: path.clone(),
+        identity,
+    };
+    if owner.is_some() || group.is_some() {
+        chown(path, owner, group).map_err(call(
+            path,
+            "giving it to its owner and group (only root may give files away, and others only to groups of their own)",
+        ))?;
+    }
+    // What the umask took away.
+    fs::set_permissions(path, fs::Permissions::from_mode(config.mode))
+        .map_err(call(path, "setting its mode"))?;
+    Ok((socket, file))
+}
+
+/// Removes what an agent that was killed has left. A socket at which somebody listens stays.
+fn make_room(path: &Path, address: &SockAddr) -> Result<(), UnixError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(UnixError::Folder { path, source });
+        }
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(UnixError::NotASocket {
+                path: path.to_owned(),
+            });
+        }
+        Ok(_) => {}
+    }
+    let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)
+        .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
+        .map_err(call(path, "making a socket"))?;
+    // A listening stream socket answers a datagram's connect with EPROTOTYPE; only nobody answers with "refused".
+    let is_stale = probe
+        .connect(address)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if !is_stale {
+        let path = path.to_owned();
+        return Err(UnixError::Live { path });
+    }
+    fs::remove_file(path).map_err(call(path, "removing a stale socket"))
+}
+
+fn call(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> UnixError {
+    let path = path.to_owned();
+    move |source| UnixError::Call { path, what, source }
+}
+
+/// One of the host's two lists of names.
+struct Database {
+    kind: &'static str,
+    name: &'static str,
+    look_up: fn(&CString) -> Option<u32>,
+}
+
+const USERS: Database = Database {
+    kind: "user",
+    name: "passwd",
+    look_up: user,
+};
+
+const GROUPS: Database = Database {
+    kind: "group",
+    name: "group",
+    look_up: group,
+};
+
+fn id(path: &Path, asked: Option<&str>, database: Database) -> Result<Option<u32>, UnixError> {
+    let Some(asked) = asked else {
+        return Ok(None);
+    };
+    let named = || (database.look_up)(&CString::new(asked).ok()?);
+    match asked.parse().ok().or_else(named) {
+        Some(id) => Ok(Some(id)),
+        None => Err(UnixError::Unknown {
+            path: path.to_owned(),
+            kind: database.kind,
+            database: database.name,
+            name: asked.to_owned(),
+        }),
+    }
+}
+
+fn user(name: &CString) -> Option<u32> {
+    let mut buffer = vec![0; ENTRY_BYTES_MAX];
+    let mut found = std::ptr::null_mut();
+    // SAFETY: passwd is a plain C struct of integers and pointers, for which all zeroes is a value.
+    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+    // SAFETY: the name ends with a zero, and the buffer is given with its true length.
+    let result = unsafe {
+        libc::getpwnam_r(
+            name.as_ptr(),
+            &raw mut entry,
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut found,
+        )
+    };
+    (result == 0 && !found.is_null()).then_some(entry.pw_uid)
+}
+
+fn group(name: &CString) -> Option<u32> {
+    let mut buffer = vec![0; ENTRY_BYTES_MAX];
+    let mut found = std::ptr::null_mut();
+    // SAFETY: as above, for group.
+    let mut entry: libc::group = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let result = unsafe {
+        libc::getgrnam_r(
+            name.as_ptr(),
+            &raw mut entry,
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut found,
+        )
+    };
+    (result == 0 && !found.is_null()).then_some(entry.gr_gid)
+}
+
+#[cfg(test)]
+mod tests;
