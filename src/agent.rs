@@ -174,6 +174,7 @@ impl Agent {
             ledgers: hearing.ledgers,
             listeners: hearing.states,
             producer: producer.watch(),
+            router: router.clone(),
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),

@@ -3,7 +3,7 @@
 //! ```text
 //!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
 //!      ──▶ snmp ──────────▶ normalize::Config (MIB files are opened here)
-//!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
+//!      ──▶ topics, route ─▶ route::Config            each problem: noted, and on to the next key
 //!      ──▶ snmp ──────────▶ snmp::resolve
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
@@ -21,6 +21,7 @@ use super::mibs;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::size;
+use super::route as rules;
 use super::snmp;
 use crate::event::Kind;
 use crate::normalize::severity::Overrides;
@@ -96,12 +97,16 @@ pub(super) fn resolve(
     let route = route::Config {
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
-        ..route::Config::default()
+    let listener_names = listener::names(&raw.listeners);
+    let rules = rules::resolve(&raw.routes, &listener_names, findings);
+        rules,
+        listeners: listener_names,
     };
     let mut normalize = normalize(&mut reader, surroundings.host_name);
     let report_every = report_every(&mut reader, &route);
     let state_folder = snmp::state_folder(&mut reader);
     let engine_id = snmp::own_engine_id(&mut reader);
+    rules::check_topics(&raw.routes, &route, reader.findings);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
     let log = log(&mut reader);
@@ -159,7 +164,9 @@ fn report_every(reader: &mut Reader<'_>, route: &route::Config) -> Option<Durati
     let seconds = reader.number("agent.report_seconds", REPORT_SECONDS_DEFAULT);
     let reports = route.topics.get(Kind::Agent as usize);
     let users = route.topics.iter().filter(|topic| Some(*topic) == reports);
-    if seconds > 0 && users.count() > 1 {
+    let by_rules = route.topics_of_rules();
+    let is_shared = users.count() > 1 || reports.is_some_and(|topic| by_rules.contains(topic));
+    if seconds > 0 && is_shared {
         let at = reader.place(KEY);
         let text = "reports share their topic with other events: a full spool gives them up too";
         reader.findings.warn(&at, KEY, text);
@@ -238,7 +245,7 @@ fn topics(reader: &mut Reader<'_>) -> [String; Kind::ALL.len()] {
 }
 
 /// Kafka's own rule (org.apache.kafka.common.internals.Topic).
-fn is_topic(text: &str) -> bool {
+pub(super) fn is_topic(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     (1..=249).contains(&text.len()) && text.bytes().all(is_plain) && !matches!(text, "." | "..")
 }

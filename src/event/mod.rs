@@ -153,6 +153,23 @@ impl Kind {
         Kind::Storm,
         Kind::Agent,
     ];
+
+    /// Its name, as events write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Syslog => "syslog",
+            Kind::SnmpTrap => "snmp_trap",
+            Kind::Device => "device",
+            Kind::Gap => "gap",
+            Kind::Storm => "storm",
+            Kind::Agent => "agent",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// Whose clock an event's `time` is.
