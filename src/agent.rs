@@ -13,6 +13,7 @@ mod losses;
 mod picture;
 mod report;
 mod reports;
+mod storms;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,6 +48,7 @@ use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
 use reports::Reports;
+use storms::StormReports;
 
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
@@ -87,6 +89,7 @@ pub struct Agent {
     observer: Arc<Observer>,
     losses: Mutex<Losses>,
     reports: Mutex<Reports>,
+    storms: StormReports,
     status: Option<status::Running>,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -157,10 +160,12 @@ impl Agent {
         let mut hearing = Hearing::bind(&config);
         let snmp = KeptAccess::open(&config.snmp, &config.state_folder, config.engine_id);
         let names = Arc::new(Names::new(names::Config::default()));
+        let storms = StormReports::new(config.storm, &names, &spool, &router, agent_id);
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())
                 .with_access(snmp.access.clone())
                 .with_names(names.clone())
+                .with_storms(storms.limits())
         };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
@@ -169,12 +174,12 @@ impl Agent {
             started,
             clock: Instant::now(),
             spool: spool.clone(),
+            router: router.clone(),
             spool_bytes_max: spool_bytes_max(&config.spool),
             spool_trouble,
             ledgers: hearing.ledgers,
             listeners: hearing.states,
             producer: producer.watch(),
-            router: router.clone(),
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),
@@ -197,6 +202,7 @@ impl Agent {
             observer,
             losses: Mutex::default(),
             reports: Mutex::new(reports),
+            storms,
             status: None,
             admin: None,
             status_stop,
@@ -250,6 +256,7 @@ impl Agent {
             drops.poll();
         }
         self.snmp.tick(Instant::now());
+        self.storms.tick(UnixMicros::now(), Instant::now());
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger();
@@ -387,6 +394,7 @@ impl Agent {
                 tracing::error!("a receiving thread had ended by a panic");
             }
         }
+        self.storms.say(UnixMicros::now());
         self.tick();
     }
 

@@ -242,7 +242,7 @@ pub struct Reply<'s> {
     /// The datagram to send.
     pub bytes: &'s [u8],
     /// The record that must be accepted first; until then the socket's owner parks the reply. None where it
-    /// acknowledges nothing: a Report.
+    /// waits for nothing: a Report, or the Response to an inform that a rule of the operator's takes out.
     pub after: Option<(LaneId, Number)>,
 }
 

@@ -5,6 +5,7 @@
 //!      ──▶ snmp ──────────▶ normalize::Config (MIB files are opened here)
 //!      ──▶ topics, route ─▶ route::Config            each problem: noted, and on to the next key
 //!      ──▶ snmp ──────────▶ snmp::resolve
+//!      ──▶ storm ─────────▶ names::storm::Rate
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
 //!      ──▶ [[listener]] ──▶ listener::resolve
@@ -20,10 +21,11 @@ use super::listener;
 use super::mibs;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
-use super::size;
 use super::route as rules;
+use super::size;
 use super::snmp;
 use crate::event::Kind;
+use crate::names::storm;
 use crate::normalize::severity::Overrides;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
@@ -42,6 +44,8 @@ pub struct Resolved {
     pub normalize: normalize::Config,
     /// For the route stage.
     pub route: route::Config,
+    /// The limit of each sender, where there is one.
+    pub storm: Option<storm::Rate>,
     /// Who may send SNMP, for the pipelines.
     pub snmp: AccessConfig,
     /// Where the agent keeps what it learns of SNMPv3 engines, and its own engine.
@@ -93,20 +97,21 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Resolved {
     let listeners = listener::resolve(&raw.listeners, findings);
+    let listener_names = listener::names(&raw.listeners);
+    let rules = rules::resolve(&raw.routes, &listener_names, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     let route = route::Config {
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
-    let listener_names = listener::names(&raw.listeners);
-    let rules = rules::resolve(&raw.routes, &listener_names, findings);
         rules,
         listeners: listener_names,
     };
+    rules::check_topics(&raw.routes, &route, reader.findings);
     let mut normalize = normalize(&mut reader, surroundings.host_name);
+    let storm = storm(&mut reader);
     let report_every = report_every(&mut reader, &route);
     let state_folder = snmp::state_folder(&mut reader);
     let engine_id = snmp::own_engine_id(&mut reader);
-    rules::check_topics(&raw.routes, &route, reader.findings);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
     let log = log(&mut reader);
@@ -123,6 +128,7 @@ pub(super) fn resolve(
     Resolved {
         normalize,
         route,
+        storm,
         snmp,
         state_folder,
         engine_id,
@@ -157,6 +163,17 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
             normalize::Config::TIME_SKEW_MAX_S_DEFAULT,
         ),
     }
+}
+
+/// Events of a sender that may come at once.
+const STORM_BURST_DEFAULT: u32 = 1000;
+
+fn storm(reader: &mut Reader<'_>) -> Option<storm::Rate> {
+    let rate = storm::Rate {
+        events_per_second: reader.number_u32("storm.events_per_second", 0),
+        burst: reader.number_u32("storm.burst", STORM_BURST_DEFAULT),
+    };
+    (rate.events_per_second > 0).then_some(rate)
 }
 
 fn report_every(reader: &mut Reader<'_>, route: &route::Config) -> Option<Duration> {

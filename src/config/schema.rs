@@ -234,6 +234,24 @@ pub const KEYS: &[Key] = &[
             "0 believes every clock; a limit keeps one that was never set out of the events' time",
         )),
     ),
+    key(
+        "storm.events_per_second",
+        Shape::Number(range(
+            "events a second",
+            0,
+            1_000_000,
+            "0 means no limit, and no device sends more",
+        )),
+    ),
+    key(
+        "storm.burst",
+        Shape::Number(range(
+            "events",
+            1,
+            1_000_000,
+            "a device that starts or fails says much at once, and a longer burst is a storm",
+        )),
+    ),
     live("snmp.mib_files", Shape::List),
     live("snmp.communities", Shape::Secrets),
     live("snmp.communities_file", Shape::Text),

@@ -363,6 +363,17 @@ pub struct Storm<'a> {
     pub held_back: u64,
     /// The event code that came most often, where there is one.
     pub top_event_code: Option<&'a str>,
+    /// How many of which code, the most first.
+    pub event_codes: &'a [HeldCode<'a>],
+}
+
+/// How many messages of one event code were held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HeldCode<'a> {
+    /// The code; null for messages without one, and for codes beyond the first eight.
+    pub event_code: Option<&'a str>,
+    /// How many.
+    pub count: u64,
 }
 
 impl From<UnixMicros> for Rfc3339 {
