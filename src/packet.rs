@@ -224,6 +224,8 @@ reasons! {
         Filtered = "filtered",
         /// A rate limit held it back; a summary event says how many.
         HeldBack = "held_back",
+        /// A log line of this process that the host's syslog daemon sent back.
+        OwnLog = "own_log",
     }
 }
 

@@ -8,6 +8,7 @@
 //! Every receiving thread has a [`Pipeline`] of its own; they share the spool, the routing table and the settings.
 
 mod access;
+mod own_log;
 mod repeats;
 mod secured;
 
@@ -28,6 +29,7 @@ use crate::spool::Spool;
 use crate::time::UnixMicros;
 
 pub use access::{Communities, Config as AccessConfig, SnmpAccess};
+use own_log::OwnLog;
 use repeats::Repeats;
 
 /// What a reload can change about normalising, shared by all pipelines.
@@ -69,6 +71,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Pipeline {
     exit: Exit,
+    own_log: OwnLog,
     settings: Arc<Settings>,
     generation: u64,
     config: Arc<normalize::Config>,
@@ -92,6 +95,7 @@ impl Pipeline {
                 router,
                 storms: None,
             },
+            own_log: OwnLog::of_process(std::process::id()),
             settings,
             generation,
             config,
@@ -132,6 +136,9 @@ impl Pipeline {
 
     fn take_syslog(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         let message = syslog::read(packet.bytes);
+        if self.own_log.is_own(&message, packet.peer) {
+            return rejected(Reason::OwnLog);
+        }
         let mut event = normalize::syslog::event(
             &message,
             packet,
@@ -598,5 +605,22 @@ mod tests {
         assert!(verdict.reply.is_none());
         let held = storms.take();
         assert_eq!((held.len(), held[0].count), (1, 1));
+    }
+
+    #[test]
+    fn a_line_of_this_very_process_from_this_host_ends_as_own_log() {
+        let (_, _, mut pipeline) = pipeline();
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let line = format!(
+            "<30>Nov 21 02:14:07 br17 trapline[{}]: x",
+            std::process::id()
+        );
+        let from = |address: [u8; 4]| Packet {
+            peer: Peer::Inet(IpAddr::from(address), 514),
+            ..packet(line.as_bytes(), &listener)
+        };
+        let outcome = pipeline.take(&from([127, 0, 0, 1])).outcome;
+        assert_eq!(outcome, Outcome::Rejected(Reason::OwnLog));
+        assert_eq!(pipeline.take(&from([10, 0, 0, 1])).outcome, Outcome::Used);
     }
 }
