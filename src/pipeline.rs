@@ -363,6 +363,50 @@ pub fn one_event_with(
     serde_json::from_slice(payload).map_err(|_| Reason::NotWritten)
 }
 
+/// The end of one message by the operator's rules, outside of a running agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The rules that matched, in their order; the last of them decided, unless it let a sample through.
+    pub rules: Vec<String>,
+    /// The topic, or why it goes to none.
+    pub topic: Result<String, Reason>,
+}
+
+/// Where one message goes.
+pub fn routed(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: SnmpAccess,
+    route: &crate::route::Config,
+) -> Routed {
+    let spool = Arc::new(Spool::new(&crate::spool::Config {
+        bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
+        when_full: crate::spool::WhenFull::DropNewest,
+        topics: route.lanes(),
+        disk: None,
+    }));
+    let boot = crate::route::Boot::at(UnixMicros(0));
+    let router = Arc::new(Router::new(route, &config.agent_id, &boot));
+    let settings = Arc::new(Settings::new(config.clone()));
+    let mut pipeline = Pipeline::new(spool.clone(), router.clone(), settings);
+    pipeline = pipeline.with_access(Arc::new(access));
+    let outcome = pipeline.take(packet).outcome;
+    let rules = router.rule_counts().into_iter();
+    let rules = rules.filter(|rule| rule.matched > 0).map(|rule| rule.name);
+    let topic = match outcome {
+        Outcome::Rejected(reason) => Err(reason),
+        Outcome::Used => {
+            let lanes = spool.lanes().into_iter();
+            let mut used = lanes.filter(|lane| lane.pending > 0).map(|lane| lane.topic);
+            used.next().ok_or(Reason::NotWritten)
+        }
+    };
+    Routed {
+        rules: rules.collect(),
+        topic,
+    }
+}
+
 /// The listener of a packet that comes from no socket.
 pub fn listener(protocol: Protocol, transport: Transport) -> Listener {
     let name = match protocol {
