@@ -14,6 +14,7 @@ mod losses;
 mod picture;
 mod report;
 mod reports;
+mod storms;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -48,6 +49,7 @@ use engine::KeptAccess;
 use losses::Losses;
 use picture::Observer;
 use reports::Reports;
+use storms::StormReports;
 
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
@@ -89,6 +91,7 @@ pub struct Agent {
     observer: Arc<Observer>,
     losses: Mutex<Losses>,
     reports: Mutex<Reports>,
+    storms: StormReports,
     status: Option<status::Running>,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -175,10 +178,12 @@ impl Agent {
             outlet,
             heartbeats.register("devices"),
         );
+        let storms = StormReports::new(config.storm, &devices.names, &spool, &router, agent_id);
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())
                 .with_access(snmp.access.clone())
                 .with_names(devices.names.clone())
+                .with_storms(storms.limits())
         };
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
@@ -187,6 +192,7 @@ impl Agent {
             started,
             clock: Instant::now(),
             spool: spool.clone(),
+            router: router.clone(),
             spool_bytes_max: spool_bytes_max(&config.spool),
             spool_trouble,
             ledgers: hearing.ledgers,
@@ -215,6 +221,7 @@ impl Agent {
             observer,
             losses: Mutex::default(),
             reports: Mutex::new(reports),
+            storms,
             status: None,
             admin: None,
             status_stop,
@@ -268,6 +275,7 @@ impl Agent {
             drops.poll();
         }
         self.snmp.tick(Instant::now());
+        self.storms.tick(UnixMicros::now(), Instant::now());
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger();
@@ -409,6 +417,7 @@ impl Agent {
                 tracing::error!("a receiving thread had ended by a panic");
             }
         }
+        self.storms.say(UnixMicros::now());
         self.tick();
     }
 

@@ -253,6 +253,8 @@ reasons! {
         Filtered = "filtered",
         /// A rate limit held it back; a summary event says how many.
         HeldBack = "held_back",
+        /// A log line of this process that the host's syslog daemon sent back.
+        OwnLog = "own_log",
     }
 }
 
@@ -271,7 +273,7 @@ pub struct Reply<'s> {
     /// The datagram to send.
     pub bytes: &'s [u8],
     /// The record that must be accepted first; until then the socket's owner parks the reply. None where it
-    /// acknowledges nothing: a Report.
+    /// waits for nothing: a Report, or the Response to an inform that a rule of the operator's takes out.
     pub after: Option<(LaneId, Number)>,
 }
 

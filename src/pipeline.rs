@@ -1,13 +1,14 @@
 //! Packet → record, in one synchronous call. Read this first.
 //!
 //! ```text
-//!  Packet ──▶ decode ──▶ normalize ──▶ route ──▶ spool.append ──▶ Outcome (and an inform's Response)
-//!            └──────────────── borrowed, no I/O, no waiting, no allocation once warm ───────────────┘
+//!  Packet ──▶ decode ──▶ normalize ──▶ limit ──▶ route ──▶ spool.append ──▶ Outcome (and an inform's Response)
+//!            └──────────────────── borrowed, no I/O, no waiting, no allocation once warm ────────────────────┘
 //! ```
 //!
 //! Every receiving thread has a [`Pipeline`] of its own; they share the spool, the routing table and the settings.
 
 mod access;
+mod own_log;
 mod repeats;
 mod secured;
 
@@ -17,7 +18,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::decode::snmp::{Notification, PduKind};
 use crate::decode::{charset, snmp, syslog};
 use crate::event::Event;
+use crate::names::storm::Storms;
 use crate::names::{self, Names};
+use crate::normalize::device::Names as _;
 use crate::normalize::{self, Scratch};
 use crate::packet::{Listener, Outcome, Packet, Protocol, Reason, Reply, Sink, Transport, Verdict};
 use crate::record::{LaneId, Number, Origin};
@@ -26,6 +29,7 @@ use crate::spool::Spool;
 use crate::time::UnixMicros;
 
 pub use access::{Communities, Config as AccessConfig, SnmpAccess};
+use own_log::OwnLog;
 use repeats::Repeats;
 
 /// What a reload can change about normalising, shared by all pipelines.
@@ -66,8 +70,8 @@ impl Settings {
 /// One thread's walk from packet to record, with its buffers.
 #[derive(Debug)]
 pub struct Pipeline {
-    spool: Arc<Spool>,
-    router: Arc<Router>,
+    exit: Exit,
+    own_log: OwnLog,
     settings: Arc<Settings>,
     generation: u64,
     config: Arc<normalize::Config>,
@@ -88,8 +92,12 @@ impl Pipeline {
         let access = Arc::new(SnmpAccess::nobody());
         let (generation, config) = settings.current();
         Pipeline {
-            spool,
-            router,
+            exit: Exit {
+                spool,
+                router,
+                storms: None,
+            },
+            own_log: OwnLog::of_process(std::process::id()),
             settings,
             generation,
             config,
@@ -116,6 +124,12 @@ impl Pipeline {
         self
     }
 
+    /// The same with a limit for each sender.
+    pub fn with_storms(mut self, storms: Option<Arc<Storms>>) -> Pipeline {
+        self.exit.storms = storms;
+        self
+    }
+
     fn refresh(&mut self) {
         if self.settings.generation.load(Ordering::Acquire) != self.generation {
             (self.generation, self.config) = self.settings.current();
@@ -130,6 +144,9 @@ impl Pipeline {
             .and_then(|address| self.names.encoding(address));
         let (bytes, converted) = charset::to_utf8(packet.bytes, known, &mut self.text);
         let mut message = syslog::read(bytes);
+        if self.own_log.is_own(&message, packet.peer) {
+            return rejected(Reason::OwnLog);
+        }
         if converted.is_some() {
             message.fidelity = syslog::Fidelity::Changed;
         }
@@ -140,13 +157,9 @@ impl Pipeline {
             &self.names,
             &mut self.scratch,
         );
-        let appended = append(
-            &self.spool,
-            &self.router,
-            &mut event,
-            packet.received,
-            &mut self.payload,
-        );
+        let appended = self
+            .exit
+            .append(&mut event, packet, &self.names, &mut self.payload);
         Verdict {
             outcome: outcome(&appended),
             reply: None,
@@ -182,13 +195,9 @@ impl Pipeline {
             &self.names,
             &mut self.scratch,
         );
-        let appended = append(
-            &self.spool,
-            &self.router,
-            &mut event,
-            packet.received,
-            &mut self.payload,
-        );
+        let appended = self
+            .exit
+            .append(&mut event, packet, &self.names, &mut self.payload);
         let wants_response = match &decoded {
             Ok(notification) => snmp::response(packet.bytes, notification, &mut self.reply),
             Err(_) => false,
@@ -196,12 +205,12 @@ impl Pipeline {
         if let (Some(fingerprint), Ok(record)) = (repeat, &appended) {
             self.repeats.remember(fingerprint, *record, packet.received);
         }
-        let after = appended.ok().filter(|_| wants_response);
+        let after = answered_after(&appended).filter(|_| wants_response);
         Verdict {
             outcome: outcome(&appended),
-            reply: after.map(|record| Reply {
+            reply: after.map(|after| Reply {
                 bytes: &self.reply,
-                after: Some(record),
+                after,
             }),
         }
     }
@@ -245,7 +254,7 @@ impl Sink for Pipeline {
     }
 
     fn is_accepted(&self, record: (LaneId, Number)) -> bool {
-        self.spool.is_accepted(record)
+        self.exit.spool.is_accepted(record)
     }
 }
 
@@ -263,24 +272,52 @@ fn outcome(appended: &Result<(LaneId, Number), Reason>) -> Outcome {
     }
 }
 
-/// The last steps, the same for every kind: a record with a number in its lane, or the reason why not.
-fn append<'e>(
-    spool: &Spool,
-    router: &'e Router,
-    event: &mut Event<'e>,
-    received: UnixMicros,
-    payload: &mut Vec<u8>,
-) -> Result<(LaneId, Number), Reason> {
-    let record = router
-        .record(event, received, Origin::Packet, payload)
-        .map_err(|error| match error {
-            RouteError::TooLarge { .. } => Reason::TooLarge,
-            RouteError::Filtered { .. } => Reason::Filtered,
-            RouteError::Json(_) => Reason::NotWritten,
-        })?;
-    let (lane, number) = (record.lane, spool.append(&record)?);
-    router.count(event.kind);
-    Ok((lane, number))
+/// What an inform's Response waits for, if it is answered: its record. One that a rule takes out has come to its end, and
+/// would only be sent again; one that is held back may well be.
+fn answered_after(appended: &Result<(LaneId, Number), Reason>) -> Option<Option<(LaneId, Number)>> {
+    match appended {
+        Ok(record) => Some(Some(*record)),
+        Err(Reason::Filtered) => Some(None),
+        Err(_) => None,
+    }
+}
+
+/// The last steps, the same for every kind.
+#[derive(Debug)]
+struct Exit {
+    spool: Arc<Spool>,
+    router: Arc<Router>,
+    storms: Option<Arc<Storms>>,
+}
+
+impl Exit {
+    /// A record with a number in its lane, or the reason why not.
+    fn append<'e>(
+        &'e self,
+        event: &mut Event<'e>,
+        packet: &Packet<'_>,
+        names: &names::View,
+        payload: &mut Vec<u8>,
+    ) -> Result<(LaneId, Number), Reason> {
+        if let Some(storms) = &self.storms {
+            let address = packet.peer.address();
+            let is_relayed = address.is_some_and(|address| names.trusts(address));
+            if !storms.admits(event, is_relayed, packet.received) {
+                return Err(Reason::HeldBack);
+            }
+        }
+        let record = self
+            .router
+            .record(event, packet.received, Origin::Packet, payload)
+            .map_err(|error| match error {
+                RouteError::TooLarge { .. } => Reason::TooLarge,
+                RouteError::Filtered { .. } => Reason::Filtered,
+                RouteError::Json(_) => Reason::NotWritten,
+            })?;
+        let (lane, number) = (record.lane, self.spool.append(&record)?);
+        self.router.count(event.kind);
+        Ok((lane, number))
+    }
 }
 
 /// The event of one message, outside of a running agent (`trapline explain`, golden tests): the whole path with a
@@ -337,6 +374,50 @@ pub fn one_event_with(
     serde_json::from_slice(payload).map_err(|_| Reason::NotWritten)
 }
 
+/// The end of one message by the operator's rules, outside of a running agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The rules that matched, in their order; the last of them decided, unless it let a sample through.
+    pub rules: Vec<String>,
+    /// The topic, or why it goes to none.
+    pub topic: Result<String, Reason>,
+}
+
+/// Where one message goes.
+pub fn routed(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: SnmpAccess,
+    route: &crate::route::Config,
+) -> Routed {
+    let spool = Arc::new(Spool::new(&crate::spool::Config {
+        bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
+        when_full: crate::spool::WhenFull::DropNewest,
+        topics: route.lanes(),
+        disk: None,
+    }));
+    let boot = crate::route::Boot::at(UnixMicros(0));
+    let router = Arc::new(Router::new(route, &config.agent_id, &boot));
+    let settings = Arc::new(Settings::new(config.clone()));
+    let mut pipeline = Pipeline::new(spool.clone(), router.clone(), settings);
+    pipeline = pipeline.with_access(Arc::new(access));
+    let outcome = pipeline.take(packet).outcome;
+    let rules = router.rule_counts().into_iter();
+    let rules = rules.filter(|rule| rule.matched > 0).map(|rule| rule.name);
+    let topic = match outcome {
+        Outcome::Rejected(reason) => Err(reason),
+        Outcome::Used => {
+            let lanes = spool.lanes().into_iter();
+            let mut used = lanes.filter(|lane| lane.pending > 0).map(|lane| lane.topic);
+            used.next().ok_or(Reason::NotWritten)
+        }
+    };
+    Routed {
+        rules: rules.collect(),
+        topic,
+    }
+}
+
 /// The listener of a packet that comes from no socket.
 pub fn listener(protocol: Protocol, transport: Transport) -> Listener {
     let name = match protocol {
@@ -358,7 +439,17 @@ mod tests {
     use std::net::IpAddr;
 
     use crate::event::HostnameSource;
+    use crate::names::storm::Rate;
     use crate::packet::{Peer, Wholeness};
+    use crate::route::rules::{Rule, Then, When};
+
+    /// An SNMPv2c coldStart inform, community `publ`.
+    const INFORM: [u8; 67] = [
+        0x30, 0x41, 2, 1, 1, 4, 4, b'p', b'u', b'b', b'l', 0xa6, 0x36, 2, 4, 0x3b, 0x65, 0x19,
+        0x67, 2, 1, 0, 2, 1, 0, 0x30, 0x28, 0x30, 0x0d, 6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43, 1,
+        0x63, 0x30, 0x17, 6, 0x0a, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0, 6, 9, 0x2b, 6, 1, 6, 3, 1, 1,
+        5, 1,
+    ];
 
     fn pipeline() -> (Arc<Spool>, Arc<Settings>, Pipeline) {
         let route = crate::route::Config::default();
@@ -452,13 +543,7 @@ mod tests {
     fn an_inform_is_answered_for_its_own_record() {
         let (spool, _, mut pipeline) = pipeline();
         let listener = listener(Protocol::Snmp, Transport::Udp);
-        let inform = [
-            0x30, 0x41, 2, 1, 1, 4, 4, b'p', b'u', b'b', b'l', 0xa6, 0x36, 2, 4, 0x3b, 0x65, 0x19,
-            0x67, 2, 1, 0, 2, 1, 0, 0x30, 0x28, 0x30, 0x0d, 6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43,
-            1, 0x63, 0x30, 0x17, 6, 0x0a, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0, 6, 9, 0x2b, 6, 1, 6, 3,
-            1, 1, 5, 1,
-        ];
-        let verdict = pipeline.take(&packet(&inform, &listener));
+        let verdict = pipeline.take(&packet(&INFORM, &listener));
         let reply = verdict.reply.expect("a Response");
         assert_eq!(reply.bytes[11], 0xa2);
         assert_eq!(reply.after, Some((LaneId(1), Number(0))));
@@ -531,5 +616,66 @@ mod tests {
         assert_eq!(event["device"]["hostname"], "10.0.0.1");
         let source = serde_json::to_value(HostnameSource::Address).unwrap();
         assert_eq!(event["device"]["hostname_source"], source);
+    }
+
+    /// A pipeline with one rule for everything, and a limit of one event for each sender.
+    fn limited(then: Option<Then>, storms: Option<&Arc<Storms>>) -> Pipeline {
+        let rules = then.map(|then| Rule {
+            name: "all".into(),
+            when: When::default(),
+            then,
+        });
+        let route = crate::route::Config {
+            rules: rules.into_iter().collect(),
+            ..crate::route::Config::default()
+        };
+        let boot = crate::route::Boot::at(UnixMicros(0));
+        let router = Arc::new(Router::new(&route, "test", &boot));
+        let (spool, settings, _) = pipeline();
+        Pipeline::new(spool, router, settings).with_storms(storms.cloned())
+    }
+
+    #[test]
+    fn an_inform_that_a_rule_takes_out_is_answered_at_once_and_one_that_is_held_back_is_not() {
+        let listener = listener(Protocol::Snmp, Transport::Udp);
+        let mut dropping = limited(Some(Then::Drop), None);
+        let verdict = dropping.take(&packet(&INFORM, &listener));
+        assert_eq!(verdict.outcome, Outcome::Rejected(Reason::Filtered));
+        assert_eq!(verdict.reply.expect("a Response").after, None);
+
+        let storms = Arc::new(Storms::new(Rate {
+            events_per_second: 1,
+            burst: 1,
+        }));
+        let mut limited = limited(None, Some(&storms));
+        let trap = {
+            let mut trap = INFORM;
+            trap[13] = 0xa7;
+            trap
+        };
+        let verdict = limited.take(&packet(&trap, &listener));
+        assert_eq!(verdict.outcome, Outcome::Used);
+        let verdict = limited.take(&packet(&INFORM, &listener));
+        assert_eq!(verdict.outcome, Outcome::Rejected(Reason::HeldBack));
+        assert!(verdict.reply.is_none());
+        let held = storms.take();
+        assert_eq!((held.len(), held[0].count), (1, 1));
+    }
+
+    #[test]
+    fn a_line_of_this_very_process_from_this_host_ends_as_own_log() {
+        let (_, _, mut pipeline) = pipeline();
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let line = format!(
+            "<30>Nov 21 02:14:07 br17 trapline[{}]: x",
+            std::process::id()
+        );
+        let from = |address: [u8; 4]| Packet {
+            peer: Peer::Inet(IpAddr::from(address), 514),
+            ..packet(line.as_bytes(), &listener)
+        };
+        let outcome = pipeline.take(&from([127, 0, 0, 1])).outcome;
+        assert_eq!(outcome, Outcome::Rejected(Reason::OwnLog));
+        assert_eq!(pipeline.take(&from([10, 0, 0, 1])).outcome, Outcome::Used);
     }
 }

@@ -29,6 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "event",
             "mib",
+            "names",
             "normalize",
             "observe",
             "packet",

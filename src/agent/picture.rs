@@ -10,12 +10,13 @@ use super::ReloadCounts;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
     AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reading,
-    ReadingKind, Reloads, Replay, SpoolCondition, SpoolKind, SpoolState, TopicCondition,
+    ReadingKind, Reloads, Replay, RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition,
     TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::pipeline::SnmpAccess;
 use crate::produce;
+use crate::route::Router;
 use crate::spool::Spool;
 use crate::time::UnixMicros;
 use crate::usm::window::Excuse;
@@ -27,6 +28,7 @@ pub(super) struct Observer {
     pub started: UnixMicros,
     pub clock: Instant,
     pub spool: Arc<Spool>,
+    pub router: Arc<Router>,
     pub spool_bytes_max: u64,
     /// Why there is a spool in memory where one on disk was asked for.
     pub spool_trouble: Option<String>,
@@ -97,10 +99,22 @@ impl View for Observer {
                 succeeded: self.reloads.succeeded.load(Ordering::Relaxed),
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
+            rules: rules(&self.router),
             rates: self.history().rates(),
             readings: [dead_letters(&self.spool), snmp(&self.snmp.usm)].concat(),
         }
     }
+}
+
+/// What the operator's rules did.
+fn rules(router: &Router) -> Vec<RuleState> {
+    let counts = router.rule_counts().into_iter();
+    let states = counts.map(|counts| RuleState {
+        name: counts.name.into(),
+        matched: counts.matched,
+        dropped: counts.dropped,
+    });
+    states.collect()
 }
 
 /// The dead-letter file; nothing with a memory spool.

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!  argument | hex | file | standard input ──▶ bytes ──▶ decode ──▶ fields as text
-//!                                                └────▶ pipeline ──▶ the event, pretty-printed
+//!                                                ├────▶ pipeline ──▶ the event, pretty-printed
+//!                                                └────▶ rules ─────▶ the topic, and the rule that says so
 //! ```
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStringExt;
@@ -16,9 +18,10 @@ use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run as configuration};
 use crate::decode::snmp;
 use crate::normalize;
-use crate::packet::{Packet, Peer, Protocol, Transport, Wholeness};
-use crate::pipeline;
-use crate::pipeline::AccessConfig;
+use crate::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
+use crate::pipeline::{self, AccessConfig, Routed};
+use crate::route;
+use crate::route::rules::{Rule, Then};
 use crate::time::UnixMicros;
 
 /// The longest message that is read: more than any datagram, and more than the default frame limit.
@@ -47,6 +50,9 @@ pub(super) struct Arguments {
     /// The sender's address
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     peer: IpAddr,
+    /// As the listener of this name receives it; without it the first that reads this protocol
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
     #[command(flatten)]
     config: ConfigArguments,
 }
@@ -70,6 +76,8 @@ enum ExplainError {
     Hex { at: usize, found: char },
     #[error("not hex: expected two digits for each byte, found {digits} digits")]
     HalfByte { digits: usize },
+    #[error("there is no listener {name:?} for this protocol; the configuration has {known}")]
+    NoListener { name: String, known: String },
     #[error(
         "there is nothing to read: give a message by --text, --hex, a file name, or on standard input"
     )]
@@ -85,16 +93,34 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
-    let access = loaded.config.snmp;
+    let (access, route) = (loaded.config.snmp, loaded.config.route);
+    let listeners: Vec<Listener> = loaded
+        .config
+        .listeners
+        .into_iter()
+        .map(|config| config.listener)
+        .collect();
     let config = normalize::Config {
         mibs: loaded.config.normalize.mibs,
         severities: loaded.config.normalize.severities,
         ..normalize::Config::for_agent("explain")
     };
-    match bytes(arguments) {
-        Ok(bytes) => {
+    let explained = bytes(arguments).and_then(|bytes| {
+        let protocol = protocol(&bytes, arguments);
+        let listener = listener(&listeners, protocol, arguments.listener.as_deref())?;
+        let packet = Packet {
+            bytes: &bytes,
+            peer: Peer::Inet(arguments.peer, 0),
+            listener: &listener,
+            received: UnixMicros::now(),
+            wholeness: Wholeness::Whole,
+        };
+        Ok(explain(&packet, &config, &access, &route))
+    });
+    match explained {
+        Ok(text) => {
             let mut output = Output::default();
-            write!(output, "{}", explain(&bytes, arguments, &config, &access));
+            write!(output, "{text}");
             output.end()
         }
         Err(error) => {
@@ -173,40 +199,88 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
         .collect())
 }
 
-fn explain(
-    bytes: &[u8],
-    arguments: &Arguments,
-    config: &normalize::Config,
-    access: &AccessConfig,
-) -> String {
-    let protocol = match arguments.protocol {
+fn protocol(bytes: &[u8], arguments: &Arguments) -> Protocol {
+    match arguments.protocol {
         Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
         None if snmp::is_message(bytes) => Protocol::Snmp,
         None => Protocol::Syslog,
+    }
+}
+
+/// The listener of this name, or the first one for this protocol. A listener for syslog takes traps too.
+fn listener(
+    known: &[Listener],
+    protocol: Protocol,
+    name: Option<&str>,
+) -> Result<Listener, ExplainError> {
+    let fits = |listener: &&Listener| match name {
+        Some(name) => listener.name == name,
+        None => listener.protocol == protocol && listener.transport == Transport::Udp,
     };
-    let listener = pipeline::listener(protocol, Transport::Udp);
-    let packet = Packet {
-        bytes,
-        peer: Peer::Inet(arguments.peer, 0),
-        listener: &listener,
-        received: UnixMicros::now(),
-        wholeness: Wholeness::Whole,
-    };
-    let fields = match protocol {
+    let found = known.iter().find(fits).cloned();
+    match (found, name) {
+        (Some(found), _) => Ok(Listener { protocol, ..found }),
+        (None, None) => Ok(pipeline::listener(protocol, Transport::Udp)),
+        (None, Some(name)) => {
+            let known: Vec<&str> = known.iter().map(|it| it.name.as_str()).collect();
+            Err(ExplainError::NoListener {
+                name: name.to_owned(),
+                known: known.join(", "),
+            })
+        }
+    }
+}
+
+fn explain(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: &AccessConfig,
+    route: &route::Config,
+) -> String {
+    let bytes = packet.bytes;
+    let fields = match packet.listener.protocol {
         Protocol::Syslog => super::fields::syslog(bytes),
         Protocol::Snmp if snmp::v3::is_v3(bytes) => super::secured::steps(bytes, access),
         Protocol::Snmp => super::fields::snmp(bytes),
     };
-    let access = super::secured::access(bytes, access);
-    let event = match pipeline::one_event_with(&packet, config, access) {
+    let allowed = super::secured::access(bytes, access);
+    let event = match pipeline::one_event_with(packet, config, allowed) {
         Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",
             reason.as_str()
         ),
     };
-    format!("{fields}\nevent\n{event}\n")
+    let allowed = super::secured::access(bytes, access);
+    let routed = pipeline::routed(packet, config, allowed, route);
+    let route = shown_route(&routed, &route.rules);
+    format!("{fields}\n{route}\nevent\n{event}\n")
+}
+
+/// Which rule takes the event, and to which topic it goes.
+fn shown_route(routed: &Routed, rules: &[Rule]) -> String {
+    let mut text = "route\n".to_owned();
+    let is_matched = |rule: &&Rule| routed.rules.contains(&rule.name);
+    let mut is_decided = false;
+    for Rule { name, then, .. } in rules.iter().filter(is_matched) {
+        is_decided |= !matches!(then, Then::Sample(_));
+        // Writing to a String cannot fail.
+        let _ = match then {
+            Then::Topic(topic) => writeln!(text, "  rule      {name}: topic {topic}"),
+            Then::Drop => writeln!(text, "  rule      {name}: dropped"),
+            Then::Sample(of) => writeln!(
+                text,
+                "  rule      {name}: one of {of} goes on, the others are dropped"
+            ),
+        };
+    }
+    let _ = match &routed.topic {
+        Ok(topic) if is_decided => writeln!(text, "  topic     {topic}"),
+        Ok(topic) => writeln!(text, "  topic     {topic}, as its kind"),
+        Err(reason) => writeln!(text, "  topic     none: rejected as `{}`", reason.as_str()),
+    };
+    text
 }
 
 /// The event in lines. What a terminal might obey is inside strings only, where `\u` stands for the same character.

@@ -9,6 +9,7 @@
 //!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
+//!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`, made as the last one if there is none
 //! ```
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 
 use super::problem::{Place, Problem, nearest};
 use super::raw::{
-    self, KafkaOption, OptionValue, Raw, RawListener, RawSeverity, RawUser, Set, Settings,
+    self, KafkaOption, OptionValue, Raw, RawListener, RawRoute, RawSeverity, RawUser, Set, Settings,
 };
 use super::schema;
 use super::secret::Secret;
@@ -128,7 +129,8 @@ impl Variable<'_> {
                 self.listener(name, schema::LISTENER_TLS, key, raw)
             }
             ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw),
-            [section, key] if *section != "LISTENER" => {
+            ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw),
+            [section, key] if !matches!(*section, "LISTENER" | "ROUTE") => {
                 let path = format!("{section}.{key}").to_ascii_lowercase();
                 self.set(&path, &path, &mut raw.settings)
             }
@@ -137,6 +139,12 @@ impl Variable<'_> {
                 schema::LISTENER,
                 "unknown variable",
                 "write the listener's name and its key: TRAPLINE_LISTENER__SYSLOG_UDP__BIND",
+            )),
+            ["ROUTE", ..] => Err(Problem::new(
+                &self.at,
+                schema::ROUTE,
+                "unknown variable",
+                "write the rule's name and its key: TRAPLINE_ROUTE__URGENT__TOPIC",
             )),
             _ => Err(self.unknown(rest)),
         }
@@ -252,6 +260,34 @@ impl Variable<'_> {
         Ok(())
     }
 
+    /// A key of the rule of this name; of one behind all others where there is none.
+    fn route(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+        let path = format!("{}.{}", schema::ROUTE, key.to_ascii_lowercase());
+        let is_this =
+            |route: &&mut RawRoute| route.name().is_some_and(|name| fold(name) == fold(folded));
+        let shown = |name: &str| path.replacen(schema::ROUTE, &format!("route.{name}"), 1);
+        if let Some(route) = raw.routes.iter_mut().find(is_this) {
+            let shown = shown(route.name().unwrap_or_default());
+            return self.set(&path, &shown, &mut route.settings);
+        }
+        let name = folded.to_ascii_lowercase().replace('_', "-");
+        let mut settings = Settings::default();
+        self.set(&path, &shown(&name), &mut settings)?;
+        if settings.values.is_empty() {
+            return Ok(());
+        }
+        let name = Set {
+            value: Value::Text(name),
+            at: self.at.clone(),
+        };
+        settings.values.entry("route.name").or_insert(name);
+        raw.routes.push(RawRoute {
+            at: self.at.clone(),
+            settings,
+        });
+        Ok(())
+    }
+
     fn option(&self, folded: &str, from_file: bool, raw: &mut Raw) -> Result<(), Problem> {
         if self.value.is_empty() {
             return Ok(());
@@ -309,7 +345,10 @@ impl Variable<'_> {
     fn unknown(&self, rest: &str) -> Problem {
         let known: Vec<String> = schema::KEYS
             .iter()
-            .filter(|key| !key.path.starts_with("listener.") && !key.path.starts_with("snmp.user."))
+            .filter(|key| {
+                let tables = ["listener.", "snmp.user.", "route."];
+                !tables.iter().any(|table| key.path.starts_with(table))
+            })
             .map(|key| key.path.replacen('.', "__", 1))
             .collect();
         let advice = match nearest(rest, known.iter().map(String::as_str)) {

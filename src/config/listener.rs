@@ -91,6 +91,15 @@ pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<recei
     done.into_iter().map(|(config, _)| config).collect()
 }
 
+/// The names of all listeners, those with problems too.
+pub(super) fn names(raw: &[RawListener]) -> Vec<String> {
+    let names = raw.iter().map(|listener| match listener.name() {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => default_name(&listener.settings),
+    });
+    names.collect()
+}
+
 fn name_place(listener: &RawListener) -> Place {
     let name = listener.settings.values.get("listener.name");
     name.map_or_else(|| listener.at.clone(), |set| set.at.clone())

@@ -28,6 +28,7 @@ mod raw;
 mod reader;
 mod reload;
 mod resolve;
+mod route;
 pub mod schema;
 mod secret;
 mod size;

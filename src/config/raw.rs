@@ -31,6 +31,8 @@ pub(super) struct Raw {
     pub listeners: Vec<RawListener>,
     /// One for each `[[snmp.user]]`, in the order of the file.
     pub users: Vec<RawUser>,
+    /// One for each `[[route]]`, in the order of the file.
+    pub routes: Vec<RawRoute>,
     /// Whether the file says anything about listeners; if not, the default ones count.
     pub has_listeners: bool,
 }
@@ -97,6 +99,25 @@ pub(super) struct RawUser {
     pub at: Place,
     /// Its keys, paths starting with `snmp.user.`.
     pub settings: Settings,
+}
+
+/// One `[[route]]`.
+#[derive(Debug, Clone)]
+pub(super) struct RawRoute {
+    /// Where its header stands.
+    pub at: Place,
+    /// Its keys, paths starting with `route.`.
+    pub settings: Settings,
+}
+
+impl RawRoute {
+    /// Its name as it was written, if it was.
+    pub fn name(&self) -> Option<&str> {
+        match &self.settings.values.get("route.name")?.value {
+            Value::Text(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl RawUser {
@@ -183,6 +204,12 @@ impl Walk<'_> {
                     "write the header with two brackets on each side: [[listener]]",
                 )),
                 (schema::LISTENER, other) => self.wrong_table(&at, section, other, "[[listener]]"),
+                (schema::ROUTE, DeValue::Array(items)) => {
+                    for item in items.iter() {
+                        self.route(item);
+                    }
+                }
+                (schema::ROUTE, other) => self.wrong_table(&at, section, other, "[[route]]"),
                 (_, DeValue::Table(table)) if schema::SECTIONS.contains(&section) => {
                     let mut settings = std::mem::take(&mut self.raw.settings);
                     self.table(section, section, table, &mut settings);
@@ -191,7 +218,7 @@ impl Walk<'_> {
                 (_, other) if schema::SECTIONS.contains(&section) => {
                     self.wrong_table(&at, section, other, &format!("[{section}]"));
                 }
-                _ => self.unknown_section(&at, section),
+                (_, other) => self.unknown_section(&at, section, other),
             }
         }
     }
@@ -252,6 +279,23 @@ impl Walk<'_> {
         let mut settings = Settings::default();
         self.table(schema::LISTENER, &shown, table, &mut settings);
         self.raw.listeners.push(RawListener { at, settings });
+    }
+
+    fn route(&mut self, item: &Spanned<DeValue<'_>>) {
+        let at = self.source.place(item.span().start);
+        let number = self.raw.routes.len() + 1;
+        let DeValue::Table(table) = item.get_ref() else {
+            self.wrong_table(&at, schema::ROUTE, item.get_ref(), "[[route]]");
+            return;
+        };
+        let name = table.get("name").and_then(|name| name.get_ref().as_str());
+        let shown = match name {
+            Some(name) => format!("{}.{name}", schema::ROUTE),
+            None => format!("{}[{number}]", schema::ROUTE),
+        };
+        let mut settings = Settings::default();
+        self.table(schema::ROUTE, &shown, table, &mut settings);
+        self.raw.routes.push(RawRoute { at, settings });
     }
 
     fn severities(&mut self, table: &DeTable<'_>) {
@@ -356,7 +400,9 @@ impl Walk<'_> {
                 let parsed = i128::from_str_radix(&digits, number.radix()).ok();
                 value::from_number(key, shown, parsed, &number.to_string(), &at)
             }
-            DeValue::Array(items) if matches!(key.shape, Shape::List | Shape::Secrets) => {
+            DeValue::Array(items)
+                if matches!(key.shape, Shape::List | Shape::Texts | Shape::Secrets) =>
+            {
                 self.list(shown, items.iter())
             }
             other => Err(value::wrong_type(key, shown, kind(other), &at)),
@@ -408,14 +454,18 @@ impl Walk<'_> {
         ));
     }
 
-    fn unknown_section(&mut self, at: &Place, section: &str) {
+    fn unknown_section(&mut self, at: &Place, section: &str, value: &DeValue<'_>) {
+        // A table is meant as a section, a value as a key.
+        let is_table = matches!(value, DeValue::Table(_));
         let advice = match (
             schema::section_of(section),
             nearest(section, schema::SECTIONS.iter().copied()),
         ) {
-            (Some(table), _) => format!("`{section}` belongs below the header {}", header(table)),
-            (None, Some(near)) => format!("did you mean {}?", header(near)),
-            (None, None) => format!("the sections are {}", schema::SECTIONS.join(", ")),
+            (Some(table), near) if near.is_none() || !is_table => {
+                format!("`{section}` belongs below the header {}", header(table))
+            }
+            (_, Some(near)) => format!("did you mean {}?", header(near)),
+            (_, None) => format!("the sections are {}", schema::SECTIONS.join(", ")),
         };
         self.problems
             .push(Problem::new(at, section, "unknown section", advice));
@@ -423,7 +473,10 @@ impl Walk<'_> {
 }
 
 fn header(section: &str) -> String {
-    if matches!(section, schema::LISTENER | schema::SNMP_USER) {
+    if matches!(
+        section,
+        schema::LISTENER | schema::SNMP_USER | schema::ROUTE
+    ) {
         format!("[[{section}]]")
     } else {
         format!("[{section}]")

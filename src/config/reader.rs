@@ -124,6 +124,21 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// Reads the keys of one rule, which is `shown` as `route.urgent`.
+    pub fn of_route(
+        settings: &'r Settings,
+        shown: String,
+        at: &Place,
+        findings: &'r mut Findings,
+    ) -> Reader<'r> {
+        Reader {
+            settings,
+            table: Some((schema::ROUTE, shown)),
+            at: at.clone(),
+            findings,
+        }
+    }
+
     /// The key as it is shown.
     pub fn shown(&self, path: &str) -> String {
         match &self.table {

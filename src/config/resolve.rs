@@ -3,8 +3,9 @@
 //! ```text
 //!  Raw ──▶ agent, event ──▶ normalize::Config        each value: set? else the stage's default
 //!      ──▶ snmp ──────────▶ normalize::Config (MIB files are opened here)
-//!      ──▶ topics ────────▶ route::Config            each problem: noted, and on to the next key
+//!      ──▶ topics, route ─▶ route::Config            each problem: noted, and on to the next key
 //!      ──▶ snmp ──────────▶ snmp::resolve
+//!      ──▶ storm ─────────▶ names::storm::Rate
 //!      ──▶ spool ─────────▶ spool::Config
 //!      ──▶ kafka ─────────▶ kafka::resolve
 //!      ──▶ [[listener]] ──▶ listener::resolve
@@ -21,9 +22,11 @@ use super::listener;
 use super::mibs;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
+use super::route as rules;
 use super::size;
 use super::snmp;
 use crate::event::Kind;
+use crate::names::storm;
 use crate::normalize::severity::Overrides;
 use crate::normalize::{self, DomainPolicy, RawPolicy};
 use crate::observe::log;
@@ -44,6 +47,8 @@ pub struct Resolved {
     pub identity: Identity,
     /// For the route stage.
     pub route: route::Config,
+    /// The limit of each sender, where there is one.
+    pub storm: Option<storm::Rate>,
     /// Who may send SNMP, for the pipelines.
     pub snmp: AccessConfig,
     /// Where the agent keeps what it learns of SNMPv3 engines, and its own engine.
@@ -95,14 +100,19 @@ pub(super) fn resolve(
     findings: &mut Findings,
 ) -> Resolved {
     let listeners = listener::resolve(&raw.listeners, findings);
+    let listener_names = listener::names(&raw.listeners);
+    let rules = rules::resolve(&raw.routes, &listener_names, findings);
     let mut reader = Reader::new(&raw.settings, findings);
     let route = route::Config {
         topics: topics(&mut reader),
         payload_bytes_max: kafka::payload_bytes_max(&mut reader),
-        ..route::Config::default()
+        rules,
+        listeners: listener_names,
     };
+    rules::check_topics(&raw.routes, &route, reader.findings);
     let mut normalize = normalize(&mut reader, surroundings.host_name);
     let identity = identity::resolve(&mut reader, normalize.domain);
+    let storm = storm(&mut reader);
     let report_every = report_every(&mut reader, &route);
     let state_folder = snmp::state_folder(&mut reader);
     let engine_id = snmp::own_engine_id(&mut reader);
@@ -123,6 +133,7 @@ pub(super) fn resolve(
         normalize,
         identity,
         route,
+        storm,
         snmp,
         state_folder,
         engine_id,
@@ -159,12 +170,25 @@ fn normalize(reader: &mut Reader<'_>, host_name: &str) -> normalize::Config {
     }
 }
 
+/// Events of a sender that may come at once.
+const STORM_BURST_DEFAULT: u32 = 1000;
+
+fn storm(reader: &mut Reader<'_>) -> Option<storm::Rate> {
+    let rate = storm::Rate {
+        events_per_second: reader.number_u32("storm.events_per_second", 0),
+        burst: reader.number_u32("storm.burst", STORM_BURST_DEFAULT),
+    };
+    (rate.events_per_second > 0).then_some(rate)
+}
+
 fn report_every(reader: &mut Reader<'_>, route: &route::Config) -> Option<Duration> {
     const KEY: &str = "topics.agent";
     let seconds = reader.number("agent.report_seconds", REPORT_SECONDS_DEFAULT);
     let reports = route.topics.get(Kind::Agent as usize);
     let users = route.topics.iter().filter(|topic| Some(*topic) == reports);
-    if seconds > 0 && users.count() > 1 {
+    let by_rules = route.topics_of_rules();
+    let is_shared = users.count() > 1 || reports.is_some_and(|topic| by_rules.contains(topic));
+    if seconds > 0 && is_shared {
         let at = reader.place(KEY);
         let text = "reports share their topic with other events: a full spool gives them up too";
         reader.findings.warn(&at, KEY, text);
@@ -243,7 +267,7 @@ fn topics(reader: &mut Reader<'_>) -> [String; Kind::ALL.len()] {
 }
 
 /// Kafka's own rule (org.apache.kafka.common.internals.Topic).
-fn is_topic(text: &str) -> bool {
+pub(super) fn is_topic(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     (1..=249).contains(&text.len()) && text.bytes().all(is_plain) && !matches!(text, "." | "..")
 }

@@ -36,6 +36,8 @@ pub enum Shape {
     Bytes(Range),
     /// A list of texts; one text with commas between its parts is the same.
     List,
+    /// A list of texts in which a comma is a comma; one text is a list of one.
+    Texts,
     /// Text that is never shown, neither as a value nor in a problem.
     Secret,
     /// A list of such texts.
@@ -64,10 +66,10 @@ pub enum OnReload {
     Restart,
 }
 
-/// Sections, in the order of the shipped file. `listener` is a list of tables, the two of Kafka's options and that of severities take any name.
+/// Sections, in the order of the shipped file. `route` and `listener` are lists of tables, the two of Kafka's options and that of severities take any name.
 pub const SECTIONS: &[&str] = &[
-    "agent", "kafka", "topics", "event", "identity", "snmp", "spool", "replay", "status", "log",
-    "shutdown", "listener",
+    "agent", "kafka", "topics", "route", "event", "storm", "identity", "snmp", "spool", "replay",
+    "status", "log", "shutdown", "listener",
 ];
 
 /// librdkafka options by name; their values may be secret.
@@ -80,6 +82,8 @@ pub const SEVERITY: &str = "snmp.severity";
 pub const LISTENER: &str = "listener";
 /// The list of tables, one for each set of secrets of an SNMPv3 user.
 pub const SNMP_USER: &str = "snmp.user";
+/// The list of tables, one a rule, in the order in which they are asked.
+pub const ROUTE: &str = "route";
 /// The one table inside a listener.
 pub const LISTENER_TLS: &str = "listener.tls";
 
@@ -109,6 +113,18 @@ const fn range(unit: &'static str, min: u64, max: u64, reason: &'static str) -> 
 }
 
 const MIB: u64 = 1024 * 1024;
+
+/// Severities as events write them, the worst first.
+const SEVERITIES: &[&str] = &[
+    "emergency",
+    "alert",
+    "critical",
+    "error",
+    "warning",
+    "notice",
+    "informational",
+    "debug",
+];
 
 const SECURITY_LEVELS: &[&str] = &["noAuthNoPriv", "authNoPriv", "authPriv"];
 
@@ -186,6 +202,27 @@ pub const KEYS: &[Key] = &[
     key("topics.gap", Shape::Text),
     key("topics.storm", Shape::Text),
     key("topics.agent", Shape::Text),
+    key("route.name", Shape::Text),
+    key("route.kind", Shape::List),
+    key("route.listener", Shape::List),
+    key("route.device", Shape::List),
+    key("route.label", Shape::List),
+    key("route.vendor", Shape::List),
+    key("route.severity", Shape::Choice(SEVERITIES)),
+    key("route.event_code", Shape::List),
+    key("route.message_contains", Shape::Texts),
+    key("route.message_regex", Shape::Text),
+    key("route.topic", Shape::Text),
+    key("route.action", Shape::Choice(&["drop"])),
+    key(
+        "route.sample",
+        Shape::Number(range(
+            "events",
+            2,
+            1_000_000,
+            "one of so many goes on, and one of one is all of them",
+        )),
+    ),
     live("event.raw", Shape::Choice(&["auto", "always", "never"])),
     live("event.domain", Shape::Choice(&["keep", "strip"])),
     live("event.utc_offset", Shape::Text),
@@ -196,6 +233,24 @@ pub const KEYS: &[Key] = &[
             0,
             4_000_000_000,
             "0 believes every clock; a limit keeps one that was never set out of the events' time",
+        )),
+    ),
+    key(
+        "storm.events_per_second",
+        Shape::Number(range(
+            "events a second",
+            0,
+            1_000_000,
+            "0 means no limit, and no device sends more",
+        )),
+    ),
+    key(
+        "storm.burst",
+        Shape::Number(range(
+            "events",
+            1,
+            1_000_000,
+            "a device that starts or fails says much at once, and a longer burst is a storm",
         )),
     ),
     live("identity.inventory_file", Shape::Text),
@@ -452,7 +507,9 @@ impl Shape {
                 size::shown(range.min),
                 size::shown(range.max)
             ),
-            Shape::List | Shape::Secrets => "text or a list of texts, in quotes".to_owned(),
+            Shape::List | Shape::Texts | Shape::Secrets => {
+                "text or a list of texts, in quotes".to_owned()
+            }
             Shape::Secret => "text in quotes".to_owned(),
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::schema::{KEYS, OnReload};
 use super::*;
+use crate::route::rules::{Pattern, Then};
 
 const HOST: &str = "br17";
 
@@ -218,6 +219,12 @@ fn every_key_is_read() {
             {
                 return format!("snmp.user.{name}");
             }
+            if let Some((_, name)) = key
+                .strip_prefix("route.")
+                .and_then(|rest| rest.split_once('.'))
+            {
+                return format!("route.{name}");
+            }
             match key
                 .strip_prefix("listener.")
                 .and_then(|rest| rest.split_once('.'))
@@ -256,7 +263,7 @@ fn every_word_of_a_choice_is_one_that_its_stage_knows() {
         let Some((section, name)) = key.path.rsplit_once('.') else {
             continue;
         };
-        if section == schema::SNMP_USER {
+        if matches!(section, schema::SNMP_USER | schema::ROUTE) {
             continue;
         }
         for word in words
@@ -293,6 +300,33 @@ fn values_reach_their_stages() {
         "a.syslog a.snmp a.device a.gap a.storm a.agent"
     );
     assert_eq!(config.spool.topics.len(), 6);
+    let rules = &config.route.rules;
+    assert_eq!(
+        rules.iter().map(|rule| &rule.then).collect::<Vec<_>>(),
+        [
+            &Then::Topic("a.syslog".into()),
+            &Then::Drop,
+            &Then::Sample(100.try_into().expect("not 0"))
+        ]
+    );
+    let chatter = &rules[1].when;
+    assert_eq!(
+        chatter.kinds,
+        [crate::event::Kind::Syslog, crate::event::Kind::SnmpTrap]
+    );
+    assert_eq!(
+        chatter.devices,
+        [
+            Pattern::Begins("lax-".into()),
+            Pattern::Ends("-core".into())
+        ],
+        "names are in lower case"
+    );
+    assert_eq!(chatter.contains, ["logged in, from console"]);
+    assert!(chatter.regex.is_some() && chatter.labels.len() == 2);
+    assert_eq!(config.route.listeners, ["datagrams", "streams"]);
+    let storm = config.storm.expect("a limit");
+    assert_eq!((storm.events_per_second, storm.burst), (200, 5000));
     let disk = config.spool.disk.as_ref().expect("a disk spool");
     assert_eq!(disk.folder, Path::new("/srv/trapline"));
     assert_eq!(disk.bytes_max, 2 << 30);
@@ -392,6 +426,17 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
             "listener.a.bind"
         ]
     );
+}
+
+#[test]
+fn another_order_of_rules_is_a_change_that_needs_a_restart() {
+    let (one, two) = (
+        "[[route]]\nname = \"one\"\naction = \"drop\"\n",
+        "[[route]]\nname = \"two\"\nsample = 2\n",
+    );
+    let reload = reload(&format!("{one}{two}"), &format!("{two}{one}"));
+    assert_eq!(reload.needs_restart, ["route"]);
+    assert_eq!(reload.applied, Vec::<String>::new());
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(super) fn from_text(key: &Key, shown: &str, text: &str, at: &Place) -> Resul
         // Quotes around a number are meant as the number: the environment has nothing else.
         Shape::Number(_) => from_number(key, shown, text.parse().ok(), &quoted, at),
         Shape::Bytes(_) => from_number(key, shown, size::bytes(text).map(i128::from), &quoted, at),
+        Shape::Texts => Ok(Value::List(vec![(text.to_owned(), at.clone())])),
         Shape::List | Shape::Secrets => {
             let parts = text
                 .split(',')
@@ -107,7 +108,7 @@ pub(super) fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Pro
         Shape::Text | Shape::Secret => format!("write {name} = \"...\""),
         Shape::Choice(words) => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
         Shape::Number(_) | Shape::Bytes(_) => advice_for_number(key.shape),
-        Shape::List | Shape::Secrets => format!("write {name} = [\"...\", \"...\"]"),
+        Shape::List | Shape::Texts | Shape::Secrets => format!("write {name} = [\"...\", \"...\"]"),
     };
     Problem::expected(at, shown, &key.shape.expected(), found, advice)
 }

@@ -153,6 +153,23 @@ impl Kind {
         Kind::Storm,
         Kind::Agent,
     ];
+
+    /// Its name, as events write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Syslog => "syslog",
+            Kind::SnmpTrap => "snmp_trap",
+            Kind::Device => "device",
+            Kind::Gap => "gap",
+            Kind::Storm => "storm",
+            Kind::Agent => "agent",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// Whose clock an event's `time` is.
@@ -346,6 +363,17 @@ pub struct Storm<'a> {
     pub held_back: u64,
     /// The event code that came most often, where there is one.
     pub top_event_code: Option<&'a str>,
+    /// How many of which code, the most first.
+    pub event_codes: &'a [HeldCode<'a>],
+}
+
+/// How many messages of one event code were held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HeldCode<'a> {
+    /// The code; null for messages without one, and for codes beyond the first eight.
+    pub event_code: Option<&'a str>,
+    /// How many.
+    pub count: u64,
 }
 
 impl From<UnixMicros> for Rfc3339 {

@@ -21,6 +21,7 @@ pub mod notices;
 pub mod sequence;
 pub mod standing;
 pub mod store;
+pub mod storm;
 pub mod telling;
 pub mod watch;
 

@@ -105,6 +105,8 @@ struct Inner {
     totals: Skipped,
     told: ToldKinds,
     untold: u64,
+    /// Events of our own that others made this second.
+    spent: usize,
 }
 
 /// How many notices, by what they say.
@@ -163,11 +165,20 @@ impl Notices {
         }
     }
 
+    /// So many events of our own are made elsewhere this second, so that fewer notices are said.
+    pub fn spend(&self, events: usize) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.spent += events;
+    }
+
     /// What may be said this second.
     pub fn take(&self) -> Said {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = inner.waiting.len() <= EVENTS_MAX && inner.skipped.total() == 0;
-        let count = if fits { EVENTS_MAX } else { EVENTS_MAX - 1 };
+        // One is always left, for the summary.
+        let events_max = EVENTS_MAX - inner.spent.min(EVENTS_MAX - 1);
+        inner.spent = 0;
+        let fits = inner.waiting.len() <= events_max && inner.skipped.total() == 0;
+        let count = if fits { events_max } else { events_max - 1 };
         let count = count.min(inner.waiting.len());
         let notices = inner.waiting.drain(..count).collect();
         let mut skipped = std::mem::take(&mut inner.skipped);
@@ -240,5 +251,19 @@ mod tests {
         assert_eq!((said.notices.len(), said.skipped.gaps), (9, 4991));
         assert_eq!(notices.take(), Said::default());
         assert_eq!(notices.totals().gaps, 5010);
+    }
+
+    #[test]
+    fn what_others_say_in_the_same_second_counts_too() {
+        let notices = Notices::default();
+        (0..10).for_each(|number| notices.add(notice(number)));
+        notices.spend(4);
+        let said = notices.take();
+        assert_eq!((said.notices.len(), said.skipped.gaps), (5, 5));
+        (0..10).for_each(|number| notices.add(notice(number)));
+        assert_eq!(notices.take().notices.len(), 10);
+        notices.spend(100);
+        notices.add(notice(1));
+        assert_eq!(notices.take().notices.len(), 1);
     }
 }

@@ -188,6 +188,7 @@ impl Telling {
                 What::Skipped(held_back) => Some(Storm {
                     held_back,
                     top_event_code: None,
+                    event_codes: &[],
                 }),
                 What::Change(_) | What::Gap(..) => None,
             },

@@ -27,8 +27,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::health::{self, Status};
 use super::ledger::{ListenerSnapshot, RecordCounts};
 use super::picture::{
-    KafkaCondition, ListenerCondition, ListenerState, Picture, ReadingKind, Replay, SocketBuffer,
-    TopicCondition, TopicState,
+    KafkaCondition, ListenerCondition, ListenerState, Picture, ReadingKind, Replay, RuleState,
+    SocketBuffer, TopicCondition, TopicState,
 };
 use super::process::Process;
 use super::statement::{losses, protocol_name, rejections};
@@ -67,6 +67,7 @@ impl Collector for Scrape {
         spool(&mut page, &self.picture)?;
         kafka(&mut page, &self.picture)?;
         topics(&mut page, &self.picture.kafka.topics)?;
+        rules(&mut page, &self.picture.rules)?;
         readings(&mut page, &self.picture)?;
         process(&mut page, &self.picture, &self.process)
     }
@@ -439,6 +440,25 @@ fn topics(page: &mut Page<'_>, topics: &[TopicState]) -> fmt::Result {
             let age = seconds(it.oldest_pending_age_ms);
             ([("topic", it.topic.as_str())], age)
         }),
+    )
+}
+
+fn rules(page: &mut Page<'_>, rules: &[RuleState]) -> fmt::Result {
+    page.counters(
+        "trapline_route_matched",
+        "Events that a rule of the configuration matched.",
+        None,
+        rules
+            .iter()
+            .map(|it| ([("rule", it.name.as_str())], it.matched)),
+    )?;
+    page.counters(
+        "trapline_route_dropped",
+        "Events that a rule of the configuration took out.",
+        None,
+        rules
+            .iter()
+            .map(|it| ([("rule", it.name.as_str())], it.dropped)),
     )
 }
 

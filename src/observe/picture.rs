@@ -36,6 +36,8 @@ pub struct Picture {
     pub reloads: Reloads,
     /// Single numbers of stages that need no label.
     pub readings: Vec<Reading>,
+    /// The operator's rules, in their order.
+    pub rules: Vec<RuleState>,
     /// How fast it goes.
     pub rates: Rates,
 }
@@ -285,6 +287,17 @@ pub struct Reloads {
     pub succeeded: u64,
     /// The file was refused and the old one stayed in force.
     pub failed: u64,
+}
+
+/// What one rule of the operator's did since the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleState {
+    /// Its configured name.
+    pub name: CompactString,
+    /// Events that it matched.
+    pub matched: u64,
+    /// Those of them that it took out.
+    pub dropped: u64,
 }
 
 /// One number of a stage, without labels: the agent adds it and [`super::metrics`] need not know it.

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Pipeline, append, outcome};
+use super::{Pipeline, answered_after, outcome};
 use crate::decode::snmp::v3::{self, Message, SecurityLevel};
 use crate::decode::snmp::{self, Fault, PduKind, UnreadMessage, Version};
 use crate::normalize;
@@ -95,8 +95,8 @@ impl Pipeline {
             ),
         };
         let earlier = fingerprint.and_then(|it| self.repeats.find(it, packet.received));
-        let (outcome, record) = match earlier {
-            Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(record)),
+        let (outcome, after) = match earlier {
+            Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(Some(record))),
             None => {
                 let scoped = Packet {
                     bytes: accepted.scoped,
@@ -109,15 +109,15 @@ impl Pipeline {
                     &self.names,
                     &mut self.scratch,
                 );
-                let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
-                let appended = append(spool, router, &mut event, packet.received, payload);
+                let (names, payload) = (&self.names, &mut self.payload);
+                let appended = self.exit.append(&mut event, packet, names, payload);
                 if let (Some(fingerprint), Ok(record)) = (fingerprint, &appended) {
                     self.repeats.remember(fingerprint, *record, packet.received);
                 }
-                (outcome(&appended), appended.ok())
+                (outcome(&appended), answered_after(&appended))
             }
         };
-        let Some(record) = record.filter(|_| is_inform) else {
+        let Some(after) = after.filter(|_| is_inform) else {
             return (outcome, Answer::None);
         };
         let Buffers {
@@ -134,7 +134,7 @@ impl Pipeline {
                 &mut self.reply,
             );
         match is_written {
-            true => (outcome, Answer::After(record)),
+            true => (outcome, after.map_or(Answer::Now, Answer::After)),
             false => (outcome, Answer::None),
         }
     }
@@ -169,8 +169,8 @@ impl Pipeline {
         let scratch = &mut self.scratch;
         let mut event =
             normalize::trap::event(Err(unread), packet, &self.config, &self.names, scratch);
-        let (spool, router, payload) = (&self.spool, &self.router, &mut self.payload);
-        outcome(&append(spool, router, &mut event, packet.received, payload))
+        let (names, payload) = (&self.names, &mut self.payload);
+        outcome(&self.exit.append(&mut event, packet, names, payload))
     }
 
     fn write_report(

@@ -45,13 +45,17 @@ impl Config {
     /// The distinct topics in order of their first use: the spool's lanes.
     pub fn lanes(&self) -> Vec<String> {
         let mut lanes: Vec<String> = Vec::new();
-        let of_rules = rules::topics(&self.rules, &self.listeners);
-        for topic in self.topics.iter().chain(&of_rules) {
+        for topic in self.topics.iter().chain(&self.topics_of_rules()) {
             if !lanes.contains(topic) {
                 lanes.push(topic.clone());
             }
         }
         lanes
+    }
+
+    /// Every topic that the rules may send to; one may stand in it more than once.
+    pub fn topics_of_rules(&self) -> Vec<String> {
+        rules::topics(&self.rules, &self.listeners)
     }
 }
 

@@ -324,8 +324,6 @@ const SEVERITIES: [&str; 9] = [
     "none",
 ];
 
-const KINDS: [&str; Kind::ALL.len()] = ["syslog", "snmp_trap", "device", "gap", "storm", "agent"];
-
 impl Template {
     /// Reads a topic's name.
     ///
@@ -378,7 +376,7 @@ impl Template {
         self.parts.iter().fold(0, |place, part| {
             let (value, count) = match part {
                 Part::Text(_) => (0, 1),
-                Part::Kind => (event.kind as usize, KINDS.len()),
+                Part::Kind => (event.kind as usize, Kind::ALL.len()),
                 Part::Severity => {
                     let value = event
                         .severity
@@ -402,7 +400,7 @@ impl Part {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         match self {
             Part::Text(text) => vec![text.clone()],
-            Part::Kind => owned(&KINDS),
+            Part::Kind => owned(&Kind::ALL.map(Kind::as_str)),
             Part::Severity => owned(&SEVERITIES),
             // The agent's own events come from no listener.
             Part::Listener => listeners

@@ -14,6 +14,7 @@
 //! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
+//! - [`routes`]: rules that send elsewhere, drop and sample; limits; our own log lines.
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
@@ -34,6 +35,7 @@ mod outage;
 mod proxy;
 mod replay;
 mod rights;
+mod routes;
 mod senders;
 mod snmpv3;
 mod syslog;

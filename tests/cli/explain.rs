@@ -173,3 +173,62 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let ended = Ended::from(child.wait_with_output().expect("it ends"));
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
 }
+
+/// The section that says where the event goes.
+#[track_caller]
+fn route(ended: &Ended) -> &str {
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let (before, _) = ended.out.split_once("\nevent\n").expect("an event");
+    let (_, route) = before.split_once("\nroute\n").expect("a route");
+    route
+}
+
+#[test]
+fn the_rule_that_takes_the_event_and_its_topic_are_named() {
+    let folder = folder();
+    let file = folder.path().join("trapline.toml");
+    let config = r#"
+[[listener]]
+name = "edge"
+[[listener]]
+name = "core"
+bind = "[::]:1514"
+[[route]]
+name = "few"
+event_code = ["SYS-*"]
+sample = 10
+[[route]]
+name = "quiet"
+listener = "core"
+severity = "notice"
+action = "drop"
+[[route]]
+name = "urgent"
+severity = "error"
+topic = "net.urgent.{listener}"
+"#;
+    std::fs::write(&file, config).expect("own folder");
+    let file = file.to_str().expect("UTF-8");
+    let ask = |more: &[&str]| explain(&[&["--config", file], more].concat());
+    let urgent = "<187>7: *Mar  1 18:48:50: %SYS-3-BAD: x";
+    assert_eq!(
+        route(&ask(&["--text", urgent])),
+        "  rule      few: one of 10 goes on, the others are dropped\n  \
+         rule      urgent: topic net.urgent.{listener}\n  topic     net.urgent.edge\n"
+    );
+    let at_core = ask(&["--text", urgent, "--listener", "core"]);
+    assert!(
+        route(&at_core)
+            .ends_with("  rule      quiet: dropped\n  topic     none: rejected as `filtered`\n"),
+        "{}",
+        at_core.out
+    );
+    assert_eq!(event(&at_core)["agent"]["listener"], "core");
+    assert_eq!(
+        route(&ask(&["--text", "<14>x"])),
+        "  topic     net.syslog, as its kind\n"
+    );
+    let nowhere = ask(&["--text", "x", "--listener", "nobody"]);
+    assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+    assert!(nowhere.err.contains("edge, core"), "{nowhere:#?}");
+}

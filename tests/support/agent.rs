@@ -176,6 +176,11 @@ impl Agent {
         })
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Memory that the process holds now, in bytes (proc(5): VmRSS).
     pub fn resident_bytes(&self) -> u64 {
         let file = format!("/proc/{}/status", self.child.id());
