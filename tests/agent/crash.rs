@@ -26,7 +26,7 @@ use crate::support::kafka::{Broker, Delivered, quiet_port};
 use crate::support::oracle::{assert_well_made_with_repeats, number_after, string};
 use crate::support::settings::{Listener, Settings, count_from_environment};
 use crate::support::snmp::{is_response, numbered_inform};
-use crate::support::wait::{SOON, pause, wait_until};
+use crate::support::wait::{SOON, pause, wait_for, wait_until};
 
 /// Records that may be with the Kafka client at once.
 const WINDOW_RECORDS: u64 = 1000;
@@ -282,13 +282,14 @@ fn send_informs(
 /// Waits until the ledger says that everything that was sent is accepted.
 #[track_caller]
 fn wait_until_at_rest(agent: &Agent, sent: &Numbers<Range<u64>>) {
-    wait_until("everything that was sent is accepted", SOON, || {
+    let ledger = wait_for("everything that was sent is accepted", SOON, || {
         let ledger = agent.ledger();
-        ledger.listener("syslog-udp", "received") == sent_over(sent, 'u')
+        let at_rest = ledger.listener("syslog-udp", "received") == sent_over(sent, 'u')
             && ledger.listener("syslog-tcp", "received") == sent_over(sent, 't')
-            && ledger.is_at_rest()
+            && ledger.is_at_rest();
+        at_rest.then_some(ledger)
     });
-    agent.ledger().assert_at_rest();
+    ledger.assert_at_rest();
 }
 
 /// How many messages devices whose name begins with `letter` have sent.
