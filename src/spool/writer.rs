@@ -488,19 +488,25 @@ impl Writer {
 
     fn save_cursors(&mut self) -> Result<(), SpoolError> {
         let settled = self.settled();
-        for (index, log) in self.logs.iter_mut().enumerate() {
-            let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
-            let Some(cursor) = cursor.filter(|cursor| self.saved.get(index) != Some(cursor)) else {
-                // Each save is two syncs: an idle agent must not wear out a flash disk.
-                continue;
-            };
-            let saved = log.save_cursor(&cursor)?;
-            log.trim(saved)?;
-            if let Some(last) = self.saved.get_mut(index) {
-                *last = cursor;
-            }
+        for index in 0..self.logs.len() {
+            self.save_cursor(index)?;
         }
         self.saved_settled = settled;
+        Ok(())
+    }
+
+    fn save_cursor(&mut self, index: usize) -> Result<(), SpoolError> {
+        let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
+        let cursor = cursor.filter(|cursor| self.saved.get(index) != Some(cursor));
+        let (Some(cursor), Some(log)) = (cursor, self.logs.get_mut(index)) else {
+            // Each save is two syncs: an idle agent must not wear out a flash disk.
+            return Ok(());
+        };
+        let saved = log.save_cursor(&cursor)?;
+        log.trim(saved)?;
+        if let Some(last) = self.saved.get_mut(index) {
+            *last = cursor;
+        }
         Ok(())
     }
 

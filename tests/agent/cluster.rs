@@ -9,6 +9,7 @@ use rdkafka::admin::TopicReplication;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::cluster::{Cluster, NODES};
 use crate::support::device::UdpDevice;
 use crate::support::kafka::{PARTITIONS, unique};
@@ -16,7 +17,7 @@ use crate::support::load::{Load, total};
 use crate::support::oracle::{number_after, partition};
 use crate::support::settings::{Listener, Settings, count_from_environment};
 use crate::support::snmp::numbered_inform;
-use crate::support::tally::assert_nothing_missing;
+use crate::support::tally::{assert_arrived, assert_nothing_missing};
 use crate::support::wait::wait_until;
 
 /// Records that may be with the Kafka client at once, and so the most that one fault may repeat.
@@ -39,8 +40,9 @@ fn leaders_killed_in_turn_and_a_rolling_restart_lose_nothing_keep_order_and_repe
     let kills = count_from_environment("TRAPLINE_TEST_LEADER_KILLS").unwrap_or(3);
     let cluster = Cluster::shared();
     let topic = cluster.brokers.topic("leaders");
+    let reports = cluster.brokers.topic("reports");
     let spool = TempDir::new().expect("a temporary folder");
-    let agent = Agent::start(&settings(&cluster, &topic, &spool));
+    let agent = Agent::start(&settings(&cluster, &topic, &reports, &spool));
     let mut faults = 0;
     let sent = LOAD.during(agent.listener("syslog-tcp"), |sent| {
         wait_until_caught_up(&agent, sent);
@@ -67,8 +69,8 @@ fn leaders_killed_in_turn_and_a_rolling_restart_lose_nothing_keep_order_and_repe
     agent.wait_until_settled(AFTER_A_FAULT);
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("delivered"), total(&sent));
-    let repeats = assert_nothing_missing(&cluster.brokers, &topic, &sent);
+    assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));
+    let repeats = assert_nothing_missing(&cluster.brokers, &topic, &reports, &sent);
     println!(
         "{kills} leaders killed, 3 restarted: {} messages, {repeats} repeats",
         total(&sent)
@@ -82,6 +84,7 @@ fn a_leader_that_hangs_for_a_minute_stops_only_what_it_leads_and_costs_nothing()
     const TRAPS: u32 = 200;
     let cluster = Cluster::shared();
     let topic = cluster.brokers.topic("hangs");
+    let reports = cluster.brokers.topic("reports");
     let hung = cluster.leader(&topic, partition(b"r1", PARTITIONS));
     // Kept by the two others only, so nothing of it depends on the node that hangs.
     let others: Vec<i32> = NODES.into_iter().filter(|node| *node != hung).collect();
@@ -91,7 +94,7 @@ fn a_leader_that_hangs_for_a_minute_stops_only_what_it_leads_and_costs_nothing()
         .brokers
         .create_on(&elsewhere, TopicReplication::Variable(&assignment), &[]);
     let spool = TempDir::new().expect("a temporary folder");
-    let mut settings = settings(&cluster, &topic, &spool).topic("snmp_trap", &elsewhere);
+    let mut settings = settings(&cluster, &topic, &reports, &spool).topic("snmp_trap", &elsewhere);
     settings.listeners.push(Listener::snmp_udp());
     let agent = Agent::start(&settings);
     let switch = UdpDevice::new(41, "s1", agent.listener("snmp-udp"));
@@ -141,10 +144,14 @@ fn a_leader_that_hangs_for_a_minute_stops_only_what_it_leads_and_costs_nothing()
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(
-        ended.ledger.records("delivered"),
+        ended.ledger.of_packets("delivered"),
         total(&sent) + u64::from(TRAPS)
     );
-    let repeats = assert_nothing_missing(&cluster.brokers, &topic, &sent);
+    let repeats = assert_arrived(&cluster.brokers, &topic, &sent);
+    let topics = [topic.as_str(), &elsewhere, &reports];
+    let findings = audit(&cluster.brokers, &topics, Answer::Complete);
+    findings.assert_accounts_for(&topic, total(&sent));
+    findings.assert_accounts_for(&elsewhere, u64::from(TRAPS));
     println!(
         "a minute's hang: {} messages, {repeats} repeats",
         total(&sent)
@@ -153,9 +160,10 @@ fn a_leader_that_hangs_for_a_minute_stops_only_what_it_leads_and_costs_nothing()
     assert!(repeats <= 2 * WINDOW_RECORDS, "{repeats} repeats");
 }
 
-fn settings(cluster: &Cluster, topic: &str, spool: &TempDir) -> Settings {
+fn settings(cluster: &Cluster, topic: &str, reports: &str, spool: &TempDir) -> Settings {
     let mut settings = Settings::new(&cluster.brokers.address, vec![Listener::syslog_tcp()])
         .topic("syslog", topic)
+        .reporting(reports)
         .on_disk(spool.path());
     settings.kafka = "window_records = 1000";
     settings
@@ -168,7 +176,7 @@ fn wait_until_caught_up(agent: &Agent, sent: &AtomicU64) {
     wait_until("what was sent is delivered", AFTER_A_FAULT, || {
         let ledger = agent.ledger();
         ledger.assert_balances();
-        ledger.records("delivered") > before
+        ledger.records("delivered") > before + ledger.records("generated")
     });
     // Once more than everything: a lane that stands still while others deliver more is not caught up.
     wait_until("little is waiting", AFTER_A_FAULT, || {

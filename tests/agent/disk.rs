@@ -7,14 +7,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
-use crate::support::kafka::{Broker, OwnBroker, unique};
+use crate::support::audit::{Answer, audit};
+use crate::support::kafka::{Broker, OwnBroker};
 use crate::support::ledger::Ledger;
 use crate::support::load::{Sent, send_paced};
 use crate::support::mount::{ReadOnly, SmallDisk};
 use crate::support::oracle::{number_after, string};
 use crate::support::settings::{Listener, Settings};
 use crate::support::tally::{Tally, assert_nothing_missing};
-use crate::support::wait::{SOON, wait_until};
+use crate::support::wait::{SOON, wait_for, wait_until};
 
 /// How long a test waits for a broker's return to be noticed and a backlog to be delivered on a busy machine.
 const AFTER_AN_OUTAGE: Duration = Duration::from_secs(120);
@@ -39,6 +40,7 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
     let own = OwnBroker::absent();
     let mut settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
         .topic("syslog", "full")
+        .reporting("reports")
         .on_disk(&disk.folder().join("spool"));
     settings.when_full = policy;
     settings.disk.as_mut().expect("a disk").free_bytes_min = 4 * 1024 * 1024;
@@ -65,6 +67,7 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
     std::fs::remove_file(hog).expect("the file that fills the disk");
     let broker = own.start();
     broker.create("full", &[]);
+    broker.create("reports", &[]);
     agent.wait_until_settled(AFTER_AN_OUTAGE);
     wait_until_all_is_well(&agent);
 
@@ -89,7 +92,7 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
 /// What is missing in Kafka is what the ledger says is lost or was turned away, to the record.
 #[track_caller]
 fn assert_missing_is_counted(broker: &Broker, policy: &str, ledger: &Ledger, sent: &[(&str, u64)]) {
-    let delivered = ledger.records("delivered");
+    let delivered = ledger.of_packets("delivered");
     let mut tally = Tally::default();
     let mut ids = BTreeSet::new();
     let count = usize::try_from(delivered).expect("some thousands");
@@ -110,8 +113,10 @@ fn assert_missing_is_counted(broker: &Broker, policy: &str, ledger: &Ledger, sen
     );
     assert_eq!(missing_total as u64, lost + refused, "{:#}", ledger.0);
     // An id is taken when a record is: what is missing among them was accepted and given up.
-    let holes = (0..ledger.records("accepted")).filter(|id| !ids.contains(id));
-    assert_eq!(holes.count() as u64, lost, "ids that are nowhere");
+    let accepted = ledger.records("from_packets");
+    let holes: BTreeSet<u64> = (0..accepted).filter(|id| !ids.contains(id)).collect();
+    assert_eq!(holes.len() as u64, lost, "ids that are nowhere");
+    assert_declared(broker, accepted, &holes);
     assert!(missing["r4"].is_empty(), "all was well by then");
     let r1 = &missing["r1"];
     let (first, last) = (r1[0], r1[r1.len() - 1]);
@@ -125,6 +130,29 @@ fn assert_missing_is_counted(broker: &Broker, policy: &str, ledger: &Ledger, sen
         // The segment that holds the record with which the Kafka client still tries is kept.
         _ => assert!(last + 1 < sent[0].1, "the oldest: {first} to {last}"),
     }
+}
+
+/// The agent's own reports account for everything that was accepted, and name exactly `holes` as given up.
+#[track_caller]
+fn assert_declared(broker: &Broker, accepted: u64, holes: &BTreeSet<u64>) {
+    let expected = match holes.is_empty() {
+        true => Answer::Complete,
+        false => Answer::Declared,
+    };
+    let findings = audit(broker, &["full", "reports"], expected);
+    let declared: BTreeSet<u64> = findings
+        .declared_at_all("full")
+        .into_iter()
+        .flat_map(|(first, last)| first..=last)
+        .collect();
+    assert_eq!(&declared, holes, "declared, and nowhere");
+    assert_eq!(findings.count("full", "produced"), accepted);
+    assert_eq!(
+        findings.count("full", "found"),
+        accepted - holes.len() as u64
+    );
+    assert_eq!(findings.uncovered("full"), 0);
+    findings.assert_in_order("full");
 }
 
 #[test]
@@ -159,19 +187,19 @@ fn a_spool_folder_that_cannot_be_used_at_the_start_is_named_and_memory_takes_its
         None => println!("SKIPPED: this user may not mount a tmpfs, so no disk is read-only"),
     }
     for (folder, why) in faults {
-        let (agent, topic) = start_on(broker, &folder);
+        let (agent, topics) = start_on(broker, &folder);
         agent.wait_until_named(why, SOON);
-        assert_works(broker, agent, &topic);
+        assert_works(broker, agent, &topics);
     }
     assert_works(broker, first.0, &first.1);
     // A start later, with the folder put right, it is used.
     if is_root {
         std::os::unix::fs::chown(closed.path(), Some(0), None).expect("root may");
-        let (agent, topic) = start_on(broker, closed.path());
+        let (agent, topics) = start_on(broker, closed.path());
         wait_until("it has its spool", SOON, || {
             closed.path().join("topics").is_dir() && is_well(&agent)
         });
-        assert_works(broker, agent, &topic);
+        assert_works(broker, agent, &topics);
     }
 }
 
@@ -182,6 +210,7 @@ fn a_spool_folder_that_goes_away_or_becomes_read_only_is_named_and_used_again_wh
     let (folder, away) = (above.path().join("spool"), above.path().join("away"));
     let settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
         .topic("syslog", "away")
+        .reporting("reports")
         .on_disk(&folder);
     let agent = Agent::start(&settings);
     let to = agent.listener("syslog-tcp");
@@ -217,37 +246,40 @@ fn a_spool_folder_that_goes_away_or_becomes_read_only_is_named_and_used_again_wh
     }
     let broker = own.start();
     broker.create("away", &[]);
+    broker.create("reports", &[]);
     agent.wait_until_settled(AFTER_AN_OUTAGE);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(
-        ended.ledger.records("delivered"),
+        ended.ledger.of_packets("delivered"),
         total,
         "{:#}",
         ended.ledger.0
     );
     let sent = Sent::from([("r1".to_owned(), total)]);
-    assert_eq!(assert_nothing_missing(&broker, "away", &sent), 0);
+    assert_eq!(assert_nothing_missing(&broker, "away", "reports", &sent), 0);
 }
 
-fn start_on(broker: &Broker, folder: &Path) -> (Agent, String) {
-    let topic = unique("folder");
-    broker.create(&topic, &[]);
+/// The agent, and its topics: for events, for reports.
+fn start_on(broker: &Broker, folder: &Path) -> (Agent, [String; 2]) {
+    let topics = [broker.topic("folder"), broker.topic("reports")];
     let settings = Settings::new(&broker.address, vec![Listener::syslog_tcp()])
-        .topic("syslog", &topic)
+        .topic("syslog", &topics[0])
+        .reporting(&topics[1])
         .on_disk(folder);
-    (Agent::start(&settings), topic)
+    (Agent::start(&settings), topics)
 }
 
 /// It receives and delivers, wherever its spool is.
 #[track_caller]
-fn assert_works(broker: &Broker, agent: Agent, topic: &str) {
+fn assert_works(broker: &Broker, agent: Agent, [topic, reports]: &[String; 2]) {
     send_paced(agent.listener("syslog-tcp"), "r1", 0..100, 5000, 0);
-    agent.wait_until_delivered(100);
+    wait_until_ended(&agent, 100);
+    agent.wait_until_settled(SOON);
     let ended = agent.stop();
     ended.assert_in_order();
     let sent = Sent::from([("r1".to_owned(), 100)]);
-    assert_eq!(assert_nothing_missing(broker, topic, &sent), 0);
+    assert_eq!(assert_nothing_missing(broker, topic, reports, &sent), 0);
 }
 
 /// Gives the folder to another user, or takes the right to write away. Says whether it could do the first.
@@ -263,12 +295,13 @@ fn make_unusable(folder: &Path) -> bool {
 /// Waits until `count` packets have come to their end.
 #[track_caller]
 fn wait_until_ended(agent: &Agent, count: u64) {
-    wait_until("every packet has ended", SOON, || {
+    let ledger = wait_for("every packet has ended", SOON, || {
         let ledger = agent.ledger();
         ledger.assert_balances();
-        ledger.listener("syslog-tcp", "received") == count && ledger.is_at_rest()
+        let ended = ledger.listener("syslog-tcp", "received") == count && ledger.is_at_rest();
+        ended.then_some(ledger)
     });
-    agent.ledger().assert_at_rest();
+    ledger.assert_at_rest();
 }
 
 fn turned_away(ledger: &Ledger) -> u64 {

@@ -31,10 +31,13 @@ const LOAD: Load<'_> = Load {
 fn a_long_outage_at_5000_a_second_costs_disk_only_and_is_replayed_in_order_beside_live_traffic() {
     let seconds = count_from_environment("TRAPLINE_TEST_OUTAGE_SECONDS").unwrap_or(60);
     let own = OwnBroker::absent();
-    own.start().create("outage", &[]);
+    let broker = own.start();
+    broker.create("outage", &[]);
+    broker.create("reports", &[]);
     let spool = TempDir::new().expect("a temporary folder");
     let settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
         .topic("syslog", "outage")
+        .reporting("reports")
         .on_disk(spool.path());
     let mut settings = settings;
     settings.spool_bytes_max = 20 * 1024 * 1024 * 1024;
@@ -78,9 +81,8 @@ fn a_long_outage_at_5000_a_second_costs_disk_only_and_is_replayed_in_order_besid
     agent.wait_until_settled(2 * SOON);
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("delivered"), total(&sent));
-    let broker = own.broker();
-    let repeats = assert_nothing_missing(&broker, "outage", &sent);
+    assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));
+    let repeats = assert_nothing_missing(&broker, "outage", "reports", &sent);
     let resident = resident.into_inner();
     println!(
         "{}; {} messages, {repeats} repeats, {resident} bytes of memory at most",

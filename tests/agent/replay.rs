@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::device::{UdpDevice, numbered, octet_counted};
 use crate::support::kafka::{Delivered, OwnBroker};
 use crate::support::oracle::{assert_well_made, numbers_by_key};
@@ -25,6 +26,7 @@ fn capped(own: &OwnBroker, spool: &TempDir, bytes_per_second: u64) -> Agent {
     let mut settings = Settings::new(&own.address(), listeners)
         .topic("syslog", "bulk")
         .topic("snmp_trap", "urgent")
+        .reporting("reports")
         .on_disk(spool.path());
     settings.more = format!("[replay]\nbytes_per_second = {bytes_per_second}");
     Agent::start(&settings)
@@ -46,6 +48,7 @@ fn an_urgent_event_of_a_topic_of_its_own_overtakes_the_backlog_of_another() {
     let broker = own.start();
     broker.create("bulk", &[]);
     broker.create("urgent", &[]);
+    broker.create("reports", &[]);
     // The traps of the outage itself are there while most of the backlog is not.
     assert_well_made(&broker.read("urgent", 20));
     let overtaken = BACKLOG - broker.count("bulk");
@@ -84,6 +87,9 @@ fn an_urgent_event_of_a_topic_of_its_own_overtakes_the_backlog_of_another() {
     assert_well_made(&records);
     let numbers = numbers_by_key(&records);
     assert_eq!(numbers["r1"], (0..BACKLOG as u64).collect::<Vec<_>>());
+    let findings = audit(&broker, &["bulk", "urgent", "reports"], Answer::Complete);
+    findings.assert_accounts_for("bulk", BACKLOG as u64);
+    findings.assert_accounts_for("urgent", 21);
 }
 
 #[test]
@@ -98,6 +104,7 @@ fn a_capped_replay_beside_live_traffic_stays_within_its_cap_and_the_lag_shrinks(
     let broker = own.start();
     broker.create("bulk", &[]);
     broker.create("urgent", &[]);
+    broker.create("reports", &[]);
 
     let (stop, live) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut seen: Vec<Seen> = Vec::new();
@@ -132,6 +139,8 @@ fn a_capped_replay_beside_live_traffic_stays_within_its_cap_and_the_lag_shrinks(
     let numbers = numbers_by_key(&records);
     assert_eq!(numbers["r1"], (0..BACKLOG).collect::<Vec<_>>());
     assert_eq!(numbers["r2"], (0..live).collect::<Vec<_>>());
+    let findings = audit(&broker, &["bulk", "urgent", "reports"], Answer::Complete);
+    findings.assert_accounts_for("bulk", BACKLOG + live);
     assert_within_cap(&seen, record_bytes(&records), CAP);
 }
 
@@ -245,6 +254,6 @@ fn bulky(name: &str, number: u64) -> Vec<u8> {
 fn wait_until_pending(agent: &Agent, count: u64) {
     wait_until(&format!("{count} records pending"), SOON, || {
         let ledger = agent.ledger();
-        ledger.records("pending") == count && ledger.is_at_rest()
+        ledger.of_packets("pending") == count && ledger.is_at_rest()
     });
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::agent::Agent;
+use crate::support::audit::{Answer, audit};
 use crate::support::device::UdpDevice;
 use crate::support::kafka::{Broker, OwnBroker, quiet_port};
 use crate::support::load::{Load, Sent, total};
 use crate::support::oracle::number_after;
 use crate::support::settings::{Listener, Settings};
 use crate::support::snmp::numbered_inform;
-use crate::support::tally::assert_nothing_missing;
+use crate::support::tally::{assert_arrived, assert_nothing_missing};
 use crate::support::wait::wait_until;
 
 /// How long a test waits for a right or a password to be noticed: the client's pauses grow to some seconds.
@@ -97,11 +98,13 @@ fn a_topic_without_rights_waits_is_named_and_delivers_when_they_are_granted() {
     let broker = &guarded.broker;
     broker.create("open", &[]);
     broker.create("closed", &[]);
+    broker.create("reports", &[]);
     let spool = TempDir::new().expect("a temporary folder");
     let listeners = vec![Listener::syslog_tcp(), Listener::snmp_udp()];
     let mut settings = Settings::new(&guarded.address, listeners)
         .topic("syslog", "open")
         .topic("snmp_trap", "closed")
+        .reporting("reports")
         .on_disk(spool.path());
     settings.more = options("PLAIN", "router", "hunter2");
     let agent = Agent::start(&settings);
@@ -114,6 +117,7 @@ fn a_topic_without_rights_waits_is_named_and_delivers_when_they_are_granted() {
         assert_eq!(agent.ledger().records("delivered"), 0);
 
         guarded.allow("router", "Write", "open");
+        guarded.allow("router", "Write", "reports");
         wait_until_flowing(&agent);
         agent.wait_until_named("topic closed: waiting: no right to write", NOTICED);
         // Its existence may be known, and still nothing be written.
@@ -137,11 +141,14 @@ fn a_topic_without_rights_waits_is_named_and_delivers_when_they_are_granted() {
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(
-        ended.ledger.records("delivered"),
+        ended.ledger.of_packets("delivered"),
         total(&sent) + u64::from(TRAPS)
     );
     assert_traps(broker, "closed", TRAPS);
-    let repeats = assert_nothing_missing(broker, "open", &sent);
+    let repeats = assert_arrived(broker, "open", &sent);
+    let findings = audit(broker, &["open", "closed", "reports"], Answer::Complete);
+    findings.assert_accounts_for("open", total(&sent));
+    findings.assert_accounts_for("closed", u64::from(TRAPS));
     println!("{} messages, {repeats} repeats", total(&sent));
     assert!(!ended.log.contains("hunter2"));
 }
@@ -151,10 +158,13 @@ fn a_wrong_password_put_right_at_the_broker_loses_nothing_and_needs_no_restart()
     let guarded = Guarded::start();
     let broker = &guarded.broker;
     broker.create("password", &[]);
+    broker.create("reports", &[]);
     guarded.allow("switch", "Write", "password");
+    guarded.allow("switch", "Write", "reports");
     let spool = TempDir::new().expect("a temporary folder");
     let mut settings = Settings::new(&guarded.address, vec![Listener::syslog_tcp()])
         .topic("syslog", "password")
+        .reporting("reports")
         .on_disk(spool.path());
     settings.more = options("SCRAM-SHA-256", "switch", "hunter2");
     let agent = Agent::start(&settings);
@@ -180,8 +190,8 @@ fn a_wrong_password_put_right_at_the_broker_loses_nothing_and_needs_no_restart()
     agent.wait_until_settled(NOTICED);
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("delivered"), total(&sent));
-    let repeats = assert_nothing_missing(broker, "password", &sent);
+    assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));
+    let repeats = assert_nothing_missing(broker, "password", "reports", &sent);
     println!("{} messages, {repeats} repeats", total(&sent));
     assert!(!ended.log.contains("hunter2"));
 }

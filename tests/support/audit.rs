@@ -94,6 +94,23 @@ impl Findings {
             .sum()
     }
 
+    /// Ranges that reports declare as missing, whatever the reason.
+    pub fn declared_at_all(&self, topic: &str) -> Vec<(u64, u64)> {
+        self.tallies(topic)
+            .flat_map(|tally| tally["declared"].as_array().expect("a list"))
+            .flat_map(|declared| ranges(&declared["ranges"]))
+            .collect()
+    }
+
+    /// The reports say that `count` events were produced, and all of them are there, in order.
+    #[track_caller]
+    pub fn assert_accounts_for(&self, topic: &str, count: u64) {
+        assert_eq!(self.count(topic, "produced"), count, "{:#}", self.0);
+        assert_eq!(self.count(topic, "found"), count, "{:#}", self.0);
+        assert_eq!(self.uncovered(topic), 0, "{:#}", self.0);
+        self.assert_in_order(topic);
+    }
+
     /// Nothing is out of order, in any topic and window.
     #[track_caller]
     pub fn assert_in_order(&self, topic: &str) {

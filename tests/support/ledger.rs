@@ -19,6 +19,15 @@ impl Ledger {
         accounts.all(|account| count(account, "in_hand") == 0) && self.records("in_hand") == 0
     }
 
+    /// Records in `state` (`delivered`, `pending`) that packets have made, where every report that was made is in that
+    /// state too.
+    #[track_caller]
+    pub fn of_packets(&self, state: &str) -> u64 {
+        let (records, generated) = (self.records(state), self.records("generated"));
+        let packets = records.checked_sub(generated);
+        packets.unwrap_or_else(|| panic!("a report is not {state}: {:#}", self.0))
+    }
+
     /// Σ lost.
     #[track_caller]
     pub fn lost_total(&self) -> u64 {

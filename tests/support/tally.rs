@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::audit::{Answer, audit};
 use super::kafka::{Broker, Delivered};
 use super::load::{Sent, total};
 use super::oracle::{assert_well_made_with_repeats, number_after, string};
@@ -80,9 +81,21 @@ impl Tally {
     }
 }
 
-/// The last question of every fault test: everything that was sent is in `topic`, first occurrences in order. Returns how many repeats there are.
+/// The last question of every fault test whose agent has one topic besides `reports`: everything that was sent is in
+/// `topic`, and the agent's own reports account for the same. The agent has ended: its reports must not grow while they
+/// are read. Returns how many repeats there are.
 #[track_caller]
-pub fn assert_nothing_missing(broker: &Broker, topic: &str, sent: &Sent) -> u64 {
+pub fn assert_nothing_missing(broker: &Broker, topic: &str, reports: &str, sent: &Sent) -> u64 {
+    let repeats = assert_arrived(broker, topic, sent);
+    let findings = audit(broker, &[topic, reports], Answer::Complete);
+    findings.assert_accounts_for(topic, total(sent));
+    assert_eq!(findings.count(topic, "repeated"), repeats);
+    repeats
+}
+
+/// Everything that was sent is in `topic`, first occurrences in order. Returns how many repeats there are.
+#[track_caller]
+pub fn assert_arrived(broker: &Broker, topic: &str, sent: &Sent) -> u64 {
     let mut tally = Tally::default();
     let count = usize::try_from(total(sent)).expect("some millions");
     broker.read_each(topic, count, |record| tally.take(&record));

@@ -140,8 +140,9 @@ impl Log {
         Some(Dropped { numbers, extent })
     }
 
-    /// Unlinks the file of a segment that was given up. This needs no saved cursor, since a full disk may not take one:
-    /// after a crash the numbers are found missing and counted then. Returns how many bytes became free.
+    /// Unlinks the file of a segment that was given up. This asks for no saved cursor, since a full disk may not take
+    /// one: without it the numbers are found missing after a crash and counted as `corrupt`. Returns how many bytes
+    /// became free.
     ///
     /// # Errors
     /// The segment that could not be unlinked is in the log again; its records are settled and are not sent.

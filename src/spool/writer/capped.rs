@@ -177,6 +177,31 @@ fn an_age_is_known_after_a_restart_too() {
 }
 
 #[test]
+fn what_was_given_up_just_before_a_kill_is_known_by_its_reason_at_the_next_start() {
+    let disk = ForgetfulDisk::default();
+    let lost = |spool: &Spool| {
+        let counts = spool.counts();
+        let of = |reason: LossReason| counts.lost[reason as usize];
+        (of(LossReason::SpoolFull), of(LossReason::Corrupt))
+    };
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |_| {});
+    // No second goes by, so nothing but the caps themselves saves a cursor.
+    while lost(&spool).0 == 0 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        writer.write(UnixMicros(0)).unwrap();
+        writer.keep_caps(UnixMicros(0)).unwrap();
+    }
+    let before = lost(&spool);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(&disk, WhenFull::DropOldest, |_| {});
+    assert_eq!(lost(&spool), before);
+    assert_eq!(before.1, 0, "none is corrupt");
+    balances(&spool);
+}
+
+#[test]
 fn drop_newest_with_too_little_free_space_takes_packets_again_when_all_is_delivered() {
     let disk = ForgetfulDisk::default();
     let Opened {

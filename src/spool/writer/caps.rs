@@ -146,7 +146,14 @@ impl Writer {
         };
         let records = lane.lose(dropped.numbers.clone(), reason);
         drop(inner);
-        log.remove(dropped)?;
+        // First the cursor, so that the next start knows why these records are gone. A full disk may not take it; then
+        // room comes first, and a kill before the next turn leaves them to be counted as `corrupt`.
+        if let Err(error) = self.save_cursor(index) {
+            tracing::warn!(%error, "the spool's cursor does not know yet what is given up");
+        }
+        if let Some(log) = self.logs.get_mut(index) {
+            log.remove(dropped)?;
+        }
         tracing::error!(
             records,
             reason = reason.as_str(),
