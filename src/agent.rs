@@ -10,6 +10,7 @@
 mod actions;
 mod devices;
 mod engine;
+mod kept;
 mod losses;
 mod picture;
 mod report;
@@ -25,7 +26,6 @@ use std::time::{Duration, Instant};
 use compact_str::{CompactString, ToCompactString};
 
 use crate::config::{self, Resolved};
-use crate::event::PreviousRun;
 use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Snapshot};
@@ -39,13 +39,14 @@ use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
 use crate::receive::{AllowList, ReceiveError, Stop, tcp};
 use crate::route::{Boot, Router};
-use crate::spool::{self, Spool, WriterStop};
+use crate::spool::{Spool, WriterStop};
 use crate::status;
 use crate::time::UnixMicros;
 
 use actions::Deeds;
 use devices::{DeviceKeeper, Outlet};
 use engine::KeptAccess;
+use kept::{Kept, spool_bytes_max};
 use losses::Losses;
 use picture::Observer;
 use reports::Reports;
@@ -491,83 +492,6 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-/// The spool, and its writer where it is on disk.
-struct Kept {
-    spool: Arc<Spool>,
-    writer: Option<RunningWriter>,
-    /// Why a spool on disk was asked for and there is one in memory.
-    spool_trouble: Option<String>,
-    previous_run: PreviousRun,
-}
-
-impl Kept {
-    /// Opens the spool on disk; where that cannot be, one in memory takes its place and the reason is kept.
-    /// A kill repeats what was with the Kafka client, at most `window_records`, and at most as many more.
-    fn open(config: &spool::Config, window_records: usize, heartbeats: &Heartbeats) -> Kept {
-        let Some(mut disk) = config.disk.clone() else {
-            return Kept::in_memory(config, None);
-        };
-        disk.cursor_records_max = window_records as u64;
-        let opened = match Spool::open(config, &disk) {
-            Ok(opened) => opened,
-            Err(error) => return Kept::in_memory(config, Some(error.to_string())),
-        };
-        for (topic, found) in &opened.recoveries {
-            if found.lost > 0 || found.torn_bytes > 0 {
-                tracing::warn!(
-                    topic,
-                    lost = found.lost,
-                    torn_bytes = found.torn_bytes,
-                    "the spool was damaged; what was lost is counted"
-                );
-            }
-        }
-        let previous_run = reports::previous_run(opened.recoveries.iter().map(|(_, found)| found));
-        let counts = opened.spool.counts();
-        tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
-        let stop = Arc::new(WriterStop::default());
-        let heartbeat = heartbeats.register("spool-writer");
-        let beat = heartbeat.clone();
-        match opened.writer.spawn(stop.clone(), move || beat.beat()) {
-            Ok(thread) => Kept {
-                spool: opened.spool,
-                writer: Some(RunningWriter {
-                    stop,
-                    thread,
-                    heartbeat,
-                }),
-                spool_trouble: None,
-                previous_run,
-            },
-            Err(error) => Kept::in_memory(
-                config,
-                Some(format!("the writer's thread could not be started: {error}")),
-            ),
-        }
-    }
-
-    fn in_memory(config: &spool::Config, spool_trouble: Option<String>) -> Kept {
-        if let Some(why) = &spool_trouble {
-            tracing::error!(
-                why,
-                "the spool is in memory until the next start: what it holds is gone when the process ends"
-            );
-        }
-        Kept {
-            spool: Arc::new(Spool::new(config)),
-            writer: None,
-            spool_trouble,
-            previous_run: PreviousRun::Unknown,
-        }
-    }
-}
-
-/// What all topics together may take, on disk or in memory.
-fn spool_bytes_max(config: &spool::Config) -> u64 {
-    let disk = config.disk.as_ref();
-    disk.map_or(config.bytes_max as u64, |disk| disk.bytes_max)
 }
 
 /// Listeners while they are bound and started.

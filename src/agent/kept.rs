@@ -1,0 +1,91 @@
+//! The spool as the agent starts it: on disk, or in memory where that cannot be.
+//!
+//! ```text
+//!  spool::Config ──▶ Spool::open ──▶ writer's thread ──▶ Kept { spool, writer, .. }
+//!                       └ refused: a memory spool, and the reason
+//! ```
+
+use std::sync::Arc;
+
+use super::RunningWriter;
+use super::reports;
+use crate::event::PreviousRun;
+use crate::observe::health::Heartbeats;
+use crate::spool::{self, Spool, WriterStop};
+
+/// The spool, and its writer where it is on disk.
+pub(super) struct Kept {
+    pub spool: Arc<Spool>,
+    pub writer: Option<RunningWriter>,
+    /// Why a spool on disk was asked for and there is one in memory.
+    pub spool_trouble: Option<String>,
+    pub previous_run: PreviousRun,
+}
+
+impl Kept {
+    /// Opens the spool on disk; where that cannot be, one in memory takes its place and the reason is kept.
+    /// A kill repeats what was with the Kafka client, at most `window_records`, and at most as many more.
+    pub fn open(config: &spool::Config, window_records: usize, heartbeats: &Heartbeats) -> Kept {
+        let Some(mut disk) = config.disk.clone() else {
+            return Kept::in_memory(config, None);
+        };
+        disk.cursor_records_max = window_records as u64;
+        let opened = match Spool::open(config, &disk) {
+            Ok(opened) => opened,
+            Err(error) => return Kept::in_memory(config, Some(error.to_string())),
+        };
+        for (topic, found) in &opened.recoveries {
+            if found.lost > 0 || found.torn_bytes > 0 {
+                tracing::warn!(
+                    topic,
+                    lost = found.lost,
+                    torn_bytes = found.torn_bytes,
+                    "the spool was damaged; what was lost is counted"
+                );
+            }
+        }
+        let previous_run = reports::previous_run(opened.recoveries.iter().map(|(_, found)| found));
+        let counts = opened.spool.counts();
+        tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
+        let stop = Arc::new(WriterStop::default());
+        let heartbeat = heartbeats.register("spool-writer");
+        let beat = heartbeat.clone();
+        match opened.writer.spawn(stop.clone(), move || beat.beat()) {
+            Ok(thread) => Kept {
+                spool: opened.spool,
+                writer: Some(RunningWriter {
+                    stop,
+                    thread,
+                    heartbeat,
+                }),
+                spool_trouble: None,
+                previous_run,
+            },
+            Err(error) => Kept::in_memory(
+                config,
+                Some(format!("the writer's thread could not be started: {error}")),
+            ),
+        }
+    }
+
+    fn in_memory(config: &spool::Config, spool_trouble: Option<String>) -> Kept {
+        if let Some(why) = &spool_trouble {
+            tracing::error!(
+                why,
+                "the spool is in memory until the next start: what it holds is gone when the process ends"
+            );
+        }
+        Kept {
+            spool: Arc::new(Spool::new(config)),
+            writer: None,
+            spool_trouble,
+            previous_run: PreviousRun::Unknown,
+        }
+    }
+}
+
+/// What all topics together may take, on disk or in memory.
+pub(super) fn spool_bytes_max(config: &spool::Config) -> u64 {
+    let disk = config.disk.as_ref();
+    disk.map_or(config.bytes_max as u64, |disk| disk.bytes_max)
+}
