@@ -1,7 +1,7 @@
 //! Packet → record, in one synchronous call. Read this first.
 //!
 //! ```text
-//!  Packet ──▶ decode ──▶ normalize ──▶ limit ──▶ route ──▶ spool.append ──▶ Outcome (and an inform's Response)
+//!  Packet ──▶ decode ──▶ normalize ──▶ route ──▶ limit ──▶ spool.append ──▶ Outcome (and an inform's Response)
 //!            └──────────────────── borrowed, no I/O, no waiting, no allocation once warm ────────────────────┘
 //! ```
 //!
@@ -299,6 +299,8 @@ impl Exit {
         names: &names::View,
         payload: &mut Vec<u8>,
     ) -> Result<(LaneId, Number), Reason> {
+        // The rules first: what they drop anyway costs its sender nothing.
+        let lane = self.router.lane(event).map_err(reason)?;
         if let Some(storms) = &self.storms {
             let address = packet.peer.address();
             let is_relayed = address.is_some_and(|address| names.trusts(address));
@@ -308,15 +310,19 @@ impl Exit {
         }
         let record = self
             .router
-            .record(event, packet.received, Origin::Packet, payload)
-            .map_err(|error| match error {
-                RouteError::TooLarge { .. } => Reason::TooLarge,
-                RouteError::Filtered { .. } => Reason::Filtered,
-                RouteError::Json(_) => Reason::NotWritten,
-            })?;
+            .record_in(lane, event, packet.received, Origin::Packet, payload)
+            .map_err(reason)?;
         let (lane, number) = (record.lane, self.spool.append(&record)?);
         self.router.count(event.kind);
         Ok((lane, number))
+    }
+}
+
+fn reason(error: RouteError) -> Reason {
+    match error {
+        RouteError::TooLarge { .. } => Reason::TooLarge,
+        RouteError::Filtered { .. } => Reason::Filtered,
+        RouteError::Json(_) => Reason::NotWritten,
     }
 }
 
@@ -660,6 +666,24 @@ mod tests {
         assert!(verdict.reply.is_none());
         let held = storms.take();
         assert_eq!((held.len(), held[0].count), (1, 1));
+    }
+
+    #[test]
+    fn what_a_rule_drops_costs_its_sender_no_token() {
+        let storms = Arc::new(Storms::new(Rate {
+            events_per_second: 1,
+            burst: 1,
+        }));
+        let listener = listener(Protocol::Syslog, Transport::Udp);
+        let dropped = packet(b"<14>x", &listener);
+        let outcome = limited(Some(Then::Drop), Some(&storms))
+            .take(&dropped)
+            .outcome;
+        assert_eq!(outcome, Outcome::Rejected(Reason::Filtered));
+        let mut limited = limited(None, Some(&storms));
+        assert_eq!(limited.take(&dropped).outcome, Outcome::Used);
+        let outcome = limited.take(&dropped).outcome;
+        assert_eq!(outcome, Outcome::Rejected(Reason::HeldBack));
     }
 
     #[test]

@@ -173,16 +173,33 @@ impl Router {
         origin: Origin,
         payload: &'s mut Vec<u8>,
     ) -> Result<Record<'s>, RouteError> {
+        let lane = self.lane(event)?;
+        self.record_in(lane, event, received, origin, payload)
+    }
+
+    /// The lane that the rules, or its kind, send this event to. Counts for the rules.
+    pub fn lane(&self, event: &Event<'_>) -> Result<LaneId, RouteError> {
         // What the agent says of itself is no message that a rule could be meant for, and is never dropped.
         let decision = match event.kind {
             Kind::Agent => Decision::Kind,
             _ => self.rules.decide(event, &self.listeners),
         };
-        let lane = match decision {
-            Decision::Lane(lane) => lane,
-            Decision::Kind => self.lane_of_kind[event.kind as usize],
-            Decision::Filtered(place) => return Err(RouteError::Filtered { place }),
-        };
+        match decision {
+            Decision::Lane(lane) => Ok(lane),
+            Decision::Kind => Ok(self.lane_of_kind[event.kind as usize]),
+            Decision::Filtered(place) => Err(RouteError::Filtered { place }),
+        }
+    }
+
+    /// Writes `event` as [`Router::record`] does, for a lane that [`Router::lane`] gave.
+    pub fn record_in<'s, 'e: 's>(
+        &'e self,
+        lane: LaneId,
+        event: &mut Event<'e>,
+        received: UnixMicros,
+        origin: Origin,
+        payload: &'s mut Vec<u8>,
+    ) -> Result<Record<'s>, RouteError> {
         event.id = event::Id(
             self.id_prefixes
                 .get(usize::from(lane.0))
