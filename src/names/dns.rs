@@ -106,7 +106,7 @@ pub fn spawn(
 
 fn answer(names: &Names, canonical: &impl Fn(&str) -> Option<CompactString>) {
     while let Some(address) = names.resolver().next() {
-        if let Some(name) = look_up(address).as_deref().and_then(|name| canonical(name)) {
+        if let Some(name) = look_up(address).as_deref().and_then(canonical) {
             names.take_dns_answer(address, &name, UnixMicros::now());
         }
         names.resolver().pause();
