@@ -8,10 +8,12 @@
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
 mod actions;
+mod dropped;
 mod losses;
 mod picture;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -26,7 +28,8 @@ use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
 use crate::packet::Transport;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
-use crate::receive::socket::KernelDrops;
+use crate::receive::inherited::Inherited;
+use crate::receive::socket::{Dropped, KernelDrops};
 use crate::receive::tcp::StreamListener;
 use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
@@ -37,6 +40,7 @@ use crate::status;
 use crate::time::UnixMicros;
 
 use actions::Deeds;
+use dropped::DroppedBefore;
 use losses::Losses;
 use picture::Observer;
 
@@ -69,6 +73,7 @@ pub struct Agent {
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
+    dropped_before: Mutex<DroppedBefore>,
     writer: Option<RunningWriter>,
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
@@ -102,11 +107,20 @@ struct ReloadCounts {
 }
 
 impl Agent {
-    /// Starts everything that can start.
+    /// Starts everything that can start, on sockets of its own.
     ///
     /// # Errors
     /// No listener could be bound, or the Kafka client refused its settings.
     pub fn start(config: Resolved) -> Result<Agent, AgentError> {
+        Agent::start_on(config, Inherited::none())
+    }
+
+    /// Starts everything that can start. A listener takes over the sockets that were passed in for its place; those
+    /// without one are bound by the agent.
+    ///
+    /// # Errors
+    /// No listener could be bound, or the Kafka client refused its settings.
+    pub fn start_on(config: Resolved, inherited: Inherited) -> Result<Agent, AgentError> {
         let started = UnixMicros::now();
         let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
         let Kept {
@@ -125,7 +139,8 @@ impl Agent {
         };
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
-        let mut hearing = Hearing::bind(&config);
+        let dropped_before = DroppedBefore::of_service();
+        let mut hearing = Hearing::bind(&config, inherited, dropped_before.known());
         let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
         let stop = Arc::new(Stop::new());
         let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
@@ -157,6 +172,7 @@ impl Agent {
             stop,
             receivers,
             ears: hearing.ears,
+            dropped_before: Mutex::new(dropped_before),
             writer,
             producer: Some(producer),
             producer_heartbeat,
@@ -214,11 +230,22 @@ impl Agent {
         for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
             drops.poll();
         }
+        self.remember_dropped();
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger();
         losses.say(&ledger, Instant::now());
         self.observer.note_rates(&ledger);
+    }
+
+    /// Tells the next process which of the kernel's drops are in the ledger already.
+    fn remember_dropped(&self) {
+        let drops = self.ears.iter().filter_map(|ear| ear.drops.as_ref());
+        let counted: Vec<Dropped> = drops.flat_map(|drops| drops.counted()).collect();
+        let before = self.dropped_before.lock();
+        before
+            .unwrap_or_else(PoisonError::into_inner)
+            .remember(counted);
     }
 
     /// Whether all threads move (the same answer as `/healthz`).
@@ -462,7 +489,7 @@ struct Hearing {
 }
 
 impl Hearing {
-    fn bind(config: &Resolved) -> Hearing {
+    fn bind(config: &Resolved, mut inherited: Inherited, known: &[Dropped]) -> Hearing {
         let mut hearing = Hearing {
             ledgers: Vec::new(),
             states: Vec::new(),
@@ -473,9 +500,11 @@ impl Hearing {
         for listener in &config.listeners {
             let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
             hearing.ledgers.push(ledger.clone());
-            let bound = match listener.listener.transport {
-                Transport::Udp => hearing.bind_datagrams(listener, ledger),
-                Transport::Tcp | Transport::Tls => hearing.bind_stream(listener, ledger),
+            let transport = listener.listener.transport;
+            let sockets = inherited.take(transport, listener.bind);
+            let bound = match transport {
+                Transport::Udp => hearing.bind_datagrams(listener, sockets, known, ledger),
+                Transport::Tcp | Transport::Tls => hearing.bind_stream(listener, sockets, ledger),
             };
             let name = listener.listener.name.clone();
             let state = bound.unwrap_or_else(|error| {
@@ -486,22 +515,31 @@ impl Hearing {
             });
             hearing.states.push(ListenerState { name, state });
         }
+        inherited.close_left();
         hearing
     }
 
     fn bind_datagrams(
         &mut self,
         config: &crate::receive::Config,
+        inherited: Vec<OwnedFd>,
+        known: &[Dropped],
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
-        let listener = UdpListener::bind(config.clone(), ledger)?;
+        let owner = owner(&inherited);
+        let listener = if inherited.is_empty() {
+            UdpListener::bind(config.clone(), ledger)?
+        } else {
+            UdpListener::adopt(config.clone(), inherited, ledger, known)?
+        };
         let address = local(config, listener.local_addr())?;
         let (buffer, name) = (listener.buffer(), config.listener.name.clone());
         tracing::info!(
             listener = %name,
             %address,
             transport = "udp",
-            shards = config.shards,
+            socket = owner,
+            shards = listener.shards(),
             buffer_requested_bytes = buffer.requested_bytes,
             buffer_granted_bytes = buffer.granted_bytes,
             burst_datagrams = buffer.burst_datagrams,
@@ -529,12 +567,17 @@ impl Hearing {
     fn bind_stream(
         &mut self,
         config: &crate::receive::Config,
+        inherited: Vec<OwnedFd>,
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
-        let listener = StreamListener::bind(config.clone(), ledger)?;
+        let owner = owner(&inherited);
+        let listener = match inherited.into_iter().next() {
+            Some(socket) => StreamListener::adopt(config.clone(), socket, ledger)?,
+            None => StreamListener::bind(config.clone(), ledger)?,
+        };
         let address = local(config, listener.local_addr())?;
         let name = config.listener.name.clone();
-        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), "listening");
+        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), socket = owner, "listening");
         self.ears.push(Ear {
             name,
             address,
@@ -570,6 +613,15 @@ impl Hearing {
             }
         }
         threads
+    }
+}
+
+/// Whose sockets these are, for the log.
+fn owner(inherited: &[OwnedFd]) -> &'static str {
+    if inherited.is_empty() {
+        "own"
+    } else {
+        "inherited"
     }
 }
 

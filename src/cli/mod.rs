@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | spool | status
+//!  trapline run | check | demo | explain | healthcheck | spool | status        packagers: generate
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -12,6 +12,8 @@ mod check;
 mod demo;
 mod explain;
 mod fields;
+mod generate;
+mod healthcheck;
 mod output;
 mod run;
 mod spool;
@@ -94,6 +96,22 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
+    /// Ask the running agent whether it is alive: exit code 0 when it is.
+    #[command(after_help = "Examples:
+  trapline healthcheck
+  trapline healthcheck --address 127.0.0.1:9514
+
+The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a
+shell nor curl. Kafka that is away does not count: starting the agent again would not help.
+Exit code 1: the agent is not well, or nobody answers within 5 seconds.")]
+    Healthcheck(healthcheck::Arguments),
+    /// Write man pages, shell completions, the JSON Schema and the commented configuration into a folder.
+    #[command(
+        hide = true,
+        after_help = "Examples:
+  trapline generate /tmp/trapline               for whoever makes a package"
+    )]
+    Generate(generate::Arguments),
     /// Show the running agent: rates, what waits, Kafka and topics in words, how a replay goes.
     #[command(after_help = "Examples:
   trapline status
@@ -151,6 +169,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
     }

@@ -19,6 +19,7 @@ use crate::packet::{Allow, Listener, Transport};
 
 mod connection;
 pub mod framing;
+pub mod inherited;
 mod parking;
 mod recvmmsg;
 pub mod socket;

@@ -2,11 +2,13 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "check",
     "demo",
     "explain",
+    "generate",
+    "healthcheck",
     "spool",
     "spool ls",
     "spool verify",
