@@ -4,10 +4,10 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench clean
+.PHONY: help build demo test soak lint bench deb dist dist-verify test-packages clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the binary: target/release/trapline.
 	tests/setup build
@@ -31,6 +31,20 @@ lint: ## Check formatting, clippy's lints and the shell scripts.
 bench: ## Measure the stages and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
 	cargo bench --locked --bench stages --bench whole
+
+DIST = $(CARGO_TARGET_DIR)/dist
+
+deb: build ## Pack the Debian package (amd64): target/dist/trapline_VERSION_amd64.deb.
+	packaging/deb/build "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+
+dist: build ## Make everything that a release has: package, tar file, bill of materials, checksums.
+	packaging/dist "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+
+dist-verify: ## Build twice from nothing, and compare what `make dist` makes of it. Takes two full builds.
+	packaging/dist verify
+
+test-packages: ## Install the packages in real systems and try them there. Needs root; the first run takes some minutes.
+	tests/packages/run
 
 clean: ## Remove what was built.
 	cargo clean
