@@ -29,7 +29,7 @@ use crate::packet::Transport;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
 use crate::receive::inherited::Inherited;
-use crate::receive::socket::{Dropped, KernelDrops};
+use crate::receive::socket::{Dropped, KernelDrops, Ownership};
 use crate::receive::tcp::StreamListener;
 use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
@@ -47,6 +47,10 @@ use picture::Observer;
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a stop may deliver while the next process's datagrams wait in sockets that outlive this one: they hold two
+/// seconds of what a busy branch sends, and what is not delivered waits on disk.
+const HANDOVER_DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +101,7 @@ struct Ear {
     allow: AllowList,
     tls: Option<Arc<Acceptor>>,
     drops: Option<Arc<KernelDrops>>,
+    ownership: Ownership,
 }
 
 /// How often the configuration was read again.
@@ -355,19 +360,33 @@ impl Agent {
         });
     }
 
+    /// How long a stop may deliver what is left.
+    fn drain_max(&self) -> Duration {
+        let is_awaited = self
+            .ears
+            .iter()
+            .any(|ear| ear.ownership == Ownership::Inherited);
+        if is_awaited && self.writer.is_some() {
+            self.config.drain.min(HANDOVER_DRAIN_MAX)
+        } else {
+            self.config.drain
+        }
+    }
+
     fn drain(&mut self, cut_short: &AtomicBool) {
+        let drain_max = self.drain_max();
         let pending = self.spool.counts().pending;
         if pending > 0 {
             tracing::info!(
                 records = pending,
-                seconds_max = self.config.drain.as_secs(),
+                seconds_max = drain_max.as_secs(),
                 "delivering what is left"
             );
         }
         let Some(producer) = self.producer.take() else {
             return;
         };
-        let mut deadline = Instant::now() + self.config.drain;
+        let mut deadline = Instant::now() + drain_max;
         producer.begin_stop(deadline);
         self.while_alive(|_| producer.is_finished() || cut_short.load(Ordering::Relaxed));
         if !producer.is_finished() {
@@ -526,7 +545,7 @@ impl Hearing {
         known: &[Dropped],
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
-        let owner = owner(&inherited);
+        let ownership = ownership(&inherited);
         let listener = if inherited.is_empty() {
             UdpListener::bind(config.clone(), ledger)?
         } else {
@@ -538,7 +557,7 @@ impl Hearing {
             listener = %name,
             %address,
             transport = "udp",
-            socket = owner,
+            socket = ownership.as_str(),
             shards = listener.shards(),
             buffer_requested_bytes = buffer.requested_bytes,
             buffer_granted_bytes = buffer.granted_bytes,
@@ -551,6 +570,7 @@ impl Hearing {
             allow: listener.allow(),
             tls: None,
             drops: Some(listener.kernel_drops()),
+            ownership,
         });
         self.udp.push(listener);
         let buffer = SocketBuffer {
@@ -570,20 +590,21 @@ impl Hearing {
         inherited: Vec<OwnedFd>,
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
-        let owner = owner(&inherited);
+        let ownership = ownership(&inherited);
         let listener = match inherited.into_iter().next() {
             Some(socket) => StreamListener::adopt(config.clone(), socket, ledger)?,
             None => StreamListener::bind(config.clone(), ledger)?,
         };
         let address = local(config, listener.local_addr())?;
         let name = config.listener.name.clone();
-        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), socket = owner, "listening");
+        tracing::info!(listener = %name, %address, transport = config.listener.transport.as_str(), socket = ownership.as_str(), "listening");
         self.ears.push(Ear {
             name,
             address,
             allow: listener.allow(),
             tls: listener.tls(),
             drops: None,
+            ownership,
         });
         self.streams.push(listener);
         Ok(ListenerCondition::Listening {
@@ -616,12 +637,12 @@ impl Hearing {
     }
 }
 
-/// Whose sockets these are, for the log.
-fn owner(inherited: &[OwnedFd]) -> &'static str {
+/// Whose sockets a listener has that was given these.
+fn ownership(inherited: &[OwnedFd]) -> Ownership {
     if inherited.is_empty() {
-        "own"
+        Ownership::Own
     } else {
-        "inherited"
+        Ownership::Inherited
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | healthcheck | spool | status        packagers: generate
+//!  trapline run | check | demo | doctor | explain | healthcheck | spool | status      packagers: generate
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -10,6 +10,7 @@
 mod admin;
 mod check;
 mod demo;
+mod doctor;
 mod explain;
 mod fields;
 mod generate;
@@ -85,6 +86,16 @@ Variables TRAPLINE_SECTION__KEY are read and checked as well. Exit code 2: there
 Nothing leaves this host: everything listens on free ports of 127.0.0.1.
 Exit code 1: not every message came back from Kafka, or the inform was not answered.")]
     Demo,
+    /// Look at everything that the agent depends on, and say what to do: ports, buffers, Kafka step by step, clock, spool.
+    #[command(after_help = "Examples:
+  sudo trapline doctor                          root sees who has a port
+  trapline doctor --config trapline.toml
+
+Each line is ok, warn or fail, and says what to do. It changes nothing and shows no secret, so that it can go into a
+support ticket. Kafka is asked about its topics, and nothing is produced: whether the agent may write is known from
+`trapline status`.
+Exit code 1: at least one line says fail.")]
+    Doctor(doctor::Arguments),
     /// Show how a message is read, field by field, and the event that it becomes.
     #[command(after_help = "Examples:
   trapline explain --text '<34>1 2026-11-21T02:14:07Z r1 app - - - hello'
@@ -168,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

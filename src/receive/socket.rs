@@ -37,6 +37,16 @@ pub enum Ownership {
     Inherited,
 }
 
+impl Ownership {
+    /// The word for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ownership::Own => "own",
+            Ownership::Inherited => "inherited",
+        }
+    }
+}
+
 /// What was asked for as receive buffer, and what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer {

@@ -2,10 +2,11 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "check",
     "demo",
+    "doctor",
     "explain",
     "generate",
     "healthcheck",
