@@ -20,6 +20,7 @@ use crate::packet::{Allow, Listener, Transport};
 mod connection;
 pub mod framing;
 pub mod inherited;
+pub mod listening;
 mod parking;
 mod recvmmsg;
 pub mod socket;

@@ -1,8 +1,8 @@
 //! The ports of the listeners: who has them, and what the kernel dropped there.
 //!
 //! ```text
-//!  /proc/net/{udp,udp6,tcp,tcp6} ──▶ sockets: port, inode, drops ─┐
-//!  /proc/PID/fd/* ──▶ inode -> processes ─────────────────────────┴─▶ who listens where
+//!  receive::listening ──▶ sockets: port, inode, drops ─┐
+//!  /proc/PID/fd/* ──▶ inode -> processes ──────────────┴─▶ who listens where
 //! ```
 //!
 //! Other users' descriptors are seen by root alone; without root the name is missing and the line says so.
@@ -13,60 +13,21 @@ use std::fs;
 use super::Finding;
 use crate::packet::Transport;
 use crate::receive::Config;
-
-/// A socket that listens, as /proc/net shows it (proc(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Listening {
-    port: u16,
-    inode: u64,
-    /// Datagrams that the kernel dropped; streams have none.
-    dropped: u64,
-}
-
-/// `st` of a TCP socket that listens (TCP_LISTEN, include/net/tcp_states.h).
-const LISTEN: &str = "0A";
-
-/// `st` of a UDP socket that no peer is set for (TCP_CLOSE, include/net/tcp_states.h).
-const UNCONNECTED: &str = "07";
+use crate::receive::listening::{Listening, datagrams_at, streams_at};
 
 pub(super) fn findings(listeners: &[Config]) -> Vec<Finding> {
-    let read = |name: &str| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-    let udp = [read("udp"), read("udp6")].concat();
-    let tcp = [read("tcp"), read("tcp6")].concat();
     listeners
         .iter()
         .map(|listener| {
-            let (kind, table, state) = match listener.listener.transport {
-                Transport::Udp => ("udp", &udp, UNCONNECTED),
-                Transport::Tcp | Transport::Tls => ("tcp", &tcp, LISTEN),
-            };
             let port = listener.bind.port();
-            let sockets: Vec<Listening> = table
-                .lines()
-                .filter_map(|line| parse(line, state))
-                .filter(|socket| socket.port == port)
-                .collect();
+            let (kind, sockets) = match listener.listener.transport {
+                Transport::Udp => ("udp", datagrams_at(port)),
+                Transport::Tcp | Transport::Tls => ("tcp", streams_at(port)),
+            };
             let holders = holders(&sockets);
             judge(&format!("{kind} {port}"), &sockets, &holders)
         })
         .collect()
-}
-
-/// One line of the table, where it is of a socket in `state`.
-fn parse(line: &str, state: &str) -> Option<Listening> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let [_, local, _, st, ..] = fields.as_slice() else {
-        return None;
-    };
-    if *st != state {
-        return None;
-    }
-    let (_, port) = local.rsplit_once(':')?;
-    Some(Listening {
-        port: u16::from_str_radix(port, 16).ok()?,
-        inode: fields.get(9)?.parse().ok()?,
-        dropped: fields.get(12).and_then(|n| n.parse().ok()).unwrap_or(0),
-    })
 }
 
 /// The processes that have one of the sockets open: `rsyslogd (812)`.
@@ -157,41 +118,33 @@ mod tests {
     use super::super::Level;
     use super::*;
 
-    const UDP: &str = "  537: 00000000000000000000000000000000:0202 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 31415 2 0000000000000000 17";
-    const TCP: &str = "   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 2718 1 0000000000000000 100 0 0 10 0";
+    fn socket(dropped: u64) -> Listening {
+        Listening {
+            port: 514,
+            inode: 31415,
+            dropped,
+        }
+    }
 
     fn set(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
-    fn port_inode_and_drops_are_read_from_the_kernel_s_table() {
-        let udp = parse(UDP, UNCONNECTED).unwrap();
-        assert_eq!((udp.port, udp.inode, udp.dropped), (514, 31415, 17));
-        let tcp = parse(TCP, LISTEN).unwrap();
-        assert_eq!((tcp.port, tcp.inode), (8080, 2718));
-        assert_eq!(parse(TCP, UNCONNECTED), None);
-        assert_eq!(parse("  sl  local_address rem_address", LISTEN), None);
-        assert_eq!(parse("", LISTEN), None);
-    }
-
-    #[test]
     fn another_program_on_the_port_is_named_and_fails() {
-        let sockets = [parse(UDP, UNCONNECTED).unwrap()];
-        let finding = judge("udp 514", &sockets, &set(&["rsyslogd (812)"]));
+        let finding = judge("udp 514", &[socket(0)], &set(&["rsyslogd (812)"]));
         assert_eq!(finding.level, Level::Fail);
         assert!(finding.what.contains("rsyslogd (812)"), "{finding:?}");
     }
 
     #[test]
     fn the_agent_beside_systemd_is_well_and_systemd_alone_is_not() {
-        let mut socket = parse(UDP, UNCONNECTED).unwrap();
-        socket.dropped = 0;
         let both = set(&["systemd (1)", "trapline (99)"]);
-        assert_eq!(judge("p", &[socket.clone()], &both).level, Level::Ok);
+        assert_eq!(judge("p", &[socket(0)], &both).level, Level::Ok);
+        assert_eq!(judge("p", &[socket(17)], &both).level, Level::Warn);
         let alone = set(&["systemd (1)"]);
-        assert_eq!(judge("p", &[socket.clone()], &alone).level, Level::Warn);
-        assert_eq!(judge("p", &[socket], &set(&[])).level, Level::Warn);
+        assert_eq!(judge("p", &[socket(0)], &alone).level, Level::Warn);
+        assert_eq!(judge("p", &[socket(0)], &set(&[])).level, Level::Warn);
         assert_eq!(judge("p", &[], &set(&[])).level, Level::Warn);
     }
 
@@ -199,12 +152,7 @@ mod tests {
     fn the_test_s_own_socket_is_found_with_its_process() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let table = fs::read_to_string("/proc/net/tcp").unwrap();
-        let sockets: Vec<Listening> = table
-            .lines()
-            .filter_map(|line| parse(line, LISTEN))
-            .filter(|socket| socket.port == port)
-            .collect();
+        let sockets = streams_at(port);
         let own = format!("({})", std::process::id());
         let holders = holders(&sockets);
         assert!(
