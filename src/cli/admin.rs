@@ -140,10 +140,10 @@ pub(super) fn exchange(
     body: &str,
 ) -> io::Result<String> {
     let length = body.len();
-    write!(
-        stream,
+    let request = format!(
         "{method} {target} HTTP/1.1\r\nhost: trapline\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
     Ok(answer)
