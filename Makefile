@@ -4,10 +4,10 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench fuzz mibs image clean
+.PHONY: help build demo test soak lint bench fuzz mibs image deb dist dist-verify test-packages clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the binary: target/release/trapline.
 	tests/setup build
@@ -50,6 +50,20 @@ mibs: build ## Compile the MIB modules below FROM (Debian: snmp-mibs-downloader)
 
 image: build ## Build the OCI image from the binary: target/image/trapline.tar (as root: its files have owners).
 	packaging/container/build "$(CARGO_TARGET_DIR)/release/trapline" "$(CARGO_TARGET_DIR)/image/trapline.tar"
+
+DIST = $(CARGO_TARGET_DIR)/dist
+
+deb: build ## Pack the Debian package (amd64): target/dist/trapline_VERSION_amd64.deb.
+	packaging/deb/build "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+
+dist: build ## Make everything that a release has: package, tar file, bill of materials, checksums.
+	packaging/dist "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+
+dist-verify: ## Build twice from nothing, and compare what `make dist` makes of it. Takes two full builds.
+	packaging/dist verify
+
+test-packages: ## Install the packages in real systems and try them there. Needs root; the first run takes some minutes.
+	tests/packages/run
 
 clean: ## Remove what was built.
 	cargo clean

@@ -9,7 +9,9 @@
 
 mod actions;
 mod devices;
+mod dropped;
 mod engine;
+mod hearing;
 mod kept;
 mod losses;
 mod picture;
@@ -23,21 +25,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use compact_str::{CompactString, ToCompactString};
+use compact_str::ToCompactString;
 
 use crate::config::{self, Resolved};
 use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
-use crate::observe::ledger::{ListenerLedger, Snapshot};
-use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
-use crate::packet::Transport;
+use crate::observe::ledger::Snapshot;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
-use crate::receive::socket::KernelDrops;
-use crate::receive::tcp::StreamListener;
-use crate::receive::tls::Acceptor;
-use crate::receive::udp::UdpListener;
-use crate::receive::{AllowList, ReceiveError, Stop, tcp};
+use crate::receive::Stop;
+use crate::receive::inherited::Inherited;
+use crate::receive::socket::{Dropped, Ownership};
 use crate::route::{Boot, Router};
 use crate::spool::{Spool, WriterStop};
 use crate::status;
@@ -45,7 +43,9 @@ use crate::time::UnixMicros;
 
 use actions::Deeds;
 use devices::{DeviceKeeper, Outlet};
+use dropped::DroppedBefore;
 use engine::KeptAccess;
+use hearing::{Ear, Hearing};
 use kept::{Kept, spool_bytes_max};
 use losses::Losses;
 use picture::Observer;
@@ -59,6 +59,10 @@ const WRITE_WAIT: Duration = Duration::from_secs(2);
 /// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
 /// next start.
 const REPORTS_DRAIN: Duration = Duration::from_secs(2);
+
+/// How long a stop may deliver while the next process's datagrams wait in sockets that outlive this one: they hold two
+/// seconds of what a busy branch sends, and what is not delivered waits on disk.
+const HANDOVER_DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,7 @@ pub struct Agent {
     stop: Arc<Stop>,
     receivers: Vec<JoinHandle<()>>,
     ears: Vec<Ear>,
+    dropped_before: Mutex<DroppedBefore>,
     writer: Option<RunningWriter>,
     producer: Option<produce::Handle>,
     observer: Arc<Observer>,
@@ -105,16 +110,6 @@ struct RunningWriter {
     heartbeat: Arc<Heartbeat>,
 }
 
-/// One bound listener, as far as the agent still has to do with it.
-struct Ear {
-    name: CompactString,
-    /// None for a unix socket.
-    address: Option<SocketAddr>,
-    allow: AllowList,
-    tls: Option<Arc<Acceptor>>,
-    drops: Option<Arc<KernelDrops>>,
-}
-
 /// How often the configuration was read again.
 #[derive(Debug, Default)]
 struct ReloadCounts {
@@ -123,11 +118,20 @@ struct ReloadCounts {
 }
 
 impl Agent {
-    /// Starts everything that can start.
+    /// Starts everything that can start, on sockets of its own.
     ///
     /// # Errors
     /// No listener could be bound, or the Kafka client refused its settings.
     pub fn start(config: Resolved) -> Result<Agent, AgentError> {
+        Agent::start_on(config, Inherited::none())
+    }
+
+    /// Starts everything that can start. A listener takes over the sockets that were passed in for its place; those
+    /// without one are bound by the agent.
+    ///
+    /// # Errors
+    /// No listener could be bound, or the Kafka client refused its settings.
+    pub fn start_on(config: Resolved, inherited: Inherited) -> Result<Agent, AgentError> {
         let started = UnixMicros::now();
         let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
         let Kept {
@@ -161,7 +165,8 @@ impl Agent {
         };
         let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
 
-        let mut hearing = Hearing::bind(&config);
+        let dropped_before = DroppedBefore::of_service();
+        let mut hearing = Hearing::bind(&config, inherited, dropped_before.known());
         let snmp = KeptAccess::open(
             &config.snmp,
             config.state_folder.as_deref(),
@@ -216,6 +221,7 @@ impl Agent {
             stop,
             receivers,
             ears: hearing.ears,
+            dropped_before: Mutex::new(dropped_before),
             writer,
             producer: Some(producer),
             producer_heartbeat,
@@ -277,6 +283,7 @@ impl Agent {
         }
         self.snmp.tick(Instant::now());
         self.storms.tick(UnixMicros::now(), Instant::now());
+        self.remember_dropped();
         let losses = self.losses.lock();
         let mut losses = losses.unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger();
@@ -288,6 +295,16 @@ impl Agent {
 
     fn reports(&self) -> MutexGuard<'_, Reports> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the next process which of the kernel's drops are in the ledger already.
+    fn remember_dropped(&self) {
+        let drops = self.ears.iter().filter_map(|ear| ear.drops.as_ref());
+        let counted: Vec<Dropped> = drops.flat_map(|drops| drops.counted()).collect();
+        let before = self.dropped_before.lock();
+        before
+            .unwrap_or_else(PoisonError::into_inner)
+            .remember(counted);
     }
 
     /// Whether all threads move (the same answer as `/healthz`).
@@ -433,23 +450,36 @@ impl Agent {
         });
     }
 
+    /// How long a stop may deliver what is left.
+    fn drain_max(&self) -> Duration {
+        let is_awaited = self
+            .ears
+            .iter()
+            .any(|ear| ear.ownership == Ownership::Inherited);
+        if is_awaited && self.writer.is_some() {
+            self.config.drain.min(HANDOVER_DRAIN_MAX)
+        } else {
+            self.config.drain
+        }
+    }
+
     fn drain(&mut self, cut_short: &AtomicBool) {
         let pending = self.spool.counts().pending;
-        let drain = match pending == self.reports().pending() {
-            true => self.config.drain.min(REPORTS_DRAIN),
-            false => self.config.drain,
+        let drain_max = match pending == self.reports().pending() {
+            true => self.drain_max().min(REPORTS_DRAIN),
+            false => self.drain_max(),
         };
         if pending > 0 {
             tracing::info!(
                 records = pending,
-                seconds_max = drain.as_secs(),
+                seconds_max = drain_max.as_secs(),
                 "delivering what is left"
             );
         }
         let Some(producer) = self.producer.take() else {
             return;
         };
-        let mut deadline = Instant::now() + drain;
+        let mut deadline = Instant::now() + drain_max;
         producer.begin_stop(deadline);
         self.while_alive(|_| producer.is_finished() || cut_short.load(Ordering::Relaxed));
         if !producer.is_finished() {
@@ -492,168 +522,4 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-/// Listeners while they are bound and started.
-struct Hearing {
-    ledgers: Vec<Arc<ListenerLedger>>,
-    states: Vec<ListenerState>,
-    ears: Vec<Ear>,
-    udp: Vec<UdpListener>,
-    streams: Vec<StreamListener>,
-}
-
-impl Hearing {
-    fn bind(config: &Resolved) -> Hearing {
-        let mut hearing = Hearing {
-            ledgers: Vec::new(),
-            states: Vec::new(),
-            ears: Vec::new(),
-            udp: Vec::new(),
-            streams: Vec::new(),
-        };
-        for listener in &config.listeners {
-            let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
-            hearing.ledgers.push(ledger.clone());
-            let bound = match listener.listener.transport {
-                Transport::Udp | Transport::UnixDgram => hearing.bind_datagrams(listener, ledger),
-                Transport::Tcp | Transport::Tls | Transport::UnixStream => {
-                    hearing.bind_stream(listener, ledger)
-                }
-            };
-            let name = listener.listener.name.clone();
-            let state = bound.unwrap_or_else(|error| {
-                tracing::error!(listener = %name, %error, "listener is missing");
-                ListenerCondition::Missing {
-                    why: error.to_string(),
-                }
-            });
-            hearing.states.push(ListenerState { name, state });
-        }
-        hearing
-    }
-
-    fn bind_datagrams(
-        &mut self,
-        config: &crate::receive::Config,
-        ledger: Arc<ListenerLedger>,
-    ) -> Result<ListenerCondition, ReceiveError> {
-        let listener = UdpListener::bind(config.clone(), ledger)?;
-        let (buffer, name) = (listener.buffer(), config.listener.name.clone());
-        if let Some(unix) = &config.unix {
-            let path = unix.path.display();
-            tracing::info!(
-                listener = %name,
-                %path,
-                transport = config.listener.transport.as_str(),
-                burst_datagrams = buffer.burst_datagrams,
-                "listening, a faster sender waits"
-            );
-            self.ears.push(Ear {
-                name,
-                address: None,
-                allow: listener.allow(),
-                tls: None,
-                drops: None,
-            });
-            let address = path.to_compact_string();
-            self.udp.push(listener);
-            return Ok(ListenerCondition::Listening {
-                address,
-                buffer: None,
-            });
-        }
-        let address = local(config, listener.local_addr())?;
-        tracing::info!(
-            listener = %name,
-            %address,
-            transport = "udp",
-            shards = config.shards,
-            buffer_requested_bytes = buffer.requested_bytes,
-            buffer_granted_bytes = buffer.granted_bytes,
-            burst_datagrams = buffer.burst_datagrams,
-            "listening"
-        );
-        self.ears.push(Ear {
-            name,
-            address: Some(address),
-            allow: listener.allow(),
-            tls: None,
-            drops: Some(listener.kernel_drops()),
-        });
-        self.udp.push(listener);
-        let buffer = SocketBuffer {
-            requested_bytes: buffer.requested_bytes as u64,
-            granted_bytes: buffer.granted_bytes as u64,
-            burst_datagrams: buffer.burst_datagrams as u64,
-        };
-        Ok(ListenerCondition::Listening {
-            address: address.to_compact_string(),
-            buffer: Some(buffer),
-        })
-    }
-
-    fn bind_stream(
-        &mut self,
-        config: &crate::receive::Config,
-        ledger: Arc<ListenerLedger>,
-    ) -> Result<ListenerCondition, ReceiveError> {
-        let listener = StreamListener::bind(config.clone(), ledger)?;
-        let (address, shown) = match &config.unix {
-            Some(unix) => (None, unix.path.display().to_compact_string()),
-            None => {
-                let address = local(config, listener.local_addr())?;
-                (Some(address), address.to_compact_string())
-            }
-        };
-        let name = config.listener.name.clone();
-        tracing::info!(listener = %name, address = %shown, transport = config.listener.transport.as_str(), "listening");
-        self.ears.push(Ear {
-            name,
-            address,
-            allow: listener.allow(),
-            tls: listener.tls(),
-            drops: None,
-        });
-        self.streams.push(listener);
-        Ok(ListenerCondition::Listening {
-            address: shown,
-            buffer: None,
-        })
-    }
-
-    fn spawn(
-        &mut self,
-        pipeline: &dyn Fn() -> Pipeline,
-        stop: &Arc<Stop>,
-        heartbeats: &Heartbeats,
-    ) -> Vec<JoinHandle<()>> {
-        let mut threads = Vec::new();
-        for listener in self.udp.drain(..) {
-            match listener.spawn(|_| pipeline(), stop, heartbeats) {
-                Ok(shards) => threads.extend(shards),
-                Err(error) => tracing::error!(%error, "listener does not receive"),
-            }
-        }
-        if !self.streams.is_empty() {
-            let streams = std::mem::take(&mut self.streams);
-            match tcp::spawn(streams, pipeline(), stop, heartbeats.register("streams")) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "streams are not received"),
-            }
-        }
-        threads
-    }
-}
-
-fn local(
-    config: &crate::receive::Config,
-    address: std::io::Result<SocketAddr>,
-) -> Result<SocketAddr, ReceiveError> {
-    address.map_err(|source| ReceiveError::Socket {
-        name: config.listener.name.to_string(),
-        bind: config.bind,
-        what: "getsockname",
-        source,
-    })
 }

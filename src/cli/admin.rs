@@ -110,8 +110,9 @@ impl Admin {
                 source,
             },
         })?;
-        let answer =
-            exchange(&mut stream, method, target, body).map_err(|source| AdminError::Io {
+        let answer = patient(&stream)
+            .and_then(|()| exchange(&mut stream, method, target, body))
+            .map_err(|source| AdminError::Io {
                 path: path(),
                 source,
             })?;
@@ -126,21 +127,30 @@ impl Admin {
     }
 }
 
-fn exchange(stream: &mut UnixStream, method: &str, target: &str, body: &str) -> io::Result<String> {
+fn patient(stream: &UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))
+}
+
+/// One request and its answer, on a stream that has its own patience.
+pub(super) fn exchange(
+    stream: &mut (impl Read + Write),
+    method: &str,
+    target: &str,
+    body: &str,
+) -> io::Result<String> {
     let length = body.len();
-    write!(
-        stream,
+    let request = format!(
         "{method} {target} HTTP/1.1\r\nhost: trapline\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
     Ok(answer)
 }
 
 /// Status and body of an answer that ends with its connection (RFC 9112, section 6.3).
-fn parse(answer: &str) -> Option<(u16, &str)> {
+pub(super) fn parse(answer: &str) -> Option<(u16, &str)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     Some((status.parse().ok()?, body))

@@ -1,7 +1,7 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | explain | audit | mib | spool | status
+//!  trapline run | check | demo | doctor | explain | audit | healthcheck | mib | spool | status      packagers: generate
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -11,8 +11,11 @@ mod admin;
 mod audit;
 mod check;
 mod demo;
+mod doctor;
 mod explain;
 mod fields;
+mod generate;
+mod healthcheck;
 mod mib;
 mod output;
 mod run;
@@ -86,6 +89,16 @@ Variables TRAPLINE_SECTION__KEY are read and checked as well. Exit code 2: there
 Nothing leaves this host: everything listens on free ports of 127.0.0.1.
 Exit code 1: not every message came back from Kafka, or the inform was not answered.")]
     Demo,
+    /// Look at everything that the agent depends on, and say what to do: ports, buffers, Kafka step by step, clock, spool.
+    #[command(after_help = "Examples:
+  sudo trapline doctor                          root sees who has a port
+  trapline doctor --config trapline.toml
+
+Each line is ok, warn or fail, and says what to do. It changes nothing and shows no secret, so that it can go into a
+support ticket. Kafka is asked about its topics, and nothing is produced: whether the agent may write is known from
+`trapline status`.
+Exit code 1: at least one line says fail.")]
+    Doctor(doctor::Arguments),
     /// Show how a message is read, field by field, and the event that it becomes.
     #[command(after_help = "Examples:
   trapline explain --text '<34>1 2026-11-21T02:14:07Z r1 app - - - hello'
@@ -98,6 +111,22 @@ Names of traps come from the configuration's snmp.mib_files and the built-in tab
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]
     Explain(explain::Arguments),
+    /// Ask the running agent whether it is alive: exit code 0 when it is.
+    #[command(after_help = "Examples:
+  trapline healthcheck
+  trapline healthcheck --address 127.0.0.1:9514
+
+The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a
+shell nor curl. Kafka that is away does not count: starting the agent again would not help.
+Exit code 1: the agent is not well, or nobody answers within 5 seconds.")]
+    Healthcheck(healthcheck::Arguments),
+    /// Write man pages, shell completions, the JSON Schema and the commented configuration into a folder.
+    #[command(
+        hide = true,
+        after_help = "Examples:
+  trapline generate /tmp/trapline               for whoever makes a package"
+    )]
+    Generate(generate::Arguments),
     /// Show the running agent: rates, what waits, Kafka and topics in words, how a replay goes.
     #[command(after_help = "Examples:
   trapline status
@@ -180,7 +209,10 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Spool(arguments) => spool::run(&arguments),
         Command::Mib(arguments) => mib::run(&arguments),

@@ -22,6 +22,7 @@ use crate::observe::ledger::Snapshot;
 use crate::observe::log;
 use crate::observe::statement;
 use crate::observe::systemd::{self, Notifier, State};
+use crate::receive::inherited::Inherited;
 
 /// A signal to stop counts as a second one only after this time. `timeout` and some supervisors send each signal to
 /// the process and to its group, and nobody presses Ctrl-C twice as fast as that.
@@ -38,6 +39,8 @@ enum RunError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
+    // First of all, while no other descriptor is open.
+    let inherited = Inherited::from_env();
     let file = arguments.file();
     let loaded = match load(file.as_deref()) {
         Ok(loaded) => loaded,
@@ -54,7 +57,7 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
         }
     };
     // From here on standard error belongs to the log, in the form that its reader expects.
-    let code = match serve(loaded, file, &logs) {
+    let code = match serve(loaded, inherited, file, &logs) {
         Ok(ledger) => print_ledger(&ledger),
         Err(error) => {
             tracing::error!(%error, "cannot run");
@@ -86,18 +89,25 @@ pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
     config::load(file, config::of_process(), &host_name())
 }
 
-/// This host's name, the default of `agent.id`.
+/// This host's name, the default of `agent.id`. Asked of the kernel and not of /proc, most of which a hardened unit hides.
 fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() {
-        "trapline".to_owned()
-    } else {
-        name.to_owned()
+    // A name has 64 bytes at most on Linux (HOST_NAME_MAX), and a zero follows.
+    let mut name = [0_u8; 65];
+    // SAFETY: the kernel writes at most `name.len()` bytes to `name`, which outlives the call.
+    let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    match std::str::from_utf8(name) {
+        Ok(name) if result == 0 && !name.is_empty() => name.to_owned(),
+        _ => "trapline".to_owned(),
     }
 }
 
-fn serve(loaded: Loaded, file: Option<PathBuf>, logs: &log::Handle) -> Result<Snapshot, RunError> {
+fn serve(
+    loaded: Loaded,
+    inherited: Inherited,
+    file: Option<PathBuf>,
+    logs: &log::Handle,
+) -> Result<Snapshot, RunError> {
     let path = file
         .as_ref()
         .map_or("none, built-in defaults".to_owned(), |path| {
@@ -124,7 +134,7 @@ fn serve(loaded: Loaded, file: Option<PathBuf>, logs: &log::Handle) -> Result<Sn
         Notifier::silent()
     });
     let mut running = Running {
-        agent: Agent::start(loaded.config)?,
+        agent: Agent::start_on(loaded.config, inherited)?,
         file,
         logs,
         notifier,

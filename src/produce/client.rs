@@ -356,7 +356,10 @@ pub(super) fn slots_max(config: &Config) -> usize {
     (config.window_bytes / SLOT_BUFFER_BYTES).max(2 * config.topics.len())
 }
 
-fn create(native: &ClientConfig, inbox: &Arc<Inbox>) -> Result<BaseProducer<Context>, String> {
+pub(super) fn create(
+    native: &ClientConfig,
+    inbox: &Arc<Inbox>,
+) -> Result<BaseProducer<Context>, String> {
     let created = BaseProducer::from_config_and_context(native, Context(Arc::clone(inbox)));
     created.map_err(|error| match error {
         // This one's own text holds the value, which may be a secret.

@@ -16,7 +16,7 @@
 //! - `lane` is the pure state machine of one topic, `producer` the thread around it, `handle` how others start, watch
 //!   and stop that thread.
 //! - `pace` holds a replay back to its cap, `replay` says how it goes.
-//! - `options` says which settings pass through.
+//! - `options` says which settings pass through, `probe` tries the way to the cluster once.
 //!
 //! There is one way out of a permanent failure: purge, close the producer, open a new one, go back to every topic's
 //! lowest unacknowledged record, send the failed range one by one, set the culprit aside, go on.
@@ -32,6 +32,7 @@ mod lane;
 mod logged;
 mod options;
 mod pace;
+pub mod probe;
 mod producer;
 pub mod reading;
 mod replay;

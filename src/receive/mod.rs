@@ -22,6 +22,8 @@ use crate::packet::{Allow, Listener, Transport};
 mod connection;
 mod door;
 pub mod framing;
+pub mod inherited;
+pub mod listening;
 mod parking;
 mod recvmmsg;
 pub mod socket;

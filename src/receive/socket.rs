@@ -38,6 +38,16 @@ pub enum Ownership {
     Inherited,
 }
 
+impl Ownership {
+    /// The word for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ownership::Own => "own",
+            Ownership::Inherited => "inherited",
+        }
+    }
+}
+
 /// What was asked for as receive buffer, and what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer {
@@ -202,8 +212,7 @@ pub(super) fn adopt_udp(
             sockopt::attach_steering(&socket, &steering::program(shards))
                 .map_err(failed(config, "SO_ATTACH_REUSEPORT_CBPF"))?;
         }
-        request_buffer(&socket, config.receive_buffer_bytes)
-            .map_err(failed(config, "SO_RCVBUF"))?;
+        raise_buffer(&socket, config.receive_buffer_bytes).map_err(failed(config, "SO_RCVBUF"))?;
         sockets.push(prepared(socket, Ownership::Inherited).map_err(failed(config, "setting up"))?);
     }
     let buffer = granted(config, &sockets)?;
@@ -243,6 +252,17 @@ fn request_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
         Ok(()) => Ok(()),
         Err(_) => socket.set_recv_buffer_size(bytes),
     }
+}
+
+/// Raises the buffer of a socket that has one already. Without the right to go above `net.core.rmem_max` a request would
+/// be cut down to that, below what the service manager gave it (`ReceiveBuffer=`), so then it stays as it is.
+fn raise_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    if socket.recv_buffer_size()? < bytes.saturating_mul(2) {
+        let size = i32::try_from(bytes).unwrap_or(i32::MAX);
+        // Refused without CAP_NET_ADMIN; what there is then is shown like everywhere.
+        let _ = sockopt::set_receive_buffer_force(socket, size);
+    }
+    Ok(())
 }
 
 fn prepared(socket: Socket, ownership: Ownership) -> io::Result<UdpSocket> {

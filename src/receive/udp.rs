@@ -23,7 +23,7 @@ use crate::time::UnixMicros;
 use super::parking::Parking;
 use super::recvmmsg::{Batch, Datagram};
 use super::socket::{self, Buffer, Dropped, KernelDrops, Ownership, UdpSocket};
-use super::{AllowList, Config, ReceiveError, Stop};
+use super::{AllowList, Config, ReceiveError, Stop, listening};
 
 /// How long a read waits when nothing comes: how late a thread sees that it is to stop.
 const WAIT: Duration = Duration::from_millis(250);
@@ -78,6 +78,15 @@ impl UdpListener {
         known: &[Dropped],
     ) -> Result<Self, ReceiveError> {
         let (sockets, buffer) = socket::adopt_udp(&config, inherited)?;
+        let rivals = listening::rivals(config.bind.port(), &sockets);
+        if rivals > 0 {
+            tracing::warn!(
+                listener = config.listener.name.as_str(),
+                port = config.bind.port(),
+                rivals,
+                "another program has a socket at the same port and may get the datagrams: `trapline doctor` as root names it"
+            );
+        }
         Ok(Self::with(config, sockets, buffer, ledger, known))
     }
 

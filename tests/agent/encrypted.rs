@@ -102,6 +102,13 @@ impl Guarded {
         path
     }
 
+    /// Starts the broker with a topic, and one for reports.
+    fn start(&self, topic: &str) {
+        let broker = self.own.start();
+        broker.create(topic, &[]);
+        broker.create("reports", &[]);
+    }
+
     /// Has the broker take new files.
     fn restart(&self) {
         self.own.stop();
@@ -113,6 +120,7 @@ impl Guarded {
 fn settings(guarded: &Guarded, topic: &str, spool: &TempDir, options: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::new(&guarded.address, vec![Listener::syslog_tcp()])
         .topic("syslog", topic)
+        .reporting("reports")
         .on_disk(spool.path());
     let lines = options
         .iter()
@@ -147,8 +155,8 @@ fn assert_ended_well(agent: Agent, guarded: &Guarded, topic: &str, sent: &Sent) 
     agent.wait_until_settled(NOTICED);
     let ended = agent.stop();
     ended.assert_in_order();
-    assert_eq!(ended.ledger.records("delivered"), total(sent));
-    let repeats = assert_nothing_missing(&guarded.own.broker(), topic, sent);
+    assert_eq!(ended.ledger.of_packets("delivered"), total(sent));
+    let repeats = assert_nothing_missing(&guarded.own.broker(), topic, "reports", sent);
     println!("{} messages, {repeats} repeats", total(sent));
     assert!(!ended.log.contains("hunter2"), "a secret in the log");
 }
@@ -164,7 +172,7 @@ fn a_brokers_certificate_that_is_expired_unknown_or_of_another_name_is_named_and
         guarded.write("broker.pem", &signed(authority, name, validity));
     };
     serve(&ours, "127.0.0.1", Validity::Expired);
-    guarded.own.start().create("tls", &[]);
+    guarded.start("tls");
     let spool = TempDir::new().expect("a temporary folder");
     let ca = ca.display().to_string();
     let options = [("security.protocol", "ssl"), ("ssl.ca.location", &ca)];
@@ -202,7 +210,7 @@ fn a_client_certificate_that_the_broker_does_not_know_is_named_until_it_does() {
     );
     guarded.write("broker.pem", &signed(&brokers, "127.0.0.1", Validity::Good));
     guarded.write("clients-ca.pem", &others.pem());
-    guarded.own.start().create("mtls", &[]);
+    guarded.start("mtls");
     let ca = guarded
         .write("ca.pem", &brokers.pem())
         .display()
@@ -245,7 +253,7 @@ fn a_password_of_scram_512_over_tls_is_refused_by_name_until_it_is_right() {
         .write("clients-ca.pem", &ours.pem())
         .display()
         .to_string();
-    guarded.own.start().create("scram", &[]);
+    guarded.start("scram");
     let password = |password: &str| {
         let credentials = format!("SCRAM-SHA-512=[password={password}]");
         let change = ["--alter", "--add-config", &credentials];
@@ -283,7 +291,7 @@ fn a_token_that_is_not_given_out_is_named_until_it_is() {
              unsecuredLoginStringClaim_sub=\"broker\";",
         ],
     );
-    guarded.own.start().create("oauth", &[]);
+    guarded.start("oauth");
     let tokens = Tokens::serve();
     let spool = TempDir::new().expect("a temporary folder");
     let options = [

@@ -2,12 +2,15 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "check",
     "demo",
+    "doctor",
     "explain",
     "audit",
+    "generate",
+    "healthcheck",
     "spool",
     "spool ls",
     "spool verify",

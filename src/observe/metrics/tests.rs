@@ -211,6 +211,46 @@ fn value(families: &BTreeMap<String, Family>, series: &str) -> f64 {
     *found.unwrap_or_else(|| panic!("{series} is absent"))
 }
 
+/// What `text` calls that begins like a metric of ours.
+fn named_in(text: &str) -> BTreeSet<&str> {
+    text.split(|each: char| !each.is_ascii_alphanumeric() && each != '_')
+        .filter(|word| word.starts_with("trapline_") || word.starts_with("process_"))
+        .collect()
+}
+
+#[test]
+fn the_shipped_dashboard_and_alerts_name_only_metrics_that_there_are() {
+    let text = exposition(picture());
+    let there_are: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    for (file, text) in [
+        (
+            "grafana/trapline.json",
+            include_str!("../../../packaging/grafana/trapline.json"),
+        ),
+        (
+            "prometheus/trapline.rules.yml",
+            include_str!("../../../packaging/prometheus/trapline.rules.yml"),
+        ),
+    ] {
+        let named = named_in(text);
+        assert!(named.len() > 8, "{file}: {named:?}");
+        // A counter's sample and an info's have a suffix that their family has not (OpenMetrics 1.0.0).
+        let family = |name: &str| {
+            let name = name.strip_suffix("_total").unwrap_or(name);
+            name.strip_suffix("_info").unwrap_or(name).to_owned()
+        };
+        let unknown: Vec<_> = named
+            .into_iter()
+            .filter(|name| !there_are.contains(family(name).as_str()))
+            .collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+}
+
 #[test]
 fn the_exposition_is_well_formed_and_has_help_units_and_totals() {
     let families = parse(&exposition(picture()));

@@ -1,0 +1,159 @@
+//! `trapline healthcheck`: whether the running agent's threads move, as an exit code.
+//!
+//! ```text
+//!  status.bind ──▶ GET /healthz ──▶ 200: exit code 0   anything else, or nobody: exit code 1
+//! ```
+//!
+//! For a container's health check, where there is neither a shell nor curl.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::admin::{exchange, parse};
+use super::output::{Output, complain};
+use super::{ConfigArguments, run};
+
+/// How long the agent may take to answer: less than what container engines usually grant a check (30 s), and longer
+/// than an agent that only is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Where the agent's status page is [default: status.bind of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    address: Option<SocketAddr>,
+}
+
+/// Why the agent does not count as healthy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HealthError {
+    /// There is no page to ask.
+    #[error(
+        "the agent serves no status page: status.bind is \"off\" in the configuration, expected an address"
+    )]
+    Off,
+    /// Nobody answers.
+    #[error("no agent answers at {address}: {source}")]
+    Nobody {
+        /// Where it was looked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It answered something else than an answer.
+    #[error("what answers at {0} is no trapline agent")]
+    Stranger(SocketAddr),
+    /// The agent says that it is not well.
+    #[error("the agent is not well: {0}")]
+    Unwell(String),
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let address = match arguments.address {
+        Some(address) => address,
+        None => match run::load(arguments.config.file().as_deref()) {
+            Ok(loaded) => match loaded.config.status.bind {
+                Some(address) => address,
+                None => return fail(&HealthError::Off),
+            },
+            Err(problems) => {
+                super::print_problems(&problems);
+                return ExitCode::from(super::EXIT_USAGE);
+            }
+        },
+    };
+    match ask(address) {
+        Ok(text) => {
+            let mut output = Output::default();
+            writeln!(output, "{}", text.trim_end());
+            output.end()
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &HealthError) -> ExitCode {
+    complain(&format!("trapline: {error}"));
+    ExitCode::FAILURE
+}
+
+/// What the agent whose page is at `address` says of its health, when it is well.
+pub(super) fn ask(address: SocketAddr) -> Result<String, HealthError> {
+    let address = reachable(address);
+    let nobody = |source| HealthError::Nobody { address, source };
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(nobody)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(nobody)?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(nobody)?;
+    let answer = exchange(&mut stream, "GET", "/healthz", "").map_err(nobody)?;
+    match parse(&answer) {
+        Some((200, text)) => Ok(text.to_owned()),
+        Some((_, text)) => Err(HealthError::Unwell(text.trim_end().to_owned())),
+        None => Err(HealthError::Stranger(address)),
+    }
+}
+
+/// "Every address" is a place to listen, not one to connect to: this host's own address stands for it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    fn answering(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // To its end: a close with bytes unread would reset the connection.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            assert!(request.starts_with(b"GET /healthz "));
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn only_200_counts_as_well() {
+        let well = answering("HTTP/1.1 200 OK\r\n\r\nok\n");
+        assert_eq!(ask(well).unwrap(), "ok\n");
+        let unwell = answering("HTTP/1.1 503 Service Unavailable\r\n\r\nwriter is silent\n");
+        let error = ask(unwell).unwrap_err();
+        assert!(error.to_string().contains("writer is silent"), "{error}");
+        let stranger = answering("220 mail ready\r\n");
+        assert!(matches!(ask(stranger), Err(HealthError::Stranger(_))));
+    }
+
+    #[test]
+    fn nobody_is_not_well() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        assert!(matches!(ask(address), Err(HealthError::Nobody { .. })));
+    }
+
+    #[test]
+    fn every_address_is_asked_at_this_host_s_own() {
+        let asked = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(asked("0.0.0.0:9514"), "127.0.0.1:9514");
+        assert_eq!(asked("[::]:9514"), "[::1]:9514");
+        assert_eq!(asked("10.0.0.1:9514"), "10.0.0.1:9514");
+    }
+}
