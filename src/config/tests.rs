@@ -324,7 +324,7 @@ fn values_reach_their_stages() {
     );
     assert_eq!(chatter.contains, ["logged in, from console"]);
     assert!(chatter.regex.is_some() && chatter.labels.len() == 2);
-    assert_eq!(config.route.listeners, ["datagrams", "streams"]);
+    assert_eq!(config.route.listeners, ["datagrams", "streams", "app"]);
     let storm = config.storm.expect("a limit");
     assert_eq!((storm.events_per_second, storm.burst), (200, 5000));
     let disk = config.spool.disk.as_ref().expect("a disk spool");
