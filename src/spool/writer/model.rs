@@ -226,6 +226,7 @@ impl Model {
     fn reopen(&mut self, cut: Option<u64>) -> Result<(), TestCaseError> {
         let lost = self.spool.counts().lost_total();
         self.note_losses();
+        self.keep_no_promise_while_the_disk_fails();
         self.disk.heal();
         if let Some(seed) = cut {
             self.disk.power_cut(seed);
@@ -306,6 +307,19 @@ impl Model {
             "{newly} said to be lost, {missing} missing"
         );
         self.read_back()
+    }
+
+    /// After a failed sync or write, what memory still has is not in the log any more until it is written again: it
+    /// goes with the process, is counted, and `/readyz` says so before.
+    fn keep_no_promise_while_the_disk_fails(&mut self) {
+        if self.spool.trouble().is_none() {
+            return;
+        }
+        for (lane, expected) in self.lanes.iter_mut().enumerate() {
+            let written = self.spool.lock().lanes[lane].written();
+            expected.accepted.split_off(&written);
+            expected.synced.split_off(&written);
+        }
     }
 
     /// What was settled and not acknowledged is lost by the spool's own word.
