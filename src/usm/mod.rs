@@ -18,6 +18,7 @@ pub mod auth;
 mod engines;
 pub mod keys;
 pub mod limit;
+mod opening;
 pub mod privacy;
 mod refusal;
 pub mod stored;
@@ -30,12 +31,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::decode::snmp::v3::{self, Data, Message, ScopedPdu, Security};
-use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage, Version};
+use crate::decode::snmp::v3::{self, Data, Message, Security};
+use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage};
 
 use answer::Own;
 use limit::{Limit, Rate};
-use privacy::Nonce;
+use opening::{Unopened, open};
 use users::{Secret, SecretId, Users};
 use window::{EngineClock, Excuse, Standing};
 
@@ -617,65 +618,6 @@ impl Judge {
             .filter(move |secret| {
                 level <= secret.level_max && level >= secret.level_min.max(self.level_min)
             })
-    }
-}
-
-/// A scoped PDU in the clear.
-struct Opened<'s> {
-    octets: &'s [u8],
-    pdu: ScopedPdu<'s>,
-    /// What it was decrypted with.
-    key: Option<(privacy::PrivProtocol, keys::Key)>,
-}
-
-enum Unopened {
-    Encrypted,
-    Plain(UnreadMessage),
-}
-
-/// Decrypts, where there is something to decrypt. Which key extension is right shows in whether a scoped PDU comes out.
-fn open<'s>(
-    message: &Message<'s>,
-    keys: Option<&LocalKeys>,
-    plain: &'s mut Vec<u8>,
-) -> Result<Opened<'s>, Unopened> {
-    let encrypted = match message.data {
-        Data::Plain(octets) => {
-            let pdu = v3::scoped(octets).map_err(|fault| {
-                Unopened::Plain(UnreadMessage {
-                    fault,
-                    version: Some(Version::V3),
-                })
-            })?;
-            return Ok(Opened {
-                octets,
-                pdu,
-                key: None,
-            });
-        }
-        Data::Encrypted(octets) => octets,
-    };
-    let salt = message.salt.try_into().map_err(|_| Unopened::Encrypted)?;
-    let nonce = Nonce {
-        boots: message.boots,
-        time: message.time,
-        salt,
-    };
-    let candidates = keys.map(|keys| keys.candidates(message.engine_id));
-    let found = candidates.into_iter().flatten().find(|(protocol, key)| {
-        plain.clear();
-        plain.extend_from_slice(encrypted);
-        protocol.decrypt(key, nonce, plain).is_ok() && v3::scoped(plain).is_ok()
-    });
-    let key = found.ok_or(Unopened::Encrypted)?;
-    let octets: &'s [u8] = plain;
-    match v3::scoped(octets) {
-        Ok(pdu) => Ok(Opened {
-            octets,
-            pdu,
-            key: Some(key),
-        }),
-        Err(_) => Err(Unopened::Encrypted),
     }
 }
 
