@@ -15,6 +15,7 @@ mod hearing;
 mod kept;
 mod losses;
 mod picture;
+mod readings;
 mod report;
 mod reports;
 mod storms;
@@ -207,6 +208,7 @@ impl Agent {
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),
+            names: devices.names.clone(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);
         let mut agent = Agent {

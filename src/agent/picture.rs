@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use compact_str::{CompactString, ToCompactString};
 
-use super::ReloadCounts;
+use super::{ReloadCounts, readings};
+use crate::names::Names;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reading,
-    ReadingKind, Reloads, Replay, RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition,
-    TopicState, View,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, Replay,
+    RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::pipeline::SnmpAccess;
@@ -19,8 +19,6 @@ use crate::produce;
 use crate::route::Router;
 use crate::spool::Spool;
 use crate::time::UnixMicros;
-use crate::usm::window::Excuse;
-use crate::usm::{Refusal, Usm};
 
 /// What is needed to draw the picture; shared with the status page's thread.
 pub(super) struct Observer {
@@ -38,6 +36,7 @@ pub(super) struct Observer {
     pub reloads: ReloadCounts,
     pub history: Mutex<History>,
     pub snmp: Arc<SnmpAccess>,
+    pub names: Arc<Names>,
 }
 
 impl Observer {
@@ -101,7 +100,7 @@ impl View for Observer {
             },
             rules: rules(&self.router),
             rates: self.history().rates(),
-            readings: [dead_letters(&self.spool), snmp(&self.snmp.usm)].concat(),
+            readings: readings::all(&self.spool, &self.snmp.usm, &self.names),
         }
     }
 }
@@ -115,120 +114,6 @@ fn rules(router: &Router) -> Vec<RuleState> {
         dropped: counts.dropped,
     });
     states.collect()
-}
-
-/// The dead-letter file; nothing with a memory spool.
-fn dead_letters(spool: &Spool) -> Vec<Reading> {
-    let Some(letters) = spool.dead_letters() else {
-        return Vec::new();
-    };
-    let gauge = |name, help, value| Reading {
-        name,
-        help,
-        kind: ReadingKind::Gauge,
-        value,
-    };
-    vec![
-        gauge(
-            "dead_letters",
-            "Records in the dead-letter file: set aside and not sent again.",
-            letters.letters,
-        ),
-        gauge(
-            "dead_letter_bytes",
-            "Size of the dead-letter file.",
-            letters.bytes,
-        ),
-        gauge(
-            "dead_letter_bytes_max",
-            "Bytes that the dead-letter file may take; when it is full, what the broker refuses is lost.",
-            letters.bytes_max,
-        ),
-    ]
-}
-
-/// The six counters of usmStats (RFC 3414, section 5), and what else there is to count about SNMPv3.
-fn snmp(usm: &Usm) -> Vec<Reading> {
-    let counter = |name, help, value| Reading {
-        name,
-        help,
-        kind: ReadingKind::Counter,
-        value,
-    };
-    let gauge = |name, help, value: usize| Reading {
-        name,
-        help,
-        kind: ReadingKind::Gauge,
-        value: value as u64,
-    };
-    let refused = Refusal::ALL.map(|reason| {
-        let (name, help) = match reason {
-            Refusal::UnsupportedSecLevel => (
-                "usm_stats_unsupported_sec_levels",
-                "usmStatsUnsupportedSecLevels: SNMPv3 messages at a security level that their user must not use.",
-            ),
-            Refusal::NotInTimeWindow => (
-                "usm_stats_not_in_time_windows",
-                "usmStatsNotInTimeWindows: SNMPv3 messages outside the time window.",
-            ),
-            Refusal::UnknownUserName => (
-                "usm_stats_unknown_user_names",
-                "usmStatsUnknownUserNames: SNMPv3 messages of users that are not configured.",
-            ),
-            Refusal::UnknownEngineId => (
-                "usm_stats_unknown_engine_ids",
-                "usmStatsUnknownEngineIDs: SNMPv3 messages to other engines, discovery included.",
-            ),
-            Refusal::WrongDigest => (
-                "usm_stats_wrong_digests",
-                "usmStatsWrongDigests: SNMPv3 messages whose digest no secret makes.",
-            ),
-            Refusal::DecryptionError => (
-                "usm_stats_decryption_errors",
-                "usmStatsDecryptionErrors: SNMPv3 messages that could not be decrypted.",
-            ),
-        };
-        counter(name, help, usm.stats.refused(reason))
-    });
-    let excused = Excuse::ALL.map(|excuse| {
-        let (name, help) = match excuse {
-            Excuse::BootsAndTimeZero => (
-                "usm_boots_and_time_zero",
-                "SNMPv3 messages outside the time window, taken: boots and time are 0.",
-            ),
-            Excuse::BootsBackwards => (
-                "usm_boots_backwards",
-                "SNMPv3 messages outside the time window, taken: boots went backwards.",
-            ),
-            Excuse::BootsNotRaised => (
-                "usm_boots_not_raised",
-                "SNMPv3 messages outside the time window, taken: the time began again, boots stayed.",
-            ),
-            Excuse::Ignored => (
-                "usm_outside_time_window",
-                "SNMPv3 messages outside the time window, taken because snmp.time_window is ignore.",
-            ),
-        };
-        counter(name, help, usm.stats.excused(excuse))
-    });
-    let limited = usm.stats.limited.load(Ordering::Relaxed);
-    let reports = usm.stats.reports_limited.load(Ordering::Relaxed);
-    let (engines, keys) = usm.sizes();
-    let others = [
-        counter(
-            "usm_limited",
-            "SNMPv3 messages that were not looked at, because their source asks for too much.",
-            limited,
-        ),
-        counter(
-            "usm_reports_limited",
-            "SNMPv3 Reports that were not sent, because their source asks for too many.",
-            reports,
-        ),
-        gauge("usm_engines", "SNMPv3 engines that were learned.", engines),
-        gauge("usm_keys", "Localised SNMPv3 keys that are kept.", keys),
-    ];
-    refused.into_iter().chain(excused).chain(others).collect()
 }
 
 fn age_ms(oldest: Option<UnixMicros>, now: UnixMicros) -> u64 {

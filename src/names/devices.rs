@@ -281,11 +281,8 @@ impl Devices {
     }
 
     fn shard(&self, address: IpAddr) -> MutexGuard<'_, Shard> {
-        let place = self.hasher.hash_one(address) as usize % SHARDS;
-        match self.shards.get(place) {
-            Some(shard) => lock(shard),
-            None => lock(&self.shards[0]),
-        }
+        // SHARDS is the array's own length, so the place is in it.
+        lock(&self.shards[self.hasher.hash_one(address) as usize % SHARDS])
     }
 
     fn owners(&self) -> MutexGuard<'_, HashMap<CompactString, Owner>> {

@@ -322,6 +322,28 @@ pub enum ReadingKind {
     Gauge,
 }
 
+impl Reading {
+    /// A number that only grows.
+    pub fn counter(name: &'static str, help: &'static str, value: u64) -> Reading {
+        Reading {
+            name,
+            help,
+            kind: ReadingKind::Counter,
+            value,
+        }
+    }
+
+    /// A number that goes up and down.
+    pub fn gauge(name: &'static str, help: &'static str, value: u64) -> Reading {
+        Reading {
+            name,
+            help,
+            kind: ReadingKind::Gauge,
+            value,
+        }
+    }
+}
+
 impl Picture {
     /// Packets read and not yet at an end, all listeners together.
     pub fn in_hand(&self) -> u64 {

@@ -128,6 +128,11 @@ fn syslog_and_traps_of_one_device_directly_and_behind_a_relay_have_one_key() {
     }
     let forged = records.iter().filter(|record| record.key == "127.0.0.66");
     assert_eq!(forged.count(), 2);
+    let metrics = agent.get("/metrics").body;
+    assert!(
+        metrics.contains("\ntrapline_identity_conflicts_total 1\n"),
+        "{metrics}"
+    );
     agent.ledger().assert_balances();
     agent.stop().assert_in_order();
 }
