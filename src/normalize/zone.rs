@@ -91,10 +91,11 @@ mod tests {
 
     #[test]
     fn a_named_zone_follows_summer_time() {
-        let Ok(zone) = "Europe/Berlin".parse::<Zone>() else {
+        if !std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
             println!("skipped: this host has no zone database");
             return;
-        };
+        }
+        let zone: Zone = "Europe/Berlin".parse().expect("a zone of this host");
         let (january, july) = (1_768_435_200_000_000, 1_784_073_600_000_000);
         assert_eq!(zone.offset_minutes(UnixMicros(january)), 60);
         assert_eq!(zone.offset_minutes(UnixMicros(july)), 120);
