@@ -332,7 +332,12 @@ pub fn one_event(
     packet: &Packet<'_>,
     config: &normalize::Config,
 ) -> Result<serde_json::Value, Reason> {
-    one_event_with(packet, config, SnmpAccess::nobody())
+    one_event_with(
+        packet,
+        config,
+        SnmpAccess::nobody(),
+        Arc::new(Names::new(names::Config::default())),
+    )
 }
 
 /// The same with communities and SNMPv3 users.
@@ -340,25 +345,10 @@ pub fn one_event_with(
     packet: &Packet<'_>,
     config: &normalize::Config,
     access: SnmpAccess,
+    names: Arc<Names>,
 ) -> Result<serde_json::Value, Reason> {
     let route = crate::route::Config::default();
-    let spool = Arc::new(Spool::new(&crate::spool::Config {
-        bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
-        when_full: crate::spool::WhenFull::DropNewest,
-        topics: route.lanes(),
-        disk: None,
-    }));
-    let router = Arc::new(Router::new(
-        &route,
-        &config.agent_id,
-        &crate::route::Boot::at(UnixMicros(0)),
-    ));
-    let mut pipeline = Pipeline::new(
-        spool.clone(),
-        router,
-        Arc::new(Settings::new(config.clone())),
-    )
-    .with_access(Arc::new(access));
+    let (spool, _, mut pipeline) = alone(&route, config, access, names);
     if let Outcome::Rejected(reason) = pipeline.take(packet).outcome {
         return Err(reason);
     }
@@ -389,13 +379,13 @@ pub struct Routed {
     pub topic: Result<String, Reason>,
 }
 
-/// Where one message goes.
-pub fn routed(
-    packet: &Packet<'_>,
+/// A pipeline outside of a running agent, and what stands behind it.
+fn alone(
+    route: &crate::route::Config,
     config: &normalize::Config,
     access: SnmpAccess,
-    route: &crate::route::Config,
-) -> Routed {
+    names: Arc<Names>,
+) -> (Arc<Spool>, Arc<Router>, Pipeline) {
     let spool = Arc::new(Spool::new(&crate::spool::Config {
         bytes_max: crate::spool::Config::BYTES_MAX_DEFAULT,
         when_full: crate::spool::WhenFull::DropNewest,
@@ -405,8 +395,21 @@ pub fn routed(
     let boot = crate::route::Boot::at(UnixMicros(0));
     let router = Arc::new(Router::new(route, &config.agent_id, &boot));
     let settings = Arc::new(Settings::new(config.clone()));
-    let mut pipeline = Pipeline::new(spool.clone(), router.clone(), settings);
-    pipeline = pipeline.with_access(Arc::new(access));
+    let pipeline = Pipeline::new(spool.clone(), router.clone(), settings)
+        .with_access(Arc::new(access))
+        .with_names(names);
+    (spool, router, pipeline)
+}
+
+/// Where one message goes.
+pub fn routed(
+    packet: &Packet<'_>,
+    config: &normalize::Config,
+    access: SnmpAccess,
+    names: Arc<Names>,
+    route: &crate::route::Config,
+) -> Routed {
+    let (spool, router, mut pipeline) = alone(route, config, access, names);
     let outcome = pipeline.take(packet).outcome;
     let rules = router.rule_counts().into_iter();
     let rules = rules.filter(|rule| rule.matched > 0).map(|rule| rule.name);

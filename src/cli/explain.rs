@@ -13,10 +13,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run as configuration};
 use crate::decode::snmp;
+use crate::names::Names;
 use crate::normalize;
 use crate::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
 use crate::pipeline::{self, AccessConfig, Routed};
@@ -94,6 +96,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     let (access, route) = (loaded.config.snmp, loaded.config.route);
+    let identity = loaded.config.identity;
+    let names = Arc::new(Names::new(identity.names.clone()));
+    names.replace(identity.names, identity.inventory);
     let listeners: Vec<Listener> = loaded
         .config
         .listeners
@@ -115,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             received: UnixMicros::now(),
             wholeness: Wholeness::Whole,
         };
-        Ok(explain(&packet, &config, &access, &route))
+        Ok(explain(&packet, &config, &access, &names, &route))
     });
     match explained {
         Ok(text) => {
@@ -236,6 +241,7 @@ fn explain(
     packet: &Packet<'_>,
     config: &normalize::Config,
     access: &AccessConfig,
+    names: &Arc<Names>,
     route: &route::Config,
 ) -> String {
     let bytes = packet.bytes;
@@ -245,7 +251,7 @@ fn explain(
         Protocol::Snmp => super::fields::snmp(bytes),
     };
     let allowed = super::secured::access(bytes, access);
-    let event = match pipeline::one_event_with(packet, config, allowed) {
+    let event = match pipeline::one_event_with(packet, config, allowed, names.clone()) {
         Ok(event) => shown(&event),
         Err(reason) => format!(
             "none: the packet would be rejected as `{}`",
@@ -253,7 +259,7 @@ fn explain(
         ),
     };
     let allowed = super::secured::access(bytes, access);
-    let routed = pipeline::routed(packet, config, allowed, route);
+    let routed = pipeline::routed(packet, config, allowed, names.clone(), route);
     let route = shown_route(&routed, &route.rules);
     format!("{fields}\n{route}\nevent\n{event}\n")
 }

@@ -232,3 +232,34 @@ topic = "net.urgent.{listener}"
     assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
     assert!(nowhere.err.contains("edge, core"), "{nowhere:#?}");
 }
+
+#[test]
+fn the_inventory_names_the_device_and_its_labels_choose_the_rule() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let inventory = folder.path().join("inventory.csv");
+    std::fs::write(
+        &inventory,
+        "address,hostname,zone,role\n10.20.0.1,lax-cor-r1,+01:00,core\n",
+    )
+    .expect("an inventory");
+    let config = folder.path().join("trapline.toml");
+    let text = format!(
+        "[identity]\ninventory_file = {inventory:?}\n\
+         [[route]]\nname = \"core\"\nlabel = [\"role=core\"]\ntopic = \"net.core\"\n"
+    );
+    std::fs::write(&config, text).expect("a configuration");
+    let explained = end(trapline().args(["explain", "--config"]).arg(&config).args([
+        "--peer",
+        "10.20.0.1",
+        "--text",
+        "<187>7: *Mar  1 18:48:50: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down",
+    ]));
+    assert_eq!(explained.code, Some(0), "{explained:#?}");
+    for words in [
+        "\"hostname\": \"lax-cor-r1\"",
+        "\"hostname_source\": \"inventory\"",
+        "core: topic net.core",
+    ] {
+        assert!(explained.out.contains(words), "{words}: {}", explained.out);
+    }
+}
