@@ -7,7 +7,7 @@
 //!
 //! A number is a bit at the most ([`super::numbers`]); ids, keys and payloads are not kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::numbers::Numbers;
 use super::record::{Report, Seen};
@@ -35,6 +35,8 @@ pub struct History {
     pub(super) foreign: u64,
     pub(super) records: u64,
     runs: usize,
+    /// The topics that were read; `None`: all that there are.
+    read: Option<BTreeSet<String>>,
     /// Only this agent counts.
     only: Option<String>,
 }
@@ -103,6 +105,16 @@ impl History {
         let boot = topic.boots.entry(seen.boot).or_default();
         let is_first = boot.take(place.partition, seen.number);
         agent.reports.extend(seen.report.filter(|_| is_first));
+    }
+
+    /// Only `topics` are read: what other topics hold cannot be known.
+    pub fn reads(&mut self, topics: impl IntoIterator<Item = String>) {
+        self.read = Some(topics.into_iter().collect());
+    }
+
+    /// Whether `topic` is among those that were read.
+    pub(super) fn was_read(&self, topic: &str) -> bool {
+        self.read.as_ref().is_none_or(|read| read.contains(topic))
     }
 
     /// Kafka has deleted records of `topic` that were older than `until_ms`.

@@ -6,6 +6,7 @@
 //!    ├ declared    a report names it with a reason
 //!    ├ pending     not below the mark of the newest report: it may still come
 //!    ├ expired     its window began before the oldest record that Kafka has kept
+//!    ├ unread      the topic was not read, so it cannot be known
 //!    └ missing     none of these
 //! ```
 //!
@@ -53,6 +54,8 @@ pub enum Answer {
     Complete,
     /// Something is missing, and reports say so.
     Declared,
+    /// Reports name topics that were not read: whether their records are there cannot be known.
+    Unread,
     /// Something is missing, and no report says so.
     Missing,
 }
@@ -111,6 +114,8 @@ pub struct Tally {
     pub pending: Ranges,
     /// Those that Kafka may have deleted by now.
     pub expired: Ranges,
+    /// Those of a topic that was not read.
+    pub unread: Ranges,
     /// Numbers that came more than once.
     pub repeated: u64,
     /// Numbers that stand behind a higher one of their partition.
@@ -134,6 +139,7 @@ impl Findings {
         let tallies = || self.agents.iter().flat_map(AgentFindings::tallies);
         match () {
             () if tallies().any(|tally| !tally.missing.is_empty()) => Answer::Missing,
+            () if tallies().any(|tally| !tally.unread.is_empty()) => Answer::Unread,
             () if tallies().any(|tally| !tally.declared.is_empty()) => Answer::Declared,
             () => Answer::Complete,
         }
@@ -155,7 +161,7 @@ impl AgentFindings {
 /// Judges everything that was read.
 pub fn judge(history: &History, period: Period) -> Findings {
     let agents = history.agents.iter().map(|(name, agent)| {
-        let judging = Judging::new(agent, &history.expired_to_ms);
+        let judging = Judging::new(agent, history);
         judging.findings(name, period)
     });
     Findings {
@@ -168,7 +174,7 @@ pub fn judge(history: &History, period: Period) -> Findings {
 /// One agent's reports and events, put in order.
 struct Judging<'h> {
     history: &'h AgentHistory,
-    expired_to_ms: &'h BTreeMap<String, i64>,
+    all: &'h History,
     /// Runs whose spool was in memory.
     in_memory: BTreeSet<&'h str>,
     topics: BTreeMap<&'h str, Judged<'h>>,
@@ -283,7 +289,7 @@ fn window_range(topic: &super::record::Topic) -> Ranges {
 }
 
 impl<'h> Judging<'h> {
-    fn new(history: &'h AgentHistory, expired_to_ms: &'h BTreeMap<String, i64>) -> Judging<'h> {
+    fn new(history: &'h AgentHistory, all: &'h History) -> Judging<'h> {
         let in_memory = history.reports.iter();
         let in_memory = in_memory
             .filter(|report| report.spool == Kept::Memory)
@@ -291,7 +297,7 @@ impl<'h> Judging<'h> {
             .collect();
         let mut judging = Judging {
             history,
-            expired_to_ms,
+            all,
             in_memory,
             topics: BTreeMap::new(),
         };
@@ -500,7 +506,12 @@ impl<'h> Judging<'h> {
         let torn = torn.map(|at| reasons.remove(at).1).unwrap_or_default();
         let pending = missing.and(&pending.map(Ranges::of).unwrap_or_default());
         missing = missing.without(&pending);
+        let unread = match self.all.was_read(name) {
+            true => Ranges::default(),
+            false => std::mem::take(&mut missing),
+        };
         let is_expired = self
+            .all
             .expired_to_ms
             .get(name)
             .is_some_and(|until| begin.0 < *until);
@@ -517,6 +528,7 @@ impl<'h> Judging<'h> {
             declared: reasons,
             pending,
             expired,
+            unread,
             repeated,
             out_of_order,
         })

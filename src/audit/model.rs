@@ -369,6 +369,33 @@ fn what_kafka_may_have_deleted_is_neither_found_nor_missing() {
 }
 
 #[test]
+fn a_topic_that_was_not_read_is_neither_complete_nor_missing() {
+    let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 3)));
+    let mut other = window.topics[0].clone();
+    other.topic = "other".to_owned();
+    window.topics.push(other);
+    let all: Vec<_> = (0..4).map(|number| (0, number)).collect();
+    let judged = |found: &[(usize, u64)], read: &[&str]| -> Findings {
+        let mut history = history(vec![window.clone()], found);
+        history.reads(read.iter().map(|topic| (*topic).to_owned()));
+        judge(&history, Period::default())
+    };
+    let findings = judged(&all, &[TOPIC]);
+    assert_eq!(findings.answer(), Answer::Unread);
+    assert!(only_tally(&findings)["missing"].is_empty());
+    assert!(
+        crate::audit::statement::text(&findings)
+            .ends_with("4 of 8 records are in topics that were not read: give --topic other too\n")
+    );
+    // What is missing for certain weighs more.
+    let findings = judged(&all[1..], &[TOPIC]);
+    assert_eq!(findings.answer(), Answer::Missing);
+    // A topic that was asked for and does not exist holds nothing.
+    let findings = judged(&all, &[TOPIC, "other"]);
+    assert_eq!(findings.answer(), Answer::Missing);
+}
+
+#[test]
 fn a_period_leaves_other_windows_out() {
     let window = report(What::Window, "B0", Kept::Disk, Some((0, 3)));
     let history = history(vec![window], &[]);

@@ -9,7 +9,7 @@
 //!
 //! The text names only windows in which something is not as it should be; the JSON has all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -86,6 +86,7 @@ fn window_text(window: &WindowFindings, text: &mut String) -> std::fmt::Result {
             ("missing", &tally.missing),
             ("pending", &tally.pending),
             ("expired", &tally.expired),
+            ("not read", &tally.unread),
         ] {
             if !numbers.is_empty() {
                 writeln!(text, "    {topic}   {word}   {}", shown(numbers))?;
@@ -124,6 +125,7 @@ fn tally_line(tally: &Tally) -> String {
         ("declared", declared(tally)),
         ("pending", tally.pending.count()),
         ("expired", tally.expired.count()),
+        ("not read", tally.unread.count()),
         ("repeated", tally.repeated),
         ("out of order", tally.out_of_order),
     ] {
@@ -150,6 +152,15 @@ fn summary(findings: &Findings, text: &mut String) -> std::fmt::Result {
             sum(|tally| tally.missing.count()),
             sum(declared)
         ),
+        Answer::Unread => writeln!(
+            text,
+            "{} of {produced} records are in topics that were not read: give --topic {} too",
+            sum(|tally| tally.unread.count()),
+            unread(findings)
+                .into_iter()
+                .collect::<Vec<_>>()
+                .join(" --topic ")
+        ),
         Answer::Declared => writeln!(
             text,
             "{} of {produced} records are missing, and reports say why",
@@ -165,6 +176,15 @@ fn summary(findings: &Findings, text: &mut String) -> std::fmt::Result {
             sum(|tally| tally.expired.count())
         ),
     }
+}
+
+/// Topics that reports name and that were not read.
+fn unread(findings: &Findings) -> BTreeSet<&str> {
+    let tallies = findings.agents.iter().flat_map(AgentFindings::tallies);
+    tallies
+        .filter(|tally| !tally.unread.is_empty())
+        .map(|tally| tally.topic.as_str())
+        .collect()
 }
 
 fn declared(tally: &Tally) -> u64 {
@@ -187,6 +207,7 @@ fn totals(agent: &AgentFindings) -> BTreeMap<&str, Tally> {
             (&mut total.missing, &tally.missing),
             (&mut total.pending, &tally.pending),
             (&mut total.expired, &tally.expired),
+            (&mut total.unread, &tally.unread),
         ] {
             *sum = std::mem::take(sum).with(more);
         }
@@ -214,6 +235,7 @@ pub fn json(findings: &Findings) -> Value {
     let answer = match findings.answer() {
         Answer::Complete => "complete",
         Answer::Declared => "declared",
+        Answer::Unread => "unread",
         Answer::Missing => "missing",
     };
     json!({
@@ -268,6 +290,7 @@ fn tally_json(tally: &Tally) -> Value {
         "declared": declared.collect::<Vec<_>>(),
         "pending": ranges_json(&tally.pending),
         "expired": ranges_json(&tally.expired),
+        "unread": ranges_json(&tally.unread),
         "repeated": tally.repeated,
         "out_of_order": tally.out_of_order,
     })

@@ -22,7 +22,7 @@ use crate::produce::reading::{self, Reading};
 const EXIT_DECLARED: u8 = 1;
 /// Something is missing that no report declares.
 const EXIT_MISSING: u8 = 2;
-/// It could not be found out, wrong arguments included: 1 and 2 have other meanings here than with other commands.
+/// It could not be found out, topics that were not read and wrong arguments included: 1 and 2 have other meanings here than with other commands.
 pub(super) const EXIT_NOT_AUDITED: u8 = 3;
 
 /// Records are read from so long before the period on (ms): a record is produced some time after it arrived.
@@ -83,6 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             code if code == ExitCode::SUCCESS => ExitCode::from(match answer {
                 Answer::Complete => 0,
                 Answer::Declared => EXIT_DECLARED,
+                Answer::Unread => EXIT_NOT_AUDITED,
                 Answer::Missing => EXIT_MISSING,
             }),
             _ => ExitCode::from(EXIT_NOT_AUDITED),
@@ -97,6 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn audit(arguments: &Arguments, config: &Resolved) -> Result<(Answer, Output), String> {
     let reading = reading(arguments, config)?;
     let mut history = History::new(arguments.agent.clone());
+    history.reads(reading.topics.iter().cloned());
     let read = reading::read(&reading, |found| {
         let place = Place {
             topic: found.topic,

@@ -87,6 +87,9 @@ fn what_is_delivered_is_found_and_a_record_that_is_taken_away_is_missing_by_its_
         drop(pipe);
         assert!(kcat.wait().expect("kcat's end").success());
     }
+    // The reports alone say what was produced, and nothing of where it is.
+    let findings = audit(&copy, &[&reports], Answer::Unread);
+    assert_eq!(findings.ranges(&topic, "unread"), [(0, 499)]);
     let findings = audit(&copy, &[&topic, &reports], Answer::Missing);
     assert_eq!(findings.ranges(&topic, "missing"), [(137, 137)]);
     assert_eq!(findings.count(&topic, "repeated"), 1);

@@ -16,6 +16,8 @@ pub enum Answer {
     Declared = 1,
     /// Something is missing, and no report says why.
     Missing = 2,
+    /// A topic that reports name was not read.
+    Unread = 3,
 }
 
 /// Audits `topics`, the reports' among them ([`super::settings::Settings::reporting`]), and returns what it found.
