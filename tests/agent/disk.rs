@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::agent::Agent;
 use crate::support::audit::{Answer, audit};
+use crate::support::failing_disk::{Failing, FailingDisk};
 use crate::support::kafka::{Broker, OwnBroker};
 use crate::support::ledger::Ledger;
 use crate::support::load::{Sent, send_paced};
@@ -258,6 +259,60 @@ fn a_spool_folder_that_goes_away_or_becomes_read_only_is_named_and_used_again_wh
     );
     let sent = Sent::from([("r1".to_owned(), total)]);
     assert_eq!(assert_nothing_missing(&broker, "away", "reports", &sent), 0);
+}
+
+#[test]
+fn a_disk_that_fails_to_write_to_sync_and_to_read_is_named_and_costs_nothing_when_it_recovers() {
+    let disk = FailingDisk::build();
+    let own = OwnBroker::absent();
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
+        .topic("syslog", "failing")
+        .reporting("reports")
+        .on_disk(folder.path());
+    settings.environment = disk.environment(folder.path());
+    let mut sent = 0;
+    let mut send = |agent: &Agent, so_far: u64, count: u64| {
+        let to = agent.listener("syslog-tcp");
+        send_paced(to, "r1", sent..sent + count, 5000, BULKY);
+        sent += count;
+        wait_until_ended(agent, so_far + count);
+        so_far + count
+    };
+    let agent = Agent::start(&settings);
+    let mut so_far = send(&agent, 0, 2000);
+    for failing in [Failing::Writes, Failing::Syncs] {
+        disk.set(failing);
+        so_far = send(&agent, so_far, 1000);
+        agent.wait_until_named("Input/output error", SOON);
+        so_far = send(&agent, so_far, 1000);
+        disk.set(Failing::Nothing);
+        wait_until_spool_is_well(&agent);
+        so_far = send(&agent, so_far, 1000);
+    }
+    let first = agent.stop();
+    first.ledger.assert_at_rest();
+
+    // A new run has nothing in memory: what it cannot read waits.
+    let agent = Agent::start(&settings);
+    wait_until_spool_is_well(&agent);
+    disk.set(Failing::Reads);
+    let broker = own.start();
+    broker.create("failing", &[]);
+    broker.create("reports", &[]);
+    agent.wait_until_named("Input/output error", AFTER_AN_OUTAGE);
+    send(&agent, 0, 1000);
+    disk.set(Failing::Nothing);
+    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    wait_until_spool_is_well(&agent);
+    let ended = agent.stop();
+    ended.assert_in_order();
+    assert_eq!(ended.ledger.lost_total(), 0, "{:#}", ended.ledger.0);
+    let sent = Sent::from([("r1".to_owned(), sent)]);
+    assert_eq!(
+        assert_nothing_missing(&broker, "failing", "reports", &sent),
+        0
+    );
 }
 
 /// The agent, and its topics: for events, for reports.

@@ -68,6 +68,7 @@ impl Agent {
                     .clone()
                     .unwrap_or_else(|| folder.path().join("state")),
             )
+            .envs(settings.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

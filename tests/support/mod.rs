@@ -11,6 +11,7 @@ pub mod agent;
 pub mod audit;
 pub mod cluster;
 pub mod device;
+pub mod failing_disk;
 pub mod kafka;
 pub mod ledger;
 pub mod load;

@@ -30,6 +30,8 @@ pub struct Settings {
     pub identity: String,
     /// More lines at the end of the file.
     pub more: String,
+    /// Variables of the agent's environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A spool on disk.
@@ -103,6 +105,7 @@ impl Settings {
             state_folder: None,
             identity: "events = []\nreverse_dns = \"off\"".to_owned(),
             more: String::new(),
+            environment: Vec::new(),
         }
     }
 

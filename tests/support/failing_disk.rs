@@ -1,0 +1,64 @@
+//! A disk whose calls end in EIO when a test says so: a small library that is loaded into the agent before the C library.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::{NamedTempFile, TempDir};
+
+/// Which calls fail; the numbers are the library's bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failing {
+    /// None.
+    Nothing = 0,
+    /// All writes.
+    Writes = 1,
+    /// All reads.
+    Reads = 2,
+    /// All syncs.
+    Syncs = 4,
+}
+
+/// The library and its switch.
+pub struct FailingDisk {
+    library: TempDir,
+    switch: NamedTempFile,
+}
+
+impl FailingDisk {
+    /// Compiles the library; the C compiler is the one that builds the Kafka client.
+    pub fn build() -> FailingDisk {
+        let library = TempDir::new().expect("a temporary folder");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/failing_disk.c");
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(library.path().join("failing_disk.so"))
+            .args([source, "-ldl"])
+            .status()
+            .expect("a C compiler");
+        assert!(status.success(), "{source} compiles");
+        let switch = NamedTempFile::new().expect("a temporary file");
+        let disk = FailingDisk { library, switch };
+        disk.set(Failing::Nothing);
+        disk
+    }
+
+    /// What an agent is started with, so that files below `folder` are on this disk.
+    pub fn environment(&self, folder: &Path) -> Vec<(&'static str, String)> {
+        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        vec![
+            (
+                "LD_PRELOAD",
+                text(&self.library.path().join("failing_disk.so")),
+            ),
+            ("FAILING_DISK_SWITCH", text(self.switch.path())),
+            ("FAILING_DISK_FOLDER", text(folder)),
+        ]
+    }
+
+    /// From now on these calls fail, and no others.
+    pub fn set(&self, failing: Failing) {
+        let file = self.switch.as_file();
+        file.write_all_at(&[failing as u8], 0).expect("one byte");
+    }
+}
