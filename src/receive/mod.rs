@@ -198,9 +198,9 @@ pub enum ReceiveError {
         /// The listener.
         name: String,
     },
-    /// The operating system gave no thread or no event loop.
+    /// The operating system gave no thread, no memory for it or no event loop.
     #[error(
-        "{name}: could not start the receiving thread: {source}; raise the limit on tasks or files"
+        "{name}: could not start the receiving thread: {source}; raise the limit on tasks, memory or files"
     )]
     Thread {
         /// The listener.
