@@ -4,7 +4,7 @@
 //!  configuration, agent ─┐
 //!  ports, buffers, drops ├──▶ Finding { ok | warn | fail, about, what, advice } ──▶ lines ──▶ exit code
 //!  Kafka, step by step   │
-//!  clock, names, spool ──┘
+//!  clock, spool, MIB sets ┘
 //! ```
 //!
 //! It changes nothing and produces nothing, beside a running agent too. No value of an option and no content of a secret's
@@ -14,12 +14,14 @@ mod host;
 mod kafka;
 mod ports;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::admin::Admin;
 use super::output::{Output, tamed};
 use super::{ConfigArguments, healthcheck, run};
 use crate::config::{Loaded, Resolved};
+use crate::mib::{Mibdb, Set};
 use crate::observe::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -144,6 +146,7 @@ fn look(config: &Resolved, arguments: &Arguments, say: &mut impl FnMut(Vec<Findi
     say(ports::findings(&config.listeners));
     say(host::findings());
     say(host::spool(&config.spool));
+    say(mibs(&config.normalize.mibs));
     say(kafka::findings(&config.produce));
 }
 
@@ -212,6 +215,19 @@ fn agent(report: &Result<Report, String>, config: &Resolved) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// The compiled MIB files in use; those that cannot be used are warnings of the configuration.
+fn mibs(set: &Set) -> Vec<Finding> {
+    if set.is_empty() {
+        let what = "no compiled file in use: names are those that are built in";
+        return vec![Finding::ok("mibs", what)];
+    }
+    let file = |(path, db): (&Path, &Mibdb)| {
+        let modules = db.modules().count();
+        Finding::ok("mibs", format!("{}: {modules} modules", path.display()))
+    };
+    set.files().map(file).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Logs on standard error, in the form that the reader there expects.
 //!
 //! ```text
-//!  tracing event ──▶ EnvFilter (reloadable) ──▶ one of three forms ──▶ stderr::Lines
+//!  tracing event ──▶ EnvFilter (reloadable) ──▶ one of four forms ──▶ stderr::Lines
 //!
 //!  text      2026-11-21T02:14:07.131Z WARN  spool is full listener=syslog-udp dropped=17
 //!  json      {"timestamp":"2026-11-21T02:14:07.131842Z","level":"WARN","message":"spool is full","dropped":17,"target":"trapline::spool"}
 //!  journald  <4>spool is full listener=syslog-udp dropped=17        (sd-daemon(3); the journal adds the time)
+//!  journal   the same message, and each field by its name: see `journal`
 //! ```
 //!
 //! A line is always one line: control characters in fields are escaped, so that no text of a stranger can forge a line
@@ -15,6 +16,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::str::FromStr;
 
 use tracing::field::{Field, Visit};
@@ -25,6 +27,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
+use super::journal::{self, EntryForm, Journal};
 use super::stderr::Lines;
 
 /// What is logged, and in which form.
@@ -57,7 +60,8 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
-    /// Short lines with the priority in front that the journal understands (sd-daemon(3)).
+    /// Entries with fields where standard error goes to the journal and its socket is there; elsewhere short lines with
+    /// the priority in front that the journal understands (sd-daemon(3)).
     Journald,
 }
 
@@ -179,8 +183,12 @@ impl Drop for Handle {
 /// See [`LogError`]. Nothing is logged then.
 pub fn init(config: &Config) -> Result<Handle, LogError> {
     let filter = config.filter.env_filter()?;
-    let lines = Lines::start(io::stderr()).map_err(LogError::Thread)?;
     let form = form(config.format, &Surroundings::look());
+    let lines = match form {
+        Form::Journal => Lines::start(Journal::new(io::stderr())),
+        _ => Lines::start(io::stderr()),
+    };
+    let lines = lines.map_err(LogError::Thread)?;
     let (subscriber, filter) = subscriber(filter, form, lines.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::AlreadyInstalled)?;
     Ok(Handle { filter, lines })
@@ -194,6 +202,8 @@ struct Surroundings {
     stderr: Option<(u64, u64)>,
     /// `$JOURNAL_STREAM`: `device:inode` of the stream to the journal that systemd connected.
     journal_stream: Option<String>,
+    /// Whether the journal's own socket is there.
+    has_journal_socket: bool,
     /// `$NO_COLOR` (no-color.org).
     no_color: bool,
 }
@@ -209,6 +219,7 @@ impl Surroundings {
             is_terminal: stderr.is_terminal(),
             stderr: metadata.ok().map(|it| (it.dev(), it.ino())),
             journal_stream: std::env::var("JOURNAL_STREAM").ok(),
+            has_journal_socket: Path::new(journal::SOCKET).exists(),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty()),
         }
     }
@@ -232,9 +243,14 @@ impl Surroundings {
 /// The form of a line, decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    Text { colour: bool },
+    Text {
+        colour: bool,
+    },
     Json,
+    /// Lines with the priority in front.
     Journald,
+    /// Entries with fields, to the journal's own socket.
+    Journal,
 }
 
 fn form(format: Format, around: &Surroundings) -> Form {
@@ -244,6 +260,9 @@ fn form(format: Format, around: &Surroundings) -> Form {
     match format {
         Format::Text => text,
         Format::Json => Form::Json,
+        Format::Journald | Format::Auto if around.is_journal() && around.has_journal_socket => {
+            Form::Journal
+        }
         Format::Journald => Form::Journald,
         Format::Auto if around.is_journal() => Form::Journald,
         Format::Auto if around.is_terminal => text,
@@ -275,6 +294,7 @@ where
         ),
         Form::Text { colour } => Box::new(layer.with_ansi(colour).event_format(TextLine)),
         Form::Journald => Box::new(layer.with_ansi(false).event_format(JournalLine)),
+        Form::Journal => Box::new(layer.with_ansi(false).event_format(EntryForm)),
     };
     (Registry::default().with(filter).with(layer), handle)
 }
@@ -324,7 +344,7 @@ where
 }
 
 /// The syslog severity that stands for a level (RFC 5424 section 6.2.1; sd-daemon(3)).
-fn priority(level: Level) -> u8 {
+pub(super) fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,
         Level::WARN => 4,
@@ -354,9 +374,9 @@ fn write_fields(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
 
 /// An event's message, and its other fields as ` name=value`, with control characters escaped.
 #[derive(Debug, Default)]
-struct Fields {
-    message: String,
-    rest: String,
+pub(super) struct Fields {
+    pub message: String,
+    pub rest: String,
 }
 
 impl Visit for Fields {
@@ -386,7 +406,7 @@ impl Visit for Fields {
 }
 
 /// Control characters become `\u{..}`, also the C1 set and the line separators, which some terminals obey.
-fn push_escaped(out: &mut String, text: &str) {
+pub(super) fn push_escaped(out: &mut String, text: &str) {
     for each in text.chars() {
         if each.is_control() || matches!(each, '\u{2028}' | '\u{2029}') {
             out.extend(each.escape_default());
@@ -552,9 +572,13 @@ mod tests {
             journal_stream: Some("8:4711".into()),
             ..Default::default()
         };
+        let with_socket = Surroundings {
+            has_journal_socket: true,
+            ..journal.clone()
+        };
         let redirected = Surroundings {
             stderr: Some((8, 9)),
-            ..journal.clone()
+            ..with_socket.clone()
         };
         let garbled = Surroundings {
             stderr: None,
@@ -571,6 +595,10 @@ mod tests {
         };
         let table = [
             (Format::Auto, &journal, Form::Journald),
+            (Format::Auto, &with_socket, Form::Journal),
+            (Format::Journald, &with_socket, Form::Journal),
+            (Format::Text, &with_socket, Form::Text { colour: false }),
+            (Format::Journald, &redirected, Form::Journald),
             (Format::Auto, &redirected, Form::Json),
             (Format::Auto, &garbled, Form::Json),
             (Format::Auto, &terminal, Form::Text { colour: true }),

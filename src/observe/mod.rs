@@ -6,13 +6,14 @@
 //!  long-running threads ──beats──▶ health::Heartbeats ─────────────────────┤    (and: do the threads move?)
 //!                                                                          ├──▶ metrics    OpenMetrics text
 //!                                                                          └──▶ statement  the ledger as JSON, as a table
-//!  tracing events ──▶ log ──▶ stderr (a thread of its own)      the agent's main thread ──▶ systemd (NOTIFY_SOCKET)
+//!  tracing events ──▶ log ──▶ stderr or the journal (a thread of its own)      the agent's main thread ──▶ systemd (NOTIFY_SOCKET)
 //! ```
 //!
-//! Everything between a [`picture::Picture`] and its text is pure. [`log`], [`stderr`], [`systemd`] and [`process`]
+//! Everything between a [`picture::Picture`] and its text is pure. [`log`], [`stderr`], `journal`, [`systemd`] and [`process`]
 //! are the shells: they touch descriptors, sockets, clocks and /proc.
 
 pub mod health;
+mod journal;
 pub mod ledger;
 pub mod log;
 pub mod metrics;

@@ -36,6 +36,7 @@ pub mod probe;
 mod producer;
 pub mod reading;
 mod replay;
+mod rights;
 mod settings;
 
 use std::collections::BTreeMap;

@@ -1,22 +1,38 @@
 //! Tries the way to Kafka once, as the producer would go it, and says how far it gets. Produces nothing.
 //!
 //! ```text
-//!  Config ──▶ a client of its own ──metadata──▶ Probe: brokers, each topic's answer     or: what kept it from them
+//!  Config ──▶ a client of its own ──TLS, SASL, metadata──▶ Probe: brokers, each topic's partitions and right to write
+//!                                                      └─▶ ProbeError: the step that failed, and why
 //! ```
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::producer::Producer;
+use rdkafka::producer::{BaseProducer, Producer};
 
 use super::Config;
 use super::client::create;
 use super::errors::{Failure, row};
-use super::inbox::{ErrorEvent, Inbox};
+use super::inbox::{Context, ErrorEvent, Inbox};
+use super::rights::describe;
 use super::settings::native_config;
 
 /// How long one question waits before the events are looked at; short, so that a refusal is seen at once.
 const TURN: Duration = Duration::from_millis(500);
+
+/// How long the cluster may take to tell rights.
+const RIGHTS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A step on the way to the cluster, behind the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Certificates and encryption.
+    Tls,
+    /// Who we are.
+    Sasl,
+    /// The first answer.
+    Metadata,
+}
 
 /// What a cluster answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +50,8 @@ pub struct ProbedTopic {
     pub topic: String,
     /// How many partitions it has, or what is wrong with it and what to do.
     pub partitions: Result<usize, String>,
+    /// Whether the cluster lets us write to it; `None` when it does not tell.
+    pub may_write: Option<bool>,
 }
 
 /// What kept the client from the cluster.
@@ -57,6 +75,20 @@ pub enum ProbeError {
     Silent(u64),
 }
 
+impl ProbeError {
+    /// The step that failed, where the client's error says which. The steps before it have then been passed.
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            ProbeError::Refused { name, .. } => match *name {
+                "_SSL" => Some(Step::Tls),
+                "_AUTHENTICATION" | "SASL_AUTHENTICATION_FAILED" => Some(Step::Sasl),
+                _ => None,
+            },
+            ProbeError::Settings(_) | ProbeError::Silent(_) => None,
+        }
+    }
+}
+
 /// Asks the cluster about itself and about every topic. Waits at most for `patience`.
 ///
 /// # Errors
@@ -66,6 +98,8 @@ pub fn probe(config: &Config, patience: Duration) -> Result<Probe, ProbeError> {
     if let Some(servers) = &config.bootstrap_servers {
         native.set("bootstrap.servers", servers);
     }
+    // A producer's question about a topic would make one that is missing.
+    native.set("allow.auto.create.topics", "false");
     let inbox = Arc::new(Inbox::default());
     let producer = create(&native, &inbox).map_err(ProbeError::Settings)?;
     let deadline = Instant::now() + patience;
@@ -86,14 +120,32 @@ pub fn probe(config: &Config, patience: Duration) -> Result<Probe, ProbeError> {
             return Err(told(seen, patience));
         }
     };
-    let topics = config.topics.iter().map(|topic| ProbedTopic {
-        topic: topic.clone(),
-        partitions: partitions(&producer, topic),
-    });
     Ok(Probe {
         brokers,
-        topics: topics.collect(),
+        topics: topics(&producer, &config.topics),
     })
+}
+
+/// With rights, or without where the cluster is too old to tell them.
+fn topics(producer: &BaseProducer<Context>, names: &[String]) -> Vec<ProbedTopic> {
+    match describe(producer, names, RIGHTS_PATIENCE) {
+        Ok(answer) => answer
+            .into_iter()
+            .map(|topic| ProbedTopic {
+                topic: topic.topic,
+                partitions: topic.partitions.map_err(|code| row(code).words.to_owned()),
+                may_write: topic.may_write,
+            })
+            .collect(),
+        Err(_) => names
+            .iter()
+            .map(|name| ProbedTopic {
+                topic: name.clone(),
+                partitions: partitions(producer, name),
+                may_write: None,
+            })
+            .collect(),
+    }
 }
 
 /// The most telling of what was seen: that all brokers are down says less than why one is.
@@ -113,10 +165,7 @@ fn told(seen: Vec<ErrorEvent>, patience: Duration) -> ProbeError {
     }
 }
 
-fn partitions(
-    producer: &rdkafka::producer::BaseProducer<super::inbox::Context>,
-    topic: &str,
-) -> Result<usize, String> {
+fn partitions(producer: &BaseProducer<Context>, topic: &str) -> Result<usize, String> {
     let answer = producer
         .client()
         .fetch_metadata(Some(topic), TURN * 10)

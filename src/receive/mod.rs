@@ -143,6 +143,20 @@ pub enum ReceiveError {
         /// Where it was to listen.
         bind: SocketAddr,
     },
+    /// The port needs a right that the process lacks, and somebody else listens there: the kernel looks at the right first.
+    #[error(
+        "{name}: another process listens at {transport} port {port}, and this one has no right to ports below 1024; `trapline doctor` as root names that process: stop it, start the port's socket unit (`systemctl list-units --all 'trapline*.socket'`) and restart trapline, or give this listener a port above 1023",
+        transport = transport.as_str(),
+        port = bind.port(),
+    )]
+    PortTaken {
+        /// The listener.
+        name: String,
+        /// Its transport.
+        transport: Transport,
+        /// Where it was to listen.
+        bind: SocketAddr,
+    },
     /// The address is not one of this host's.
     #[error(
         "{name}: {ip} is not an address of this host (`ip address` lists them); [::] takes all of them",
@@ -198,9 +212,9 @@ pub enum ReceiveError {
         /// The listener.
         name: String,
     },
-    /// The operating system gave no thread or no event loop.
+    /// The operating system gave no thread, no memory for it or no event loop.
     #[error(
-        "{name}: could not start the receiving thread: {source}; raise the limit on tasks or files"
+        "{name}: could not start the receiving thread: {source}; raise the limit on tasks, memory or files"
     )]
     Thread {
         /// The listener.

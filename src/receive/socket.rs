@@ -15,8 +15,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::unix::{self, SocketFile};
-use super::{Config, ReceiveError, sockopt, steering};
+use super::{Config, ReceiveError, listening, sockopt, steering};
 use crate::observe::ledger::ListenerLedger;
+use crate::packet::Transport;
 
 /// What one datagram of 300 bytes takes of the granted buffer (measured on Linux 6.18: the kernel charges the memory
 /// that it allocated, not the bytes that came).
@@ -328,16 +329,34 @@ fn failed(config: &Config, what: &'static str) -> impl FnOnce(io::Error) -> Rece
 
 fn bind_failed(config: &Config, source: io::Error) -> ReceiveError {
     let (name, bind) = (config.listener.name.to_string(), config.bind);
+    let transport = config.listener.transport;
     match source.kind() {
         io::ErrorKind::AddrInUse => ReceiveError::AddressInUse {
             name,
-            transport: config.listener.transport,
+            transport,
             bind,
         },
+        io::ErrorKind::PermissionDenied if is_taken(transport, bind.port()) => {
+            ReceiveError::PortTaken {
+                name,
+                transport,
+                bind,
+            }
+        }
         io::ErrorKind::PermissionDenied => ReceiveError::PortNotPermitted { name, bind },
         io::ErrorKind::AddrNotAvailable => ReceiveError::AddressNotLocal { name, bind },
         _ => failed(config, "binding")(source),
     }
+}
+
+/// Whether any process has a socket at `port` that a listener of this kind would meet.
+fn is_taken(transport: Transport, port: u16) -> bool {
+    let sockets = match transport {
+        Transport::Udp => listening::datagrams_at(port),
+        Transport::Tcp | Transport::Tls => listening::streams_at(port),
+        Transport::UnixDgram | Transport::UnixStream => Vec::new(),
+    };
+    !sockets.is_empty()
 }
 
 /// How many datagrams of one socket were counted as dropped, so that a socket which outlives the process is not
@@ -417,4 +436,25 @@ pub(super) fn is_empty(socket: &UdpSocket) -> bool {
         .socket
         .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
     peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::listener;
+    use super::*;
+
+    #[test]
+    fn a_refused_port_that_somebody_has_is_told_from_one_without_right() {
+        let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bind = other.local_addr().unwrap();
+        let refused = |transport| {
+            let config = Config::new(listener(transport), bind);
+            bind_failed(&config, io::Error::from(io::ErrorKind::PermissionDenied)).to_string()
+        };
+        let text = refused(Transport::Udp);
+        assert!(text.contains("another process listens at udp"), "{text}");
+        // The same number is free for streams: then it is the right alone that is missing.
+        let text = refused(Transport::Tcp);
+        assert!(text.contains("no right to bind port"), "{text}");
+    }
 }

@@ -163,8 +163,13 @@ impl UdpListener {
             let (ledger, drops) = (Arc::clone(&self.ledger), Arc::clone(&self.drops));
             let name = format!("udp-{}-{shard}", self.config.listener.index);
             let heartbeat = heartbeats.register(name.clone());
+            let failed = |source| ReceiveError::Thread {
+                name: self.config.listener.name.to_string(),
+                source,
+            };
+            let room = Batch::room(config.datagram_bytes_max).map_err(failed)?;
             let run = move || {
-                let batch = Batch::new(config.datagram_bytes_max);
+                let batch = Batch::new(config.datagram_bytes_max, room);
                 let mut thread = Thread {
                     hands: Hands {
                         socket,
@@ -188,10 +193,7 @@ impl UdpListener {
             let thread = std::thread::Builder::new()
                 .name(name)
                 .spawn(run)
-                .map_err(|source| ReceiveError::Thread {
-                    name: self.config.listener.name.to_string(),
-                    source,
-                })?;
+                .map_err(failed)?;
             threads.push(thread);
         }
         Ok(threads)

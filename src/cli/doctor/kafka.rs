@@ -1,7 +1,8 @@
 //! The way to Kafka, step by step: each broker's name, a connection to it, then what the cluster answers.
 //!
 //! ```text
-//!  bootstrap_servers ──▶ resolve ──▶ connect ──▶ TLS, SASL, metadata (one client, as the producer's) ──▶ topics
+//!  bootstrap_servers ──▶ resolve ──▶ connect ──▶ TLS ──▶ SASL ──▶ metadata ──▶ topics ──▶ rights
+//!                                                └── one client, as the producer's ──┘
 //! ```
 
 use std::net::{TcpStream, ToSocketAddrs};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Finding;
 use crate::produce::Config;
-use crate::produce::probe::{Probe, probe};
+use crate::produce::probe::{Probe, ProbeError, ProbedTopic, Step, probe};
 
 /// How long a connection may take: what a satellite line needs twice.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
@@ -32,25 +33,66 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = servers.flat_map(reach).collect();
     let protocol = config.options.0.get("security.protocol");
     let protocol = protocol.map_or("plaintext", String::as_str).to_lowercase();
+    let steps = steps(&protocol);
     match probe(config, ANSWER_PATIENCE) {
-        Ok(answer) => findings.extend(answered(&answer, &protocol)),
-        Err(error) => findings.push(Finding::fail(
-            "kafka",
-            format!("{}: {error}", steps(&protocol)),
-            "the steps above say how far it gets; with TLS see ssl.ca.location, with SASL sasl.mechanism and the password's file",
-        )),
+        Ok(answer) => findings.extend(answered(&answer, steps)),
+        Err(error) => findings.extend(refused(&error, steps)),
     }
     findings
 }
 
 /// What lies between the connection and the first answer.
-fn steps(protocol: &str) -> &'static str {
+fn steps(protocol: &str) -> &'static [Step] {
     match protocol {
-        "ssl" => "TLS, metadata",
-        "sasl_plaintext" => "SASL, metadata",
-        "sasl_ssl" => "TLS, SASL, metadata",
-        _ => "metadata",
+        "ssl" => &[Step::Tls, Step::Metadata],
+        "sasl_plaintext" => &[Step::Sasl, Step::Metadata],
+        "sasl_ssl" => &[Step::Tls, Step::Sasl, Step::Metadata],
+        _ => &[Step::Metadata],
     }
+}
+
+fn word(step: Step) -> &'static str {
+    match step {
+        Step::Tls => "TLS",
+        Step::Sasl => "SASL",
+        Step::Metadata => "metadata",
+    }
+}
+
+/// A step that was passed and has nothing to show.
+fn passed(step: Step) -> Finding {
+    let what = match step {
+        Step::Tls => "TLS: the broker's certificate is accepted",
+        Step::Sasl => "SASL: the broker knows us",
+        Step::Metadata => "metadata: the cluster answers",
+    };
+    Finding::ok("kafka", what)
+}
+
+/// The steps up to the one that failed.
+fn refused(error: &ProbeError, steps: &[Step]) -> Vec<Finding> {
+    let Some(failed) = error.step().filter(|step| steps.contains(step)) else {
+        let names: Vec<&str> = steps.iter().map(|step| word(*step)).collect();
+        return vec![Finding::fail(
+            "kafka",
+            format!("{}: {error}", names.join(", ")),
+            "the steps above say how far it gets; a door that is silent or hangs up often speaks another security.protocol",
+        )];
+    };
+    let advice = match failed {
+        Step::Tls => {
+            "see kafka.options ssl.ca.location, the names and dates in the broker's certificate, and this host's clock; for mTLS ssl.certificate.location and ssl.key.location"
+        }
+        Step::Sasl => {
+            "see kafka.options sasl.mechanism and sasl.username, and the file with the password; the broker's log says more than it tells us"
+        }
+        Step::Metadata => "the steps above say how far it gets",
+    };
+    let before = steps.iter().take_while(|step| **step != failed);
+    let mut findings: Vec<Finding> = before.map(|step| passed(*step)).collect();
+    let what = format!("{}: {error}", word(failed));
+    findings.push(Finding::fail("kafka", what, advice));
+    findings
 }
 
 /// A broker's name and a connection to it. The client takes it without `//` and with the port 9092 by default.
@@ -94,27 +136,44 @@ fn reach(server: &str) -> Vec<Finding> {
     findings
 }
 
-fn answered(answer: &Probe, protocol: &str) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok(
-        "kafka",
-        format!(
-            "{}: the cluster names {}",
-            steps(protocol),
-            answer.brokers.join(", ")
-        ),
-    )];
-    for topic in &answer.topics {
-        let name = &topic.topic;
-        findings.push(match &topic.partitions {
-            Ok(count) => Finding::ok("topic", format!("{name}: {count} partitions")),
-            Err(why) => Finding::fail(
+fn answered(answer: &Probe, steps: &[Step]) -> Vec<Finding> {
+    let before = steps.iter().filter(|step| **step != Step::Metadata);
+    let mut findings: Vec<Finding> = before.map(|step| passed(*step)).collect();
+    let brokers = answer.brokers.join(", ");
+    let what = format!("metadata: the cluster names {brokers}");
+    findings.push(Finding::ok("kafka", what));
+    findings.extend(answer.topics.iter().flat_map(topic));
+    findings
+}
+
+/// Whether the topic is there, and whether it may be written to.
+fn topic(topic: &ProbedTopic) -> Vec<Finding> {
+    let name = &topic.topic;
+    let count = match &topic.partitions {
+        Ok(count) => count,
+        Err(why) => {
+            return vec![Finding::fail(
                 "topic",
                 format!("{name}: {why}"),
                 "create it, or grant Describe and Write on it; until then its events wait",
-            ),
-        });
-    }
-    findings
+            )];
+        }
+    };
+    let rights = match topic.may_write {
+        Some(true) => Finding::ok("rights", format!("{name}: may be written to")),
+        Some(false) => Finding::fail(
+            "rights",
+            format!("{name}: no right to write"),
+            "grant the ACL Write on it (`kafka-acls --add --allow-principal User:... --operation Write --topic ...`); until then its events wait",
+        ),
+        None => Finding::warn(
+            "rights",
+            format!("{name}: the cluster does not tell whether it may be written to"),
+            "`trapline status` of the running agent names a topic that it may not write to",
+        ),
+    };
+    let there = Finding::ok("topic", format!("{name}: {count} partitions"));
+    vec![there, rights]
 }
 
 #[cfg(test)]
@@ -131,20 +190,61 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_answers_passes_every_step() {
+    fn a_cluster_that_answers_passes_every_step_and_one_that_tells_no_rights_is_said_to() {
         let topics = vec!["there".to_owned()];
         let cluster = EmbeddedCluster::start(&topics, 2).unwrap();
         let mut config = Config::new(topics);
         config.bootstrap_servers = Some(cluster.bootstrap_servers());
         let findings = findings(&config);
+        let (rights, others): (Vec<_>, Vec<_>) =
+            findings.iter().partition(|each| each.about == "rights");
         assert!(
-            findings.iter().all(|each| each.level == Level::Ok),
+            others.iter().all(|each| each.level == Level::Ok),
             "{findings:?}"
         );
+        assert!(others.iter().any(|each| each.what == "there: 2 partitions"));
+        assert_eq!(rights.len(), 1, "{findings:?}");
+        assert_eq!(rights[0].level, Level::Warn);
+    }
+
+    #[test]
+    fn what_may_be_written_to_is_said_for_each_topic() {
+        let probed = |partitions, may_write| ProbedTopic {
+            topic: "net.syslog".to_owned(),
+            partitions,
+            may_write,
+        };
+        let levels = |probed: &ProbedTopic| -> Vec<Level> {
+            topic(probed).iter().map(|finding| finding.level).collect()
+        };
+        assert_eq!(levels(&probed(Ok(6), Some(true))), [Level::Ok, Level::Ok]);
+        assert_eq!(
+            levels(&probed(Ok(6), Some(false))),
+            [Level::Ok, Level::Fail]
+        );
+        let missing = Err("no such topic".to_owned());
+        assert_eq!(levels(&probed(missing, None)), [Level::Fail]);
+    }
+
+    #[test]
+    fn the_step_that_fails_comes_last_and_those_before_it_are_passed() {
+        let error = ProbeError::Refused {
+            words: "authentication failed",
+            name: "_AUTHENTICATION",
+            reason: "no".to_owned(),
+        };
+        let findings = refused(&error, steps("sasl_ssl"));
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(findings[0].level, Level::Ok);
+        assert!(findings[0].what.starts_with("TLS"), "{findings:?}");
+        assert_eq!(findings[1].level, Level::Fail);
+        assert!(findings[1].what.starts_with("SASL"), "{findings:?}");
+        // One that does not say where it failed is not guessed at.
+        let findings = refused(&ProbeError::Silent(10), steps("sasl_ssl"));
+        assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(
-            findings
-                .iter()
-                .any(|each| each.what == "there: 2 partitions")
+            findings[0].what.starts_with("TLS, SASL, metadata"),
+            "{findings:?}"
         );
     }
 
