@@ -48,6 +48,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 - name: TRAPLINE_KAFKA__OPTIONS__SSL_CA_LOCATION
   value: /run/secrets/trapline-ca/ca.crt
 {{- end }}
+{{- if .Values.identity.inventory }}
+- name: TRAPLINE_IDENTITY__INVENTORY_FILE
+  value: /run/inventory/inventory.csv
+{{- end }}
+{{- with .Values.identity.relays }}
+- name: TRAPLINE_IDENTITY__RELAYS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.storm.eventsPerSecond }}
+- name: TRAPLINE_STORM__EVENTS_PER_SECOND
+  value: {{ .Values.storm.eventsPerSecond | quote }}
+- name: TRAPLINE_STORM__BURST
+  value: {{ .Values.storm.burst | quote }}
+{{- end }}
 {{- range $name, $value := .Values.environment }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -114,8 +128,12 @@ spec:
       resources: {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:
         - {name: run, mountPath: /run/trapline}
-        {{- if .Values.persistence.enabled }}
-        - {name: spool, mountPath: /var/lib/trapline}
+        - {name: {{ if .Values.persistence.enabled }}spool{{ else }}state{{ end }}, mountPath: /var/lib/trapline}
+        {{- if .Values.identity.inventory }}
+        - {name: inventory, mountPath: /run/inventory, readOnly: true}
+        {{- end }}
+        {{- range .Values.secrets }}
+        - {name: secret-{{ . | replace "." "-" }}, mountPath: /run/secrets/{{ . }}, readOnly: true}
         {{- end }}
         {{- if .Values.config }}
         - {name: config, mountPath: /etc/trapline, readOnly: true}
@@ -133,9 +151,22 @@ spec:
     - name: spool
       hostPath: {path: {{ .Values.persistence.hostPath | quote }}, type: Directory}
     {{- end }}
+    {{- if not .Values.persistence.enabled }}
+    # What is learned of devices, as long as the pod lives.
+    - name: state
+      emptyDir: {sizeLimit: 64Mi}
+    {{- end }}
     {{- if .Values.config }}
     - name: config
-      configMap: {name: {{ include "trapline.name" . }}}
+      configMap: {name: {{ include "trapline.name" . }}, items: [{key: trapline.toml, path: trapline.toml}]}
+    {{- end }}
+    {{- if .Values.identity.inventory }}
+    - name: inventory
+      configMap: {name: {{ include "trapline.name" . }}, items: [{key: inventory.csv, path: inventory.csv}]}
+    {{- end }}
+    {{- range .Values.secrets }}
+    - name: secret-{{ . | replace "." "-" }}
+      secret: {secretName: {{ . | quote }}, defaultMode: 0440}
     {{- end }}
     {{- with .Values.kafka.passwordSecret }}
     - name: password
