@@ -261,7 +261,7 @@ fn print(index: &Index) {
 const HEAD: &str = "# Dialects of syslog
 
 Every message becomes an event, in whatever dialect it is written. These are the dialects that trapline knows by shape (it
-is told none, and no port has a dialect), and what it reads out of their ordinary lines:
+is told none, and no port has a dialect), and what it reads out of their lines where they have it:
 
 - **host**: the line itself says who speaks. Without it the inventory, what was learned of the address, reverse DNS, or the
   address.
@@ -292,7 +292,9 @@ fn table(index: &Index) -> String {
             .into_iter()
             .filter(|w| !w.is_empty())
             .collect();
-        let cells = COLUMNS.map(|(_, gives)| match events.iter().any(gives) {
+        // Many devices name themselves only where they are told to: any line that shows it counts.
+        let odd: Vec<Value> = dialect.odd.iter().map(|case| event(case)).collect();
+        let cells = COLUMNS.map(|(_, gives)| match events.iter().chain(&odd).any(gives) {
             true => " yes |",
             false => " |",
         });

@@ -38,7 +38,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let (mut name, mut text, mut host, mut time) = (None, None, None, None);
     let fields = Fields::read(Syntax::Cef, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
-        b"deviceEventClassId" => message.event_code = Some(field.value.bytes),
+        b"deviceEventClassId" => {
+            message.event_code = Some(field.value.bytes);
+            message.code_escapes = field.value.escapes;
+        }
         b"name" => name = name.or(Some(field.value)),
         b"msg" => text = Some(field.value),
         b"dvchost" => host = Some(field.value.bytes),

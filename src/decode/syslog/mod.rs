@@ -99,6 +99,8 @@ pub struct Message<'a> {
     pub fields: Option<Fields<'a>>,
     /// The device's own name for what happened, without the `%`: `SYS-5-CONFIG_I`.
     pub event_code: Option<&'a [u8]>,
+    /// How `event_code` says bytes that would end it.
+    pub code_escapes: Escapes,
     /// The vendor, where the message's shape shows it.
     pub vendor: Option<&'static str>,
     /// The operating system, where the message's shape shows it.
@@ -131,6 +133,7 @@ impl<'a> Message<'a> {
             structured_data: None,
             fields: None,
             event_code: None,
+            code_escapes: Escapes::NONE,
             vendor: None,
             os: None,
             sequence: None,
