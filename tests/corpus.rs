@@ -28,13 +28,18 @@ mod telegraf;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use trapline::names::{self, Names, inventory};
 use trapline::normalize::Config;
 use trapline::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
+use trapline::pipeline::SnmpAccess;
 use trapline::receive::framing::{EndOfStream, Framer, Step};
 use trapline::time::UnixMicros;
 
 /// When every packet of the corpus arrives: shortly after most of its stamps without a year.
 const RECEIVED: &str = "2026-11-21T15:00:00Z";
+
+/// Who sends all of it.
+const SENDER: [u8; 4] = [192, 0, 2, 1];
 
 /// Where `name` of the corpus lies; `None`, said plainly, where there is no corpus.
 fn place(name: &str) -> Option<PathBuf> {
@@ -60,6 +65,11 @@ fn event(bytes: &[u8]) -> Value {
 }
 
 fn event_at(bytes: &[u8], received: &str) -> Value {
+    event_with(bytes, received, None)
+}
+
+/// The same, where the inventory says the sender's vendor.
+fn event_with(bytes: &[u8], received: &str, vendor: Option<&str>) -> Value {
     let received: jiff::Timestamp = received.parse().expect("an instant");
     let listener = Listener {
         index: 0,
@@ -69,7 +79,7 @@ fn event_at(bytes: &[u8], received: &str) -> Value {
     };
     let packet = Packet {
         bytes,
-        peer: Peer::Inet([192, 0, 2, 1].into(), 514),
+        peer: Peer::Inet(SENDER.into(), 514),
         listener: &listener,
         received: UnixMicros(received.as_microsecond()),
         wholeness: Wholeness::Whole,
@@ -79,7 +89,16 @@ fn event_at(bytes: &[u8], received: &str) -> Value {
         time_skew_seconds_max: 0,
         ..Config::for_agent("corpus")
     };
-    trapline::pipeline::one_event(&packet, &config).expect("an event")
+    let names = Names::new(names::Config::default());
+    if let Some(vendor) = vendor {
+        let [a, b, c, d] = SENDER;
+        let text = format!("address,vendor\n{a}.{b}.{c}.{d},{vendor}\n");
+        let inventory = inventory::parse(&text, config.domain).expect("an inventory");
+        assert!(inventory.bad_lines.is_empty(), "{:?}", inventory.bad_lines);
+        names.replace(names::Config::default(), inventory.inventory.into());
+    }
+    let access = SnmpAccess::nobody();
+    trapline::pipeline::one_event_with(&packet, &config, access, names.into()).expect("an event")
 }
 
 /// The hostname that the message itself gives, not its sender's address.

@@ -23,6 +23,8 @@ use trapline::normalize::{Config, DomainPolicy, RawPolicy};
 use trapline::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
 use trapline::time::UnixMicros;
 
+#[path = "golden/dialects.rs"]
+mod dialects;
 #[path = "support/schema.rs"]
 mod schema;
 

@@ -23,7 +23,7 @@ pub(crate) fn steps_of(work: impl FnOnce()) -> u64 {
 
 /// Counts steps; nothing but a test wants to know.
 #[inline(always)]
-fn count(bytes: usize) {
+pub(crate) fn count(bytes: usize) {
     #[cfg(test)]
     STEPS.set(STEPS.get() + 1 + bytes as u64);
     #[cfg(not(test))]

@@ -107,6 +107,8 @@ pub struct Scratch {
     pub device: device::Buffers,
     /// Text that was put together: a trap's one-line message.
     pub message: Vec<u8>,
+    /// An event code without the escapes of its dialect.
+    pub code: Vec<u8>,
     /// The bytes as received, with secrets overwritten.
     pub raw: Vec<u8>,
     /// Names and OIDs as text.

@@ -40,7 +40,10 @@ pub fn event<'a>(
         ..Claim::default()
     };
     let device = device::identify(message.hostname, claim, config, names, &mut scratch.device);
-    let text = text(message, &mut scratch.message);
+    let text = unescaped(message.text, message.text_escapes, &mut scratch.message);
+    let event_code = message
+        .event_code
+        .map(|code| unescaped(code, message.code_escapes, &mut scratch.code));
     let (time, time_source) = time(message, packet, config, &device);
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
@@ -68,7 +71,7 @@ pub fn event<'a>(
             os: message.os,
             ..device.device(packet)
         },
-        event_code: message.event_code.map(Text),
+        event_code: event_code.map(Text),
         message: Text(text),
         repeat_count: repeat_count(message.text),
         syslog: Some(part(message)),
@@ -129,16 +132,13 @@ fn time(
     (time, source)
 }
 
-/// The message's text, without the escapes of its dialect.
-fn text<'a>(message: &'a Message<'a>, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    if message.text_escapes == Escapes::NONE {
-        return message.text;
+/// A part of the message without the escapes of its dialect.
+fn unescaped<'a>(bytes: &'a [u8], escapes: Escapes, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if escapes == Escapes::NONE {
+        return bytes;
     }
     scratch.clear();
-    let value = Value {
-        bytes: message.text,
-        escapes: message.text_escapes,
-    };
+    let value = Value { bytes, escapes };
     let Ok(()) = value.for_each_piece::<Infallible>(|piece| {
         scratch.extend_from_slice(piece);
         Ok(())

@@ -27,13 +27,21 @@ const VALUE_ESCAPES: Escapes = Escapes::backslash(b"=\\|nr");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
-    if !take_mark(&mut input) {
+    // Behind a header without a host and with a space behind the colon the mark looks like a tag.
+    let is_tag = message.app_name == Some(b"CEF") && take_version(&mut input);
+    if !is_tag && !take_mark(&mut input) {
         return false;
+    }
+    if is_tag {
+        message.app_name = None;
     }
     let (mut name, mut text, mut host, mut time) = (None, None, None, None);
     let fields = Fields::read(Syntax::Cef, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
-        b"deviceEventClassId" => message.event_code = Some(field.value.bytes),
+        b"deviceEventClassId" => {
+            message.event_code = Some(field.value.bytes);
+            message.code_escapes = field.value.escapes;
+        }
         b"name" => name = name.or(Some(field.value)),
         b"msg" => text = Some(field.value),
         b"dvchost" => host = Some(field.value.bytes),
@@ -56,8 +64,12 @@ fn take_mark(input: &mut Reader<'_>) -> bool {
     let mark = input.take(4) == Some(b"CEF:");
     mark && {
         input.eat(b' ');
-        !input.take_while(|byte| byte.is_ascii_digit()).is_empty() && input.eat(b'|')
+        take_version(input)
     }
+}
+
+fn take_version(input: &mut Reader<'_>) -> bool {
+    !input.take_while(|byte| byte.is_ascii_digit()).is_empty() && input.eat(b'|')
 }
 
 /// `rt`: milliseconds since 1970, or `Jul 15 2026 12:34:56.789 UTC`.

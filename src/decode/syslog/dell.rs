@@ -3,14 +3,15 @@
 //! ```text
 //!  OS10   <189>1 2026-07-15T12:34:56.789123+00:00 sw1 dn_alm 1234 - - Node.1-Unit.1:PRI [event], Dell EMC (OS10) %IFM_ASTATE_UP: text
 //!  OS9    <189>Jul 15 12:34:56 sw1 %STKUNIT0-M:CP %IFMGR-5-OSTATE_UP: text
-//!  SONiC  <166>1 2026-07-15T12:34:56.505646+00:00 sw1 bgp#zebra 292 - -  text          container#process
+//!  SONiC  <166>Jul 15 12:34:56.505646 sw1 INFO bgp#zebra[292]: text                      level container#process
+//!         <166>1 2026-07-15T12:34:56.505646+00:00 sw1 bgp#zebra 292 - -  text
 //! ```
 //!
 //! Evidence: `(OS10) %`; a unit of a stack or a route processor module in front of a second `%`; a name of one of SONiC's
 //! containers in front of `#`. (Dell, "OS10 User Guide": system logs; "Dell Networking OS9 Command Reference": logging.)
 
 use super::fields::Fields;
-use super::{Message, cisco};
+use super::{Message, cisco, rfc3164};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
@@ -84,14 +85,38 @@ fn sonic(message: &mut Message<'_>) -> bool {
         b"syncd",
         b"teamd",
     ];
-    let container = message
-        .app_name
-        .and_then(|name| Reader::new(name).take_until(b'#'));
-    let found = container.is_some_and(|name| CONTAINERS.contains(&name));
+    let is_known = |name: &[u8]| {
+        let container = Reader::new(name).take_until(b'#');
+        container.is_some_and(|name| CONTAINERS.contains(&name))
+    };
+    if message.app_name.is_none() {
+        take_leveled(message, is_known);
+    }
+    let found = message.app_name.is_some_and(is_known);
     if found {
         message.os = Some("sonic");
     }
     found
+}
+
+/// Takes `INFO bgp#zebra[292]: `, as the switch's own rsyslog forwards it.
+fn take_leveled(message: &mut Message<'_>, is_known: impl Fn(&[u8]) -> bool) {
+    const LEVELS: [&[u8]; 8] = [
+        b"EMERG", b"ALERT", b"CRIT", b"ERR", b"WARNING", b"NOTICE", b"INFO", b"DEBUG",
+    ];
+    let mut input = Reader::new(message.text);
+    let level = input.take_while(|byte| byte.is_ascii_uppercase());
+    if !LEVELS.contains(&level) || !input.eat(b' ') {
+        return;
+    }
+    let mut name = input;
+    if !is_known(name.take_while(|byte| byte.is_ascii_graphic() && byte != b'[' && byte != b':')) {
+        return;
+    }
+    if rfc3164::take_tag(&mut input, message) {
+        message.fields = Some(Fields::parts(&["level"], [level, b"", b"", b""]));
+        message.text = input.rest();
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 //!  <133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool /Common/p1 member /Common/m1:80 monitor status down.
 //!                           level  tag         code    severity
 //!  <133>Jul 15 12:34:56 slot1/lb1 notice mcpd[6789]: ...          a blade of a chassis
+//!  <131>Jul 15 12:34:56 lb1 ASM:unit_hostname="lb1",policy_name="/Common/web",support_id="18205860747014045721",...
 //! ```
 //!
-//! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag. (F5, K16197: reviewing BIG-IP log
+//! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag; or `ASM:` and pairs with a name that only
+//! the application firewall has (its storage format of key-value pairs). (F5, K16197: reviewing BIG-IP log
 //! files; BIG-IP Error Code Database.)
 
-use super::fields::Fields;
+use super::fields::{Fields, Syntax};
 use super::{Message, rfc3164};
 use crate::decode::reader::Reader;
 
@@ -17,6 +19,9 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     const LEVELS: [&[u8]; 9] = [
         b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"notice", b"info", b"debug",
     ];
+    if application_security(message) {
+        return true;
+    }
     let mut input = Reader::new(message.text);
     let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
     if message.app_name.is_none() {
@@ -50,6 +55,27 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         [level, severity, slot, b""],
     ));
     message.text = input.rest();
+    message.vendor = Some("f5");
+    message.os = Some("big-ip");
+    true
+}
+
+/// Takes `ASM:` in front of pairs, and reads these.
+fn application_security(message: &mut Message<'_>) -> bool {
+    let Some(pairs) = message.text.strip_prefix(b"ASM:") else {
+        return false;
+    };
+    let known = |name: &[u8]| matches!(name, b"unit_hostname" | b"support_id" | b"policy_name");
+    let mut is_ours = false;
+    let fields = Fields::read(Syntax::KeyValue, pairs, |field| {
+        is_ours |= known(field.name)
+    });
+    if !is_ours {
+        return false;
+    }
+    message.app_name = message.text.get(..3);
+    message.text = pairs;
+    message.fields = fields;
     message.vendor = Some("f5");
     message.os = Some("big-ip");
     true

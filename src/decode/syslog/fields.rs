@@ -9,14 +9,14 @@
 //! Written as a map of strings. A name that stands again gets `_2`, `_3` behind it, so that no field is lost and no
 //! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in [`Walk`]'s iterator.
 
-use super::cisco::{ise, products};
-use super::names::Names;
+use super::cisco::{ftd, ise, products};
+use super::names::{NAMES_MAX, Names, Table};
 use super::{cef, checkpoint, key_value, leef, paloalto};
 use crate::decode::reader::Reader;
 
-/// Fields of one message that are read. The longest messages of firewalls have about 120; a name that repeats is
-/// compared with all others.
-pub const FIELDS_MAX: usize = 256;
+/// Fields of one message that are read. The longest messages of firewalls have about 120; where a name may repeat they
+/// are put into a table on the stack.
+pub const FIELDS_MAX: usize = NAMES_MAX;
 
 /// How names and values stand in the bytes. Each is read by the `next` of its own file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Syntax {
     KeyValue,
     /// `Name=a value, Other Name=value,`; what has no `=` is passed over.
     CommaPairs,
+    /// `Name: a value, OtherName: value`, each up to a comma in front of the next name.
+    ColonPairs,
     /// `[ name =value][other name=value]`, up to what stands in no bracket.
     Brackets,
     /// `name=a value|other_name=value|`, with a backslash before what is no separator.
@@ -181,7 +183,7 @@ impl<'a> Fields<'a> {
         bytes: &'a [u8],
         mut each: impl FnMut(Field<'a>),
     ) -> Self {
-        let mut names = Names::default();
+        let mut names = Names::<64>::new();
         self.names
             .iter()
             .for_each(|name| names.add(name.as_bytes()));
@@ -254,6 +256,7 @@ impl<'a> Iterator for Walk<'a> {
         let field = match self.syntax {
             Syntax::KeyValue => key_value::next(self),
             Syntax::CommaPairs => ise::next(self),
+            Syntax::ColonPairs => ftd::next(self),
             Syntax::Brackets => products::next(self),
             Syntax::Bars => checkpoint::next_bar(self),
             Syntax::Quoted => checkpoint::next_quoted(self),
@@ -280,10 +283,10 @@ impl serde::Serialize for Fields<'_> {
             }
             return map.end();
         }
-        let table = Table::of(self);
+        let table = Table::of(self.iter().map(|field| field.name));
         let mut last = [0_u16; FIELDS_MAX];
         for (place, field) in self.iter().enumerate() {
-            let first = table.first(field.name).unwrap_or(place);
+            let first = table.first(place);
             if first == place {
                 map.serialize_entry(&Value::plain(field.name), &field.value)?;
                 continue;
@@ -299,34 +302,6 @@ impl serde::Serialize for Fields<'_> {
             map.serialize_entry(&Numbered(field.name, number), &field.value)?;
         }
         map.end()
-    }
-}
-
-/// All names in order, and empty ones behind them. On the stack, and only where a name may repeat.
-struct Table<'a>([&'a [u8]; FIELDS_MAX]);
-
-impl<'a> Table<'a> {
-    fn of(fields: &Fields<'a>) -> Self {
-        let mut names: [&[u8]; FIELDS_MAX] = [b""; FIELDS_MAX];
-        let slots = names.iter_mut().zip(fields.iter());
-        slots.for_each(|(slot, field)| *slot = field.name);
-        Table(names)
-    }
-
-    fn first(&self, name: &[u8]) -> Option<usize> {
-        self.0.iter().position(|known| *known == name)
-    }
-
-    /// Whether a field of the message is called `name_number` itself.
-    fn has_numbered(&self, name: &[u8], number: u16) -> bool {
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(number).as_bytes();
-        self.0.iter().any(|known| {
-            known
-                .strip_prefix(name)
-                .and_then(|behind| behind.strip_prefix(b"_"))
-                == Some(digits)
-        })
     }
 }
 

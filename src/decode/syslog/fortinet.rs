@@ -84,7 +84,9 @@ impl<'a> Known<'a> {
         let civil = timestamp::date_and_time(self.date?, self.time?);
         let epoch = || timestamp::epoch(&mut Reader::new(self.event_time?));
         match (civil, self.zone) {
-            (Some(stamp), Some(zone)) => Some(stamp.with_zone(zone)),
+            (Some(stamp), Some(zone)) if stamp.with_zone(zone).has_zone() => {
+                Some(stamp.with_zone(zone))
+            }
             (civil, _) => epoch().or(civil),
         }
     }

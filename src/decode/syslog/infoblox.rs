@@ -5,6 +5,7 @@
 //!                                         time                      user    event
 //!  DHCP   <150>Jul 15 12:34:56 ddi1 dhcpd[4242]: DHCPDISCOVER from 00:00:5e:00:53:01 via eth1 TransID c02c6bb8 uid 01:00:...
 //!  DNS    <111>Jul 15 12:34:56 ddi1 named[4242]: 15-Jul-2026 12:34:56.789 client 192.0.2.7#61567: UDP: query: a.example IN A response: NOERROR +
+//!  grid   <13>Jul 15 12:34:56 ddi1 monitor[1970]: Type: clusterd, State: Red, Event: A grid daemon failure has occurred.
 //! ```
 //!
 //! Evidence: a time in UTC and a user in brackets behind one of four tags; a transaction or duration in a line of
@@ -17,7 +18,13 @@ use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let found = match message.app_name {
-        Some(b"httpd" | b"sshd" | b"serial_console" | b"-serial_console") => audit(message),
+        // No other product has this daemon.
+        Some(b"serial_console" | b"-serial_console") => {
+            audit(message);
+            true
+        }
+        Some(b"httpd" | b"sshd") => audit(message),
+        Some(b"monitor") => grid(message),
         Some(b"dhcpd") => message.text.starts_with(b"DHCP") && dhcp(message),
         Some(b"named") => {
             let has = |part: &[u8]| memchr::memmem::find(message.text, part).is_some();
@@ -54,6 +61,28 @@ fn audit(message: &mut Message<'_>) -> bool {
         message.event_code = Some(event);
     }
     true
+}
+
+/// `Type: clusterd, State: Red, Event: A grid daemon failure has occurred.`: the type is the event's name.
+fn grid(message: &mut Message<'_>) -> bool {
+    let Some(rest) = message.text.strip_prefix(b"Type: ") else {
+        return false;
+    };
+    let mut input = Reader::new(rest);
+    let kind = input.take_while(|byte| byte.is_ascii_graphic() && byte != b',');
+    let state = input.rest().strip_prefix(b", State: ").map(|rest| {
+        let mut input = Reader::new(rest);
+        let state = input.take_while(|byte| byte.is_ascii_alphanumeric());
+        (state, input.rest())
+    });
+    match state {
+        Some((state, rest)) if rest.starts_with(b", Event: ") && !kind.is_empty() => {
+            message.event_code = Some(kind);
+            message.fields = Some(Fields::parts(&["type", "state"], [kind, state, b"", b""]));
+            true
+        }
+        _ => false,
+    }
 }
 
 fn dhcp(message: &mut Message<'_>) -> bool {

@@ -4,7 +4,9 @@
 //!  standard    <28>Jun 21 14:03:12  r1 rpd[2902]: RPD_BGP_NEIGHBOR_STATE_CHANGED: BGP peer 1.1.1.1 ...
 //!              <4>Jul 20 21:23:00 r1 /kernel: tcp_auth_ok: Packet from ...          codes of the kernel are small
 //!              <28>Jul  8 23:04:13  r1 alarmd[2449]: Alarm set: FPC color=RED, ...
+//!              <28>Jul 15 12:34:56 r1 rpd[2902]: %DAEMON-4-RPD_BGP_...: text           `explicit-priority`
 //!  a card's    <7>Jan 15 08:18:57  re0.r1 fpc1 NH: hold packet out failed, ID 6891  host and card, no tag
+//!              <14>Jul 15 12:34:56  srx1  (FPC Slot 1, PIC Slot 0) RT_FLOW: RT_FLOW_SESSION_CREATE: text
 //!  structured  <14>1 2026-07-15T12:34:56.789Z srx1 RT_FLOW - RT_FLOW_SESSION_CLOSE [junos@2636.1.1.1.2.129 reason="..."] text
 //! ```
 //!
@@ -12,7 +14,8 @@
 //! `re0.` in front of a card's host is the routing engine that relays it, and no part of the name: one device has one
 //! name. (Juniper, "System Log Explorer"; Junos, "structured-data" statement.)
 
-use super::Message;
+use super::fields::Fields;
+use super::{Message, rfc3164};
 use crate::decode::reader::Reader;
 
 /// Daemons whose names nobody else uses (`bfdd` and `vrrpd` are FRRouting's too, `nsd` is a name server).
@@ -63,6 +66,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         message.event_code = message.msg_id;
     } else if message.app_name.is_some_and(|name| DAEMONS.contains(&name)) {
         take_code(message);
+    } else if take_services(message) {
+        take_code(message);
     } else if message.app_name.is_some() || !take_card(message) {
         return false;
     }
@@ -71,8 +76,39 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
+/// Takes `(FPC Slot 1, PIC Slot 0) ` of a services card, and the tag behind it.
+fn take_services(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    if message.app_name.is_some() || input.take(10) != Some(b"(FPC Slot ") {
+        return false;
+    }
+    let behind = input.take_while(|byte| byte != b')' && byte != b'(');
+    if behind.is_empty() || !input.eat(b')') {
+        return false;
+    }
+    let card = message.text.get(1..10 + behind.len()).unwrap_or_default();
+    message.fields = Some(Fields::parts(&["card"], [card, b"", b"", b""]));
+    input.take_while(|byte| byte == b' ');
+    rfc3164::take_tag(&mut input, message);
+    message.text = input.rest();
+    true
+}
+
+/// `RPD_BGP_NEIGHBOR_STATE_CHANGED` of `DAEMON-4-RPD_BGP_...`: an event has one code, whether or not the device puts
+/// facility and severity in front (`explicit-priority`), which the PRI says too.
+fn bare(code: &[u8]) -> Option<&[u8]> {
+    let at = code
+        .windows(3)
+        .position(|three| matches!(three, [b'-', b'0'..=b'7', b'-']))?;
+    code.get(at + 3..)
+}
+
 /// Moves `RPD_OSPF_NBRUP:`, `tcp_auth_ok:` or `Alarm set:` from the text's start to the event code.
 fn take_code(message: &mut Message<'_>) {
+    if let Some(code) = message.event_code.and_then(bare) {
+        message.event_code = Some(code);
+        return;
+    }
     let mut input = Reader::new(message.text);
     input.take_while(|byte| byte == b' ');
     for alarm in [b"Alarm set".as_slice(), b"Alarm cleared"] {

@@ -35,7 +35,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let (mut text, mut host, mut time) = (None, None, None);
     let fields = Fields::read(syntax, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
-        b"eventId" => message.event_code = Some(field.value.bytes),
+        b"eventId" => {
+            message.event_code = Some(field.value.bytes);
+            message.code_escapes = field.value.escapes;
+        }
         b"msg" => text = Some(field.value),
         b"identHostName" => host = Some(field.value.bytes),
         b"devTime" => time = stamp(field.value.bytes),

@@ -9,7 +9,7 @@
 //!
 //! The bytes are read twice, once to check them and once to write them, so that nothing is allocated in between.
 
-use super::names::Names;
+use super::names::{NAMES_MAX, Names, Table};
 use super::{Clock, DecodeError};
 use crate::decode::reader::Reader;
 
@@ -17,9 +17,9 @@ use crate::decode::reader::Reader;
 /// registry and the vendors together use a handful.
 const ELEMENTS_MAX: usize = 32;
 
-/// Parameters of one message that are read, all elements together. Finding a repeated name may take a comparison with
-/// each other one; the longest that firewalls write (Junos RT_FLOW) have about 50.
-const PARAMS_MAX: usize = 256;
+/// Parameters of one message that are read, all elements together. Where a name may repeat they are put into a table on
+/// the stack; the longest that firewalls write (Junos RT_FLOW) have about 50.
+const PARAMS_MAX: usize = NAMES_MAX;
 
 /// Structured data in which an id stands twice, which the RFC forbids, is read up to this length: putting each id's
 /// elements together takes a pass over all of it.
@@ -40,7 +40,7 @@ pub(super) struct Found<'a> {
 pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError> {
     let all = input.rest();
     let mut after = *input;
-    let (mut elements, mut params, mut ids) = (0_usize, 0_usize, Names::default());
+    let (mut elements, mut params, mut ids) = (0_usize, 0_usize, Names::<1>::new());
     let mut may_repeat_name = false;
     let (mut sequence, mut clock) = (None, None);
     while after.peek() == Some(b'[') {
@@ -56,7 +56,7 @@ pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError>
             "expected structured data: an id, then a space or the closing bracket",
         ))?;
         ids.add(id);
-        let mut names = Names::default();
+        let mut names = Names::<64>::new();
         while let Some((name, value)) = take_param(&mut after) {
             params += 1;
             names.add(name);
@@ -272,42 +272,36 @@ impl serde::Serialize for Params<'_> {
             }
             return map.end();
         }
-        let mut table: Table = [(b"", b""); PARAMS_MAX];
-        table
-            .iter_mut()
-            .zip(self.iter())
-            .for_each(|(slot, param)| *slot = param);
-        for (index, (name, _)) in table.iter().enumerate() {
-            if name.is_empty() {
-                break;
-            }
-            if !table.iter().take(index).any(|(earlier, _)| earlier == name) {
-                map.serialize_entry(
-                    &Value(name),
-                    &Values {
-                        table: &table,
-                        name,
-                    },
-                )?;
+        let table = Table::of(self.iter().map(|(name, _)| name));
+        let mut values: [&[u8]; PARAMS_MAX] = [b""; PARAMS_MAX];
+        let slots = values.iter_mut().zip(self.iter());
+        slots.for_each(|(slot, (_, value))| *slot = value);
+        for (place, (name, _)) in self.iter().enumerate().take(PARAMS_MAX) {
+            if table.first(place) == place {
+                let of_name = Values {
+                    table: &table,
+                    values: &values,
+                    first: place,
+                };
+                map.serialize_entry(&Value(name), &of_name)?;
             }
         }
         map.end()
     }
 }
 
-/// Names and values in order, and empty names behind them. On the stack, and only where a name may repeat.
-type Table<'a> = [(&'a [u8], &'a [u8]); PARAMS_MAX];
-
-/// All values of one name.
-struct Values<'t> {
-    table: &'t Table<'t>,
-    name: &'t [u8],
+/// All values of one name, in order.
+struct Values<'t, 'a> {
+    table: &'t Table<'a>,
+    values: &'t [&'a [u8]; PARAMS_MAX],
+    first: usize,
 }
 
-impl serde::Serialize for Values<'_> {
+impl serde::Serialize for Values<'_, '_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let of_name = self.table.iter().filter(|(name, _)| *name == self.name);
-        serializer.collect_seq(of_name.map(|(_, value)| Value(value)))
+        let places = std::iter::successors(Some(self.first), |place| self.table.next(*place));
+        let values = places.filter_map(|place| self.values.get(place));
+        serializer.collect_seq(values.map(|value| Value(value)))
     }
 }
 

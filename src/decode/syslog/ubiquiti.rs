@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  <27>Jul 15 12:34:56 sw-attic,18e8294876c3,v4.0.66.10832 switch: DOT1S: text        name, MAC and version
+//!  <30>Jul 15 12:34:56 ap-attic 788a2056b182,U6-Lite-6.5.28+14491: hostapd[1234]: text        newer: model and version
 //!  <27>Jul 15 12:34:56 U7PG2,788a2056b182,v4.0.66.10832: logread[5495]: text          the model in place of a name
 //!  <27>Jul 15 12:34:56 ("U7PG2,788a2056b182,v4.0.66.10832") logread: text             older
 //!  <27>Jul 15 12:34:56 788a2056b183,v4.0.66.10832: logread[5495]: text                neither
@@ -21,6 +22,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     }
     match (message.hostname, message.app_name) {
         (None, None) => unifi(message),
+        (Some(_), None) => named(message),
         (_, Some(b"kernel")) => edge(message),
         _ => false,
     }
@@ -58,6 +60,27 @@ fn unifi(message: &mut Message<'_>) -> bool {
         &["mac", "version", "model"],
         [mac, version, model, b""],
     ));
+    message.text = input.rest();
+    message.vendor = Some("ubiquiti");
+    message.os = Some("unifi");
+    true
+}
+
+/// Takes `788a2056b182,U6-Lite-6.5.28+14491: ` behind the name, and the tag behind it.
+fn named(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    let mac = input.take_while(|byte| byte.is_ascii_hexdigit());
+    if !is_mac(mac) || !input.eat(b',') {
+        return false;
+    }
+    let version = input.take_while(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'+')
+    });
+    if version.is_empty() || !input.eat(b':') || !input.eat(b' ') {
+        return false;
+    }
+    rfc3164::take_tag(&mut input, message);
+    message.fields = Some(Fields::parts(&["mac", "version"], [mac, version, b"", b""]));
     message.text = input.rest();
     message.vendor = Some("ubiquiti");
     message.os = Some("unifi");

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  AIX      <13>Jul 15 12:34:56 Message forwarded from aix1: sshd[4711]: text
+//!  syslog-ng <38>Jul 15 12:34:56 web1/relay1 sshd[4711]: text           `chain-hostnames(yes)`
 //!  Solaris  <38>Jul 15 12:34:56 sun1 sshd[4711]: [ID 800047 auth.info] text
 //! ```
 //!
@@ -10,11 +11,12 @@
 //! "syslogd daemon", option `-n` and forwarding; Solaris, log(4D): message ids.)
 
 use super::rfc3164;
-use super::{Format, Message};
+use super::{Fidelity, Format, Message};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
-    message.format == Format::Rfc3164 && (take_forwarded(message) || take_id(message))
+    message.format == Format::Rfc3164
+        && (take_forwarded(message) || take_id(message) || take_chain(message))
 }
 
 /// Takes `Message forwarded from aix1: ` and the tag behind it.
@@ -35,6 +37,37 @@ fn take_forwarded(message: &mut Message<'_>) -> bool {
     message.text = input.rest();
     message.os = Some("aix");
     message.vendor = Some("ibm");
+    true
+}
+
+/// Takes `web1/relay1 sshd[4711]: ` or `src@web1/relay1 sshd[4711]: `: the first name of the chain is the sender's own. A
+/// tag with a number has to follow, so that no path is taken for hosts.
+fn take_chain(message: &mut Message<'_>) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if message.hostname.is_some() || message.app_name.is_some() {
+        return false;
+    }
+    let mut input = Reader::new(message.text);
+    let mut first = input.take_while(is_name);
+    let is_source = input.eat(b'@');
+    if is_source {
+        first = input.take_while(is_name);
+    }
+    let mut names = usize::from(!first.is_empty());
+    while input.eat(b'/') {
+        names += usize::from(!input.take_while(is_name).is_empty());
+    }
+    let is_chain = names >= 2 || is_source && names == 1;
+    let mut inner = message.clone();
+    let tagged = input.eat(b' ') && rfc3164::take_tag(&mut input, &mut inner);
+    if !is_chain || !tagged || inner.proc_id.is_none() {
+        return false;
+    }
+    *message = inner;
+    message.hostname = Some(first);
+    message.text = input.rest();
+    // The relays' names are left out.
+    message.fidelity = Fidelity::Changed;
     true
 }
 

@@ -18,6 +18,7 @@
 //! clock was never set, a `.` that it lost its time source (Cisco, "Troubleshooting, Fault Management, and Logging":
 //! time stamps on log messages).
 
+pub(super) mod ftd;
 pub(super) mod ise;
 pub(super) mod meraki;
 pub(super) mod products;
@@ -39,7 +40,8 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     let Some((header, code, text)) = find_code(input.rest()) else {
         return read_xml(pri, input.rest());
     };
-    let hash = input.rest().get(header.len()) == Some(&b'#');
+    let header_bytes = header.len();
+    let hash = input.rest().get(header_bytes) == Some(&b'#');
     let mut header = Header::read(header)?;
     if hash && !header.has_task {
         return None;
@@ -52,6 +54,11 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
         return None;
     }
     let mut message = Message::of(Format::Cisco, pri, text);
+    // A code that the message ends with was cut: every sender writes a colon behind it.
+    let is_whole = header_bytes + 1 + code.len() < input.rest().len();
+    if !is_whole {
+        message.text = input.rest().get(header_bytes..).unwrap_or_default();
+    }
     let marked_clocks = matches!(os, Some("ios" | "ios-xr"));
     if marked_clocks && header.time.is_some() && header.clock.is_none() {
         header.clock = Some(Clock::Synchronized);
@@ -62,7 +69,7 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     message.hostname = header.hostname;
     message.app_name = header.app_name;
     message.proc_id = header.proc_id;
-    message.event_code = Some(code);
+    message.event_code = Some(code).filter(|_| is_whole);
     message.vendor = Some("cisco");
     message.os = os;
     message.sequence = header.sequence;
@@ -179,6 +186,8 @@ struct Header<'a> {
     dropped: bool,
     /// A word that is a host or a process; which of both shows only what follows.
     open_word: bool,
+    /// It stands behind a time and a host: an agent of Arista's, even with its counter behind it (`leaf1 Stp: 12: %`).
+    has_second_word: bool,
 }
 
 impl<'a> Header<'a> {
@@ -274,7 +283,7 @@ impl<'a> Header<'a> {
             None => self.sequence = Some(sequence),
             Some(_) => self.keep(2, digits),
         }
-        self.open_word = false;
+        self.open_word &= self.has_second_word;
         *input = after;
         true
     }
@@ -372,6 +381,7 @@ impl<'a> Header<'a> {
             return false;
         }
         let glued_behind_time = self.time.is_some() && after.peek() == Some(b':');
+        self.has_second_word = self.hostname.is_some() && glued_behind_time;
         self.open_word = self.hostname.is_some() || glued_behind_time;
         self.dropped |= self.hostname.is_some();
         self.hostname = Some(word);

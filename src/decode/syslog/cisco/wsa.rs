@@ -3,6 +3,7 @@
 //! ```text
 //!  <14>Jul 15 12:34:56 wsa1 1784118896.789 97 192.0.2.7 TCP_DENIED/403 0 GET http://a.example/ - NONE/- - BLOCK_WEBCAT_12-DefaultGroup-...-NONE <IW_x,...>
 //!                           time       elapsed client   result                                      decision, then seven policies
+//!  <13>Jul 15 12:34:56 wsa1 Wed Jul 15 12:34:56 2026 Info: Begin Logfile                     any other log of AsyncOS
 //! ```
 //!
 //! Evidence: seconds with milliseconds, and a word that starts with a decision and has policies behind hyphens. A squid
@@ -11,6 +12,7 @@
 
 use super::super::Message;
 use super::super::fields::Fields;
+use super::super::timestamp::{self, ZoneWords};
 use crate::decode::reader::Reader;
 
 /// How decision tags start.
@@ -36,6 +38,9 @@ pub(in super::super) fn refine(message: &mut Message<'_>) -> bool {
     if message.app_name.is_some() {
         return false;
     }
+    if take_text_log(message) {
+        return true;
+    }
     let mut input = Reader::new(message.text);
     let seconds = input.take_while(|byte| byte.is_ascii_digit());
     let dot = input.eat(b'.');
@@ -57,6 +62,62 @@ pub(in super::super) fn refine(message: &mut Message<'_>) -> bool {
     message.vendor = Some("cisco");
     message.os = Some("asyncos");
     true
+}
+
+/// How the lines start with which every log file of AsyncOS does, and those of the traffic monitor.
+const TEXTS: [&[u8]; 8] = [
+    b"Address ",
+    b"Begin Logfile",
+    b"End Logfile",
+    b"Firewall blocked ",
+    b"Firewall noted ",
+    b"Logfile rolled over",
+    b"Time offset from UTC: ",
+    b"Version: ",
+];
+
+/// Reads `Mon May 04 12:59:59 2020 Info: ` or `04 May 2020 12:59:59 (GMT+5:00) Info: ` with one of [`TEXTS`] behind it.
+/// The first names no zone; the header's time stays, and what the line says of it is a field.
+fn take_text_log(message: &mut Message<'_>) -> bool {
+    const LEVELS: [&[u8]; 5] = [b"Critical", b"Warning", b"Info", b"Debug", b"Trace"];
+    /// The longer of the two stamps has 33 bytes.
+    const REACH: usize = 48;
+    let reach = message.text.get(..REACH).unwrap_or(message.text);
+    let Some(at) = memchr::memmem::find(reach, b": ") else {
+        return false;
+    };
+    let (head, rest) = message.text.split_at_checked(at).unwrap_or_default();
+    let Some(space) = memchr::memrchr(b' ', head) else {
+        return false;
+    };
+    let (logged, level) = head.split_at_checked(space).unwrap_or_default();
+    let level = level.trim_ascii_start();
+    let text = rest.get(2..).unwrap_or_default();
+    let known = TEXTS.iter().any(|start| text.starts_with(start));
+    if !LEVELS.contains(&level) || !known || !is_stamp(logged) {
+        return false;
+    }
+    message.fields = Some(Fields::parts(
+        &["logged", "level"],
+        [logged, level, b"", b""],
+    ));
+    message.text = text;
+    message.vendor = Some("cisco");
+    message.os = Some("asyncos");
+    true
+}
+
+/// `Mon May 04 12:59:59 2020` or `04 May 2020 12:59:59 (GMT+5:00)`.
+fn is_stamp(text: &[u8]) -> bool {
+    let mut input = Reader::new(text);
+    let day = input.take_while(|byte| byte.is_ascii_alphanumeric());
+    let space = input.eat(b' ');
+    let named = day.len() == 3 && timestamp::bsd(&mut { input }, ZoneWords::Known).is_some();
+    let dated = day.len() == 2
+        && day.iter().all(u8::is_ascii_digit)
+        && text.ends_with(b")")
+        && memchr::memmem::find(text, b" (GMT").is_some();
+    space && (named || dated)
 }
 
 /// `BLOCK_WEBCAT` of `BLOCK_WEBCAT_12-DefaultGroup-NONE-...`, which has a number and at least six policies behind it.
@@ -94,6 +155,30 @@ mod tests {
             json(message.fields.unwrap()),
             r#"{"decision":"BLOCK_WEBCAT","policies":"12-DefaultGroup-ID-NONE-NONE-NONE-NONE-NONE"}"#
         );
+    }
+
+    #[test]
+    fn logs_of_the_appliance_itself_are_told_by_stamp_and_text() {
+        for text in [
+            "Wed Jul 15 12:34:56 2026 Info: Begin Logfile",
+            "Wed Jul 15 12:34:56 2026 Info: Version: 14.0.1-053 SN: 000000000001",
+            "15 Jul 2026 12:34:56 (GMT-1:00) Info: Firewall noted TCP data from 10.0.0.7 to 198.51.100.7:80.",
+        ] {
+            let input = format!("<13>Jul 15 12:34:56 wsa1 {text}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.os, Some("asyncos"), "{text}");
+            assert_eq!(message.hostname, Some(&b"wsa1"[..]));
+        }
+        for text in [
+            "Wed Jul 15 12:34:56 2026 Info: hello",
+            "Wed Jul 15 12:34:56 2026 Begin Logfile",
+            "15 Jul 2026 12:34:56 Info: Begin Logfile",
+            "Info: Begin Logfile",
+            ": ",
+        ] {
+            let input = format!("<13>Jul 15 12:34:56 h {text}");
+            assert_eq!(read(input.as_bytes()).os, None, "{text}");
+        }
     }
 
     #[test]

@@ -93,12 +93,19 @@ impl<'a> Stamp<'a> {
 
     /// The same with the zone of a field that stands elsewhere in the message: `+0200`, `+02:00`, `UTC`.
     pub(super) fn with_zone(mut self, text: &'a [u8]) -> Self {
-        let mut input = Reader::new(text);
+        // Some products write `UTC+2:00`.
+        let signed = text.strip_prefix(b"UTC").or(text.strip_prefix(b"GMT"));
+        let mut input = Reader::new(signed.filter(|rest| !rest.is_empty()).unwrap_or(text));
         self.offset_minutes = zone::offset(&mut input).or(self.offset_minutes);
         if self.offset_minutes.is_none() {
             self.zone = Some(text).filter(|name| zone::minutes(name).is_some());
         }
         self
+    }
+
+    /// Whether it says where its clock stands.
+    pub(super) fn has_zone(&self) -> bool {
+        self.offset_minutes.is_some() || self.zone.is_some()
     }
 
     /// Whether the event's `time` says all that the stamp says.
