@@ -30,7 +30,7 @@ lint: ## Check formatting, clippy's lints and the shell scripts.
 
 bench: ## Measure the stages, the spool and the whole agent on this machine, and rsyslog beside it.
 	tests/setup test
-	cargo bench --locked --bench stages --bench spool --bench whole
+	cargo bench --locked --bench stages --bench names --bench spool --bench whole
 
 SECONDS ?= 60
 FUZZ = cargo +nightly fuzz run --fuzz-dir tests/fuzz

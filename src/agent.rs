@@ -261,6 +261,7 @@ impl Agent {
         let deeds = Arc::new(Deeds {
             spool: self.spool.clone(),
             router: self.router.clone(),
+            names: self.devices.names.clone(),
         });
         match status::spawn_admin(&path, view, heartbeats, deeds, stopping) {
             Ok(running) => self.admin = Some(running),

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::names::Names;
+use crate::names::listing::{NoPlace, Place};
 use crate::route::Router;
 use crate::spool::Spool;
 use crate::spool::requeue::{NewId, Which};
 use crate::status::{ActionError, Actions};
+use crate::time::UnixMicros;
 
 /// How long a request may wait for the disk: less than the asking command's patience, so that it hears the reason.
 const REQUEUE_WAIT: Duration = Duration::from_secs(8);
@@ -18,6 +21,8 @@ pub(super) struct Deeds {
     pub spool: Arc<Spool>,
     /// Knows the ids of this run.
     pub router: Arc<Router>,
+    /// Knows who was heard.
+    pub names: Arc<Names>,
 }
 
 impl Actions for Deeds {
@@ -34,5 +39,13 @@ impl Actions for Deeds {
             "dead letters are sent again"
         );
         serde_json::to_value(requeued).map_err(|error| ActionError::Failed(error.to_string()))
+    }
+
+    fn devices(&self, place: &str) -> Result<String, ActionError> {
+        let place: Place = place
+            .parse()
+            .map_err(|error: NoPlace| ActionError::Request(error.to_string()))?;
+        let page = self.names.list(&place, UnixMicros::now());
+        serde_json::to_string(&page).map_err(|error| ActionError::Failed(error.to_string()))
     }
 }

@@ -174,8 +174,7 @@ impl DeviceKeeper {
 /// The table's file, and what it holds. Without a folder everything is learned again at each start.
 fn open_table(state_folder: &Path, names: &Names) -> Option<PathBuf> {
     let table = state_folder.join(TABLE);
-    let opened =
-        fs::create_dir_all(state_folder).and_then(|()| store::load(&table, &names.devices));
+    let opened = fs::create_dir_all(state_folder).and_then(|()| store::load(&table, names));
     match opened {
         Ok(loaded) if loaded.bad_lines > 0 => {
             tracing::warn!(file = %table.display(), devices = loaded.devices, bad_lines = loaded.bad_lines, "devices known from before, some lines could not be read");
@@ -225,8 +224,7 @@ impl Keeping {
     fn tell(&mut self, now: UnixMicros) {
         let Said { notices, skipped } = self.names.notices.take();
         for notice in &notices {
-            let is_inventory = self.names.is_in_inventory(notice.address);
-            self.append(&Telling::new(notice, is_inventory));
+            self.append(&Telling::new(notice));
         }
         if skipped.total() > 0 {
             self.append(&Telling::of_skipped(&skipped, &self.outlet.agent_id, now));
@@ -290,7 +288,7 @@ impl Keeping {
         let Some(table) = &self.table else {
             return;
         };
-        if let Err(error) = store::save(table, &self.names.devices) {
+        if let Err(error) = store::save(table, &self.names) {
             tracing::warn!(file = %table.display(), %error, "devices cannot be kept");
         }
     }

@@ -1,7 +1,8 @@
 //! What people type. Each command is one file; this one holds the grammar, the help and the exit codes.
 //!
 //! ```text
-//!  trapline run | check | demo | doctor | explain | audit | healthcheck | mib | spool | status      packagers: generate
+//!  trapline run | check | demo | devices | doctor | explain | audit | healthcheck | mib | spool | status
+//!  packagers: generate
 //! ```
 //!
 //! Exit codes: 0 all went well; 1 it could not (the last line on stderr says why); 2 the arguments or the
@@ -11,6 +12,7 @@ mod admin;
 mod audit;
 mod check;
 mod demo;
+mod devices;
 mod doctor;
 mod explain;
 mod fields;
@@ -47,6 +49,7 @@ const CONFIG_FILE_DEFAULT: &str = "/etc/trapline/trapline.toml";
   trapline run --config trapline.toml           receive and deliver until SIGTERM
   TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092 trapline run
   trapline status                               how the running agent is
+  trapline devices                              who was heard
   echo '<189>7: *Mar  1 18:48:50: %SYS-5-CONFIG_I: Configured' | trapline explain
 
 Every key of the file can also be given as TRAPLINE_SECTION__KEY in the environment.
@@ -89,6 +92,22 @@ Variables TRAPLINE_SECTION__KEY are read and checked as well. Exit code 2: there
 Nothing leaves this host: everything listens on free ports of 127.0.0.1.
 Exit code 1: not every message came back from Kafka, or the inform was not answered.")]
     Demo,
+    /// List who was heard by the running agent: name and why, address, last seen, rate, gaps, conflicts.
+    #[command(after_help = "Examples:
+  trapline devices
+  trapline devices 'lax-*'                      by name or address, a part is enough
+  trapline devices --silent                     who should speak and does not
+  trapline devices --conflicts --sort conflicts
+  trapline devices --sort rate | head
+  trapline devices --json | jq -r 'select(.missing > 0) | .hostname'
+
+WHY is hostname_source of the device's events where a message brings no name itself. SEEN is how long ago the last
+message came, /S messages a second, GAPS messages that never arrived by the device's own numbering, CONFL messages that
+used the name of another device. NOTES: silent; never heard, though in the inventory; new, so not yet heard several
+times over a minute; unknown to the inventory; relay, or NAT? where several names speak from one address.
+The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
+Exit code 1: no agent answers.")]
+    Devices(devices::Arguments),
     /// Look at everything that the agent depends on, and say what to do: ports, buffers, Kafka step by step, clock, spool.
     #[command(after_help = "Examples:
   sudo trapline doctor                          root sees who has a port
@@ -209,6 +228,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Demo => demo::run(),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),

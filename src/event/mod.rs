@@ -329,6 +329,9 @@ pub struct DeviceChange<'a> {
     pub what: DeviceChangeKind,
     /// The name before, for a change of name.
     pub previous_hostname: Option<&'a str>,
+    /// The name of another device that it uses, for a conflict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_hostname: Option<&'a str>,
 }
 
 /// What happened to a device.
@@ -343,6 +346,12 @@ pub enum DeviceChangeKind {
     Silent,
     /// It speaks again.
     Back,
+    /// It was heard for the first time, and the inventory does not have it.
+    Unknown,
+    /// It goes on using the name of another device, and is not believed.
+    Conflict,
+    /// Several names speak from its address: a relay or NAT.
+    Shared,
 }
 
 /// Kind `gap`: numbers that a device counted and that never arrived.

@@ -16,12 +16,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
+use super::pace::Pace;
 use super::sequence::Sequence;
 use super::standing::{OWNER_SILENT_MICROS, Owners, Renamed, Standing};
+use crate::event::HostnameSource;
 use crate::time::UnixMicros;
 
-/// Shards, so that receiving threads seldom meet. A power of two.
-const SHARDS: usize = 16;
+/// Shards, so that receiving threads seldom meet, and none waits for long where all devices are gone through.
+pub(super) const SHARDS: usize = 64;
 
 /// Newcomers that are remembered at once, all shards together: at a quarter of a kilobyte each 2 MiB, whoever floods.
 pub const NEWCOMERS_MAX: usize = 8_192;
@@ -36,6 +38,12 @@ pub struct Device {
     pub standing: Standing,
     /// The vendor that its messages showed.
     pub vendor: Option<&'static str>,
+    /// The operating system that its messages showed.
+    pub os: Option<&'static str>,
+    /// The trusted relay that brought its last message; `None`: it spoke itself.
+    pub via: Option<IpAddr>,
+    /// How much it says.
+    pub pace: Pace,
     /// Its own numbering, where it has one.
     pub sequence: Option<Box<Sequence>>,
     /// Its SNMP engine, where it named one.
@@ -46,6 +54,8 @@ pub struct Device {
     pub is_silent: bool,
     /// When reverse DNS was last asked.
     pub dns_asked: UnixMicros,
+    /// When it was last told that it uses another's name.
+    pub conflict_told: UnixMicros,
 }
 
 /// Something that became known of a sender, for a `device` or `gap` event.
@@ -55,6 +65,8 @@ pub struct Notice {
     pub address: IpAddr,
     /// Its name, empty where the address is all there is.
     pub name: CompactString,
+    /// Why it is called so.
+    pub source: HostnameSource,
     /// When.
     pub at: UnixMicros,
     /// What.
@@ -66,6 +78,15 @@ pub struct Notice {
 pub enum News {
     /// It has been heard several times over a minute, and was not known before.
     New,
+    /// The same of a sender that the inventory does not have, where there is one.
+    Unknown,
+    /// It goes on using a name that belongs to another address.
+    Conflict {
+        /// That name.
+        claimed: CompactString,
+    },
+    /// Several names speak side by side from its address: a relay or NAT. None of them is learned any more.
+    Shared,
     /// Its stored name, and so the key of messages that bring none, changed.
     Renamed {
         /// The name before, empty for the address.
@@ -120,7 +141,7 @@ impl Devices {
     /// An empty table for at most `known_max` devices beside the newcomers.
     pub fn new(known_max: usize) -> Devices {
         Devices {
-            shards: Default::default(),
+            shards: std::array::from_fn(|_| Mutex::default()),
             owners: Mutex::default(),
             engines: Mutex::default(),
             hasher: RandomState::new(),
@@ -191,6 +212,32 @@ impl Devices {
         }
     }
 
+    /// The address that has earned `name`.
+    pub fn owner(&self, name: &str) -> Option<IpAddr> {
+        self.owners().get(name).map(|owner| owner.address)
+    }
+
+    /// Addresses of one shard, at most `count`, in order, from behind `after` on. Nothing is locked when it returns.
+    pub fn addresses(&self, shard: usize, after: Option<IpAddr>, count: usize) -> Vec<IpAddr> {
+        let Some(shard) = self.shards.get(shard) else {
+            return Vec::new();
+        };
+        let mut found: Vec<IpAddr> = {
+            let shard = lock(shard);
+            let all = shard.known.keys().chain(shard.newcomers.keys()).copied();
+            all.filter(|address| after.is_none_or(|after| *address > after))
+                .collect()
+        };
+        found.sort_unstable();
+        found.truncate(count);
+        found
+    }
+
+    /// Whether the sender of this address is known, not a newcomer.
+    pub fn is_known(&self, address: IpAddr) -> bool {
+        self.shard(address).known.contains_key(&address)
+    }
+
     /// Goes through all known devices, a shard at a time.
     pub fn each(&self, mut look: impl FnMut(IpAddr, &mut Device)) {
         for shard in &self.shards {
@@ -202,7 +249,8 @@ impl Devices {
     }
 
     /// Puts back a device that an earlier process knew.
-    pub fn restore(&self, address: IpAddr, device: Device) {
+    pub fn restore(&self, address: IpAddr, mut device: Device) {
+        device.pace = Pace::from(device.standing.messages);
         let mut shard = self.shard(address);
         if shard.known.len() >= self.known_max / SHARDS {
             return;

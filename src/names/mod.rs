@@ -4,6 +4,7 @@
 //!  Claim (address, header name, snmpTrapAddress, engine) ──▶ View::identify ──▶ name, source, labels, zone
 //!                                                             │ Inventory   what the operator says
 //!                                                             │ Devices     what was heard (bounded, kept over restarts)
+//!                                                             │ Relayed     the same by name, where only relays speak for it
 //!                                                             │ Resolver    reverse DNS, asked and answered elsewhere
 //!                                                             └▶ Notices ──▶ `device` and `gap` events
 //! ```
@@ -17,7 +18,10 @@
 pub mod devices;
 pub mod dns;
 pub mod inventory;
+pub mod listing;
 pub mod notices;
+pub mod pace;
+pub mod relayed;
 pub mod sequence;
 pub mod standing;
 pub mod store;
@@ -39,10 +43,14 @@ use devices::{Device, Devices, News, Notice, news_of};
 use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
+use relayed::Relayed;
 use standing::Rank;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
 const DNS_ASK_AGAIN_MICROS: i64 = 600 * 1_000_000;
+
+/// How long it takes until a conflict that goes on is told again.
+const CONFLICT_TOLD_AGAIN_MICROS: i64 = 3600 * 1_000_000;
 
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +108,8 @@ pub struct Names {
     generation: AtomicU64,
     /// Who was heard.
     pub devices: Devices,
+    /// Who was heard through relays only.
+    pub relayed: Relayed,
     /// What is to be said of them.
     pub notices: Notices,
     resolver: Resolver,
@@ -113,10 +123,18 @@ struct Known {
     inventory: Arc<Inventory>,
 }
 
+impl Known {
+    fn is_relay(&self, address: IpAddr) -> bool {
+        let relays = &self.config.relays;
+        relays.iter().any(|relay| relay.contains(&address))
+    }
+}
+
 impl Names {
     /// Names without an inventory.
     pub fn new(config: Config) -> Names {
         let devices = Devices::new(config.devices_max);
+        let relayed = Relayed::new(config.devices_max);
         Names {
             known: RwLock::new(Arc::new(Known {
                 config,
@@ -124,6 +142,7 @@ impl Names {
             })),
             generation: AtomicU64::new(0),
             devices,
+            relayed,
             notices: Notices::default(),
             resolver: Resolver::default(),
             conflicts: AtomicU64::new(0),
@@ -136,13 +155,6 @@ impl Names {
         let known = Arc::new(Known { config, inventory });
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         self.generation.fetch_add(1, Ordering::Release);
-    }
-
-    /// Whether the operator has named this address.
-    pub fn is_in_inventory(&self, address: IpAddr) -> bool {
-        let (_, known) = self.known();
-        let said = known.inventory.find(address);
-        said.is_some_and(|device| device.hostname.is_some())
     }
 
     /// Addresses that wait for an answer of reverse DNS; the threads of [`dns::spawn`] take them.
@@ -164,6 +176,7 @@ impl Names {
                 tell(news);
             }
         });
+        let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
     }
 
@@ -173,11 +186,21 @@ impl Names {
         (generation, known.clone())
     }
 
-    fn tell(&self, address: IpAddr, name: &str, at: UnixMicros, news: Vec<News>) {
+    fn tell(
+        &self,
+        address: IpAddr,
+        (name, source): (&str, HostnameSource),
+        at: UnixMicros,
+        news: Vec<News>,
+    ) {
+        // What is told of a relay's own address must not carry the name of one of those that speak from it.
+        let is_shared = news.contains(&News::Shared);
+        let name = if is_shared { "" } else { name };
         for news in news {
             self.notices.add(Notice {
                 address,
                 name: name.into(),
+                source,
                 at,
                 news,
             });
@@ -216,11 +239,6 @@ impl View {
         self.known.inventory.find(sender)?.facts.encoding
     }
 
-    fn is_relay(&self, address: IpAddr) -> bool {
-        let relays = &self.known.config.relays;
-        relays.iter().any(|relay| relay.contains(&address))
-    }
-
     /// A message that a trusted relay brings: the device is whom the message names.
     fn of_relay<'n>(
         &'n self,
@@ -234,9 +252,11 @@ impl View {
         });
         if let Some(claimed) = claim.name {
             name.extend_from_slice(claimed.as_bytes());
+            let said = inventory.named(claimed);
+            self.hear_relayed(claim, claimed, said, relay);
             return Some(Identity {
                 source: HostnameSource::Header,
-                facts: inventory.named(claimed).map(|device| &device.facts),
+                facts: said.map(|device| &device.facts),
             });
         }
         let engine = || self.names.devices.of_engine(claim.engine_id?);
@@ -246,23 +266,68 @@ impl View {
             .filter(|subject| *subject != relay)?;
         let said = inventory.find(subject);
         let facts = said.map(|device| &device.facts);
-        if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
-            name.extend_from_slice(hostname.as_bytes());
-            return Some(Identity {
-                source: HostnameSource::Inventory,
-                facts,
+        let hostname = said.and_then(|device| device.hostname.as_ref());
+        let source = hostname.map_or(HostnameSource::Relay, |_| HostnameSource::Inventory);
+        let ((), news) = self
+            .names
+            .devices
+            .with(subject, claim.received, |device, tell| {
+                device.is_named = said.is_some_and(inventory::Device::is_host);
+                hear_behind(device, claim, relay, tell);
+                match hostname {
+                    Some(hostname) => name.extend_from_slice(hostname.as_bytes()),
+                    None if device.standing.rank > Rank::Address => {
+                        name.extend_from_slice(device.standing.name.as_bytes());
+                    }
+                    None => write_address(subject, name),
+                }
             });
+        if !news.is_empty() {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            self.names
+                .tell(subject, (name, source), claim.received, news);
         }
-        match self.names.devices.get(subject) {
-            Some(device) if device.standing.rank > Rank::Address => {
-                name.extend_from_slice(device.standing.name.as_bytes());
+        Some(Identity { source, facts })
+    }
+
+    /// A relay names a device. Where its address is known, it is heard there as if it had spoken itself: it is not
+    /// silent. Else it is known by name.
+    fn hear_relayed(
+        &self,
+        claim: &Claim<'_>,
+        name: &str,
+        said: Option<&inventory::Device>,
+        relay: IpAddr,
+    ) {
+        let Names {
+            devices, relayed, ..
+        } = &*self.names;
+        let now = claim.received;
+        let of_inventory = said
+            .filter(|device| device.is_host())
+            .map(|device| device.net.addr());
+        let address = of_inventory
+            .or_else(|| devices.owner(name))
+            .filter(|address| *address != relay);
+        let (address, news) = match address {
+            Some(address) => {
+                let ((), news) = devices.with(address, now, |device, tell| {
+                    device.is_named = of_inventory.is_some();
+                    hear_behind(device, claim, relay, tell);
+                });
+                (address, news)
             }
-            _ => write_address(subject, name),
+            None => {
+                let hear = |device: &mut Device, tell: &mut dyn FnMut(News)| {
+                    hear_behind(device, claim, relay, tell);
+                };
+                (relay, relayed.with(name, relay, now, hear))
+            }
+        };
+        if !news.is_empty() {
+            self.names
+                .tell(address, (name, HostnameSource::Header), now, news);
         }
-        Some(Identity {
-            source: HostnameSource::Relay,
-            facts,
-        })
     }
 
     /// A message of the device itself.
@@ -278,40 +343,51 @@ impl View {
         let is_believed = claim
             .name
             .is_none_or(|claimed| self.may_use(claimed, address, claim.received));
-        let (source, news) = self
-            .names
-            .devices
-            .with(address, claim.received, |device, tell| {
-                device.is_named = said.is_some_and(inventory::Device::is_host);
-                self.hear(device, claim, address, is_believed, tell);
-                if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
-                    name.extend_from_slice(hostname.as_bytes());
-                    return HostnameSource::Inventory;
-                }
-                if let Some(before) = device.standing.previous_name(claim.received) {
-                    match before {
-                        "" => write_address(address, previous),
-                        before => previous.extend_from_slice(before.as_bytes()),
+        let (source, mut news) =
+            self.names
+                .devices
+                .with(address, claim.received, |device, tell| {
+                    device.is_named = said.is_some_and(inventory::Device::is_host);
+                    self.hear(device, claim, address, is_believed, tell);
+                    if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
+                        name.extend_from_slice(hostname.as_bytes());
+                        return HostnameSource::Inventory;
                     }
-                }
-                if let Some(claimed) = claim.name.filter(|_| is_believed) {
-                    name.extend_from_slice(claimed.as_bytes());
-                    return HostnameSource::Header;
-                }
-                if device.standing.rank == Rank::Address {
-                    self.ask_dns(device, address, claim.received);
-                    write_address(address, name);
-                    return HostnameSource::Address;
-                }
-                name.extend_from_slice(device.standing.name.as_bytes());
-                match device.standing.rank {
-                    Rank::Learned => HostnameSource::Learned,
-                    Rank::Dns | Rank::Address => HostnameSource::Dns,
-                }
-            });
+                    if let Some(before) = device.standing.previous_name(claim.received) {
+                        match before {
+                            "" => write_address(address, previous),
+                            before => previous.extend_from_slice(before.as_bytes()),
+                        }
+                    }
+                    if let Some(claimed) = claim.name.filter(|_| is_believed) {
+                        name.extend_from_slice(claimed.as_bytes());
+                        return HostnameSource::Header;
+                    }
+                    if device.standing.rank == Rank::Address {
+                        self.ask_dns(device, address, claim.received);
+                        write_address(address, name);
+                        return HostnameSource::Address;
+                    }
+                    name.extend_from_slice(device.standing.name.as_bytes());
+                    match device.standing.rank {
+                        Rank::Learned => HostnameSource::Learned,
+                        Rank::Dns | Rank::Address => HostnameSource::Dns,
+                    }
+                });
         if !news.is_empty() {
             let name = std::str::from_utf8(name).unwrap_or_default();
-            self.names.tell(address, name, claim.received, news);
+            if source == HostnameSource::Inventory {
+                // What it calls itself changes no key then.
+                news.retain(|one| !matches!(one, News::Renamed { .. }));
+            }
+            let is_unknown = said.is_none() && !self.known.inventory.is_empty();
+            if is_unknown {
+                news.iter_mut()
+                    .filter(|one| **one == News::New)
+                    .for_each(|one| *one = News::Unknown);
+            }
+            self.names
+                .tell(address, (name, source), claim.received, news);
         }
         Identity { source, facts }
     }
@@ -333,22 +409,33 @@ impl View {
         let now = claim.received;
         match claim.name {
             Some(name) if is_believed => {
+                let was_shared = device.standing.is_shared;
                 let mut claims = self.names.devices.claims(address, now);
                 let change = device.standing.hear_name(name, now, &mut claims);
+                if device.standing.is_shared && !was_shared {
+                    tell(News::Shared);
+                }
                 if let Some(news) = news_of(change) {
                     tell(news);
                 }
             }
-            Some(_) => {
+            Some(name) => {
                 device.standing.hear(now);
                 device.standing.conflicts += 1;
                 self.names.conflicts.fetch_add(1, Ordering::Relaxed);
+                // What anybody can send once is counted; what goes on for a minute is told.
+                let is_due = device.conflict_told == UnixMicros::default()
+                    || now.0 - device.conflict_told.0 >= CONFLICT_TOLD_AGAIN_MICROS;
+                if device.standing.is_confirmed() && is_due {
+                    device.conflict_told = now;
+                    let claimed = name.into();
+                    tell(News::Conflict { claimed });
+                }
             }
             None => device.standing.hear(now),
         }
-        if claim.vendor.is_some() {
-            device.vendor = claim.vendor;
-        }
+        device.via = None;
+        hear_kind(device, claim);
         if let Some(engine_id) = claim.engine_id
             && device.engine_id.as_deref() != Some(engine_id)
         {
@@ -375,9 +462,32 @@ impl View {
     }
 }
 
+/// What a message shows of the device's make.
+fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
+    if claim.vendor.is_some() {
+        device.vendor = claim.vendor;
+    }
+    if claim.os.is_some() {
+        device.os = claim.os;
+    }
+}
+
+/// One more message of a device, that a relay brings. Its numbers are followed: a relay may lose messages too.
+fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut dyn FnMut(News)) {
+    device.standing.hear(claim.received);
+    device.via = Some(relay);
+    hear_kind(device, claim);
+    if let Some(number) = claim.sequence {
+        let sequence = device.sequence.get_or_insert_default();
+        sequence.hear(number, claim.received, |numbers| {
+            tell(News::Missing(numbers));
+        });
+    }
+}
+
 impl device::Names for View {
     fn trusts(&self, sender: IpAddr) -> bool {
-        self.is_relay(sender)
+        self.known.is_relay(sender)
     }
 
     fn identify<'n>(
@@ -387,7 +497,7 @@ impl device::Names for View {
         previous: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let address = claim.address?;
-        if self.is_relay(address)
+        if self.known.is_relay(address)
             && let Some(identity) = self.of_relay(claim, address, name)
         {
             return Some(identity);

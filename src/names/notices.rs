@@ -32,16 +32,25 @@ pub enum Told {
     Back,
     /// Messages of a device that never arrived.
     Gap,
+    /// A new device that the inventory does not have.
+    Unknown,
+    /// A device that uses another's name.
+    Conflict,
+    /// An address that turned out to be a relay or NAT.
+    Shared,
 }
 
 impl Told {
     /// Every kind.
-    pub const ALL: [Told; 5] = [
+    pub const ALL: [Told; 8] = [
         Told::New,
         Told::Renamed,
         Told::Silent,
         Told::Back,
         Told::Gap,
+        Told::Unknown,
+        Told::Conflict,
+        Told::Shared,
     ];
 
     /// The name in the configuration.
@@ -52,6 +61,9 @@ impl Told {
             Told::Silent => "silent",
             Told::Back => "back",
             Told::Gap => "gap",
+            Told::Unknown => "unknown",
+            Told::Conflict => "conflict",
+            Told::Shared => "shared",
         }
     }
 
@@ -62,6 +74,9 @@ impl Told {
             News::Silent { .. } => Told::Silent,
             News::Back => Told::Back,
             News::Missing(_) => Told::Gap,
+            News::Unknown => Told::Unknown,
+            News::Conflict { .. } => Told::Conflict,
+            News::Shared => Told::Shared,
         }
     }
 }
@@ -122,6 +137,12 @@ pub struct Skipped {
     pub back: u64,
     /// Gaps in a device's own numbering.
     pub gaps: u64,
+    /// Devices that the inventory does not have.
+    pub unknown: u64,
+    /// Devices that use another's name.
+    pub conflicts: u64,
+    /// Addresses that turned out to be a relay or NAT.
+    pub shared: u64,
 }
 
 impl Skipped {
@@ -132,13 +153,30 @@ impl Skipped {
             News::Silent { .. } => &mut self.silent,
             News::Back => &mut self.back,
             News::Missing(_) => &mut self.gaps,
+            News::Unknown => &mut self.unknown,
+            News::Conflict { .. } => &mut self.conflicts,
+            News::Shared => &mut self.shared,
         };
         *count += 1;
     }
 
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.new + self.renamed + self.silent + self.back + self.gaps
+        self.parts().into_iter().map(|(count, _)| count).sum()
+    }
+
+    /// Each count with its word.
+    pub fn parts(&self) -> [(u64, &'static str); 8] {
+        [
+            (self.new, "new"),
+            (self.renamed, "renamed"),
+            (self.silent, "silent"),
+            (self.back, "back"),
+            (self.gaps, "gaps"),
+            (self.unknown, "unknown to the inventory"),
+            (self.conflicts, "conflicts"),
+            (self.shared, "shared by several"),
+        ]
     }
 }
 
@@ -228,12 +266,14 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::HostnameSource;
     use crate::time::UnixMicros;
 
     fn notice(number: u64) -> Notice {
         Notice {
             address: [10, 0, 0, 1].into(),
             name: "r1".into(),
+            source: HostnameSource::Learned,
             at: UnixMicros(0),
             news: News::Missing(number..=number),
         }

@@ -154,7 +154,8 @@ impl Standing {
             if !owners.claim(name) {
                 return None;
             }
-            self.candidates.clear();
+            // Most devices never use another: the room for candidates is given back.
+            self.candidates = Vec::new();
             self.own_heard = Some(now);
             return Some(self.rename(name.into(), Rank::Learned, now, owners));
         }
@@ -231,11 +232,17 @@ impl Standing {
     }
 
     fn forget_name(&mut self, now: UnixMicros, owners: &mut impl Owners) -> Option<Renamed> {
-        self.candidates.clear();
+        self.candidates = Vec::new();
         if self.name.is_empty() {
             return None;
         }
         Some(self.rename(CompactString::default(), Rank::Address, now, owners))
+    }
+
+    /// The name that it uses most of those that it has not earned.
+    pub fn claimed_name(&self) -> Option<&str> {
+        let most = self.candidates.iter().max_by_key(|other| other.messages)?;
+        Some(&most.name)
     }
 
     /// Whether it has been heard often and long enough to be remembered before others.

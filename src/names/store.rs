@@ -17,7 +17,8 @@ use std::path::Path;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::devices::{Device, Devices};
+use super::Names;
+use super::devices::Device;
 use super::standing::{Rank, Standing};
 use crate::time::UnixMicros;
 
@@ -35,6 +36,9 @@ struct Line {
     messages: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
+    /// Only relays speak for it, last the one of this address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    relayed: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     engine: String,
 }
@@ -56,11 +60,11 @@ pub struct Loaded {
     pub bad_lines: usize,
 }
 
-/// Reads the file into `devices`. A file that is not there is an empty one.
+/// Reads the file into the tables. A file that is not there is an empty one.
 ///
 /// # Errors
 /// The file is there and cannot be read.
-pub fn load(path: &Path, devices: &Devices) -> io::Result<Loaded> {
+pub fn load(path: &Path, names: &Names) -> io::Result<Loaded> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::default()),
@@ -75,7 +79,13 @@ pub fn load(path: &Path, devices: &Devices) -> io::Result<Loaded> {
         match device {
             Some(line) => {
                 loaded.devices += 1;
-                devices.restore(line.address, device_of(line));
+                match line.relayed {
+                    true => names.relayed.restore(Device {
+                        via: Some(line.address),
+                        ..device_of(line)
+                    }),
+                    false => names.devices.restore(line.address, device_of(line)),
+                }
             }
             None => loaded.bad_lines += 1,
         }
@@ -87,7 +97,7 @@ pub fn load(path: &Path, devices: &Devices) -> io::Result<Loaded> {
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn save(path: &Path, devices: &Devices) -> io::Result<()> {
+pub fn save(path: &Path, names: &Names) -> io::Result<()> {
     let beside = path.with_extension("new");
     let file = OpenOptions::new()
         .write(true)
@@ -97,7 +107,18 @@ pub fn save(path: &Path, devices: &Devices) -> io::Result<()> {
         .open(&beside)?;
     let mut out = BufWriter::new(file);
     let mut lines = Vec::new();
-    devices.each(|address, device| lines.push(line_of(address, device)));
+    names
+        .devices
+        .each(|address, device| lines.push(line_of(address, device)));
+    names.relayed.each(|device| {
+        if let Some(relay) = device.via {
+            let line = line_of(relay, device);
+            lines.push(Line {
+                relayed: true,
+                ..line
+            });
+        }
+    });
     for line in &lines {
         serde_json::to_writer(&mut out, line)?;
         out.write_all(b"\n")?;
@@ -121,6 +142,7 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
         last: standing.last_heard.0,
         messages: standing.messages,
         shared: standing.is_shared,
+        relayed: false,
         engine: engine.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
@@ -162,14 +184,16 @@ fn bytes_of(hex: &str) -> Option<Box<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::Config;
     use crate::names::devices::news_of;
 
     #[test]
     fn what_was_learned_is_known_after_a_restart_and_bad_lines_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("devices.jsonl");
-        let devices = Devices::new(100);
-        assert_eq!(load(&path, &devices).unwrap(), Loaded::default());
+        let names = Names::new(Config::default());
+        let devices = &names.devices;
+        assert_eq!(load(&path, &names).unwrap(), Loaded::default());
         let address: IpAddr = [10, 0, 0, 1].into();
         for seconds in [0, 30, 60] {
             let now = UnixMicros(seconds * 1_000_000);
@@ -178,14 +202,18 @@ mod tests {
                 let mut claims = devices.claims(address, now);
                 news_of(device.standing.hear_name("r1", now, &mut claims)).map(tell);
             });
+            names
+                .relayed
+                .with("r2", address, now, |device, _| device.standing.hear(now));
         }
-        save(&path, &devices).unwrap();
+        save(&path, &names).unwrap();
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"no json\n{\"address\":1}\n").unwrap();
-        let later = Devices::new(100);
+        let later = Names::new(Config::default());
         let loaded = load(&path, &later).unwrap();
-        assert_eq!((loaded.devices, loaded.bad_lines), (1, 2));
-        let found = later.get(address).unwrap();
+        assert_eq!((loaded.devices, loaded.bad_lines), (2, 2));
+        assert_eq!(later.relayed.get("r2").unwrap().via, Some(address));
+        let found = later.devices.get(address).unwrap();
         assert_eq!(found.standing.name, "r1");
         assert_eq!(found.engine_id.as_deref(), Some(&[0x80, 0, 1][..]));
         let mode =

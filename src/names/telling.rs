@@ -27,6 +27,7 @@ pub struct Telling {
     at: UnixMicros,
     message: String,
     previous: Option<String>,
+    claimed: Option<String>,
     what: What,
 }
 
@@ -44,18 +45,43 @@ fn address_text(address: IpAddr) -> String {
 }
 
 impl Telling {
-    /// What is told of one device. `is_inventory` says whether its name is the operator's.
-    pub fn new(notice: &Notice, is_inventory: bool) -> Telling {
+    /// What is told of one device.
+    pub fn new(notice: &Notice) -> Telling {
         let address = address_text(notice.address);
-        let (hostname, source) = match (notice.name.as_str(), is_inventory) {
-            ("", _) => (address.clone(), HostnameSource::Address),
-            (name, true) => (name.to_owned(), HostnameSource::Inventory),
-            (name, false) => (name.to_owned(), HostnameSource::Learned),
+        let (hostname, source) = match notice.name.as_str() {
+            "" => (address.clone(), HostnameSource::Address),
+            name => (name.to_owned(), notice.source),
         };
+        let mut claimed = None;
         let (what, message, previous) = match &notice.news {
             News::New => (
                 What::Change(DeviceChangeKind::New),
                 format!("{hostname} ({address}) is heard for the first time"),
+                None,
+            ),
+            News::Unknown => (
+                What::Change(DeviceChangeKind::Unknown),
+                format!(
+                    "{hostname} ({address}) is heard for the first time, and the inventory does not have it"
+                ),
+                None,
+            ),
+            News::Conflict { claimed: name } => {
+                claimed = Some(name.to_string());
+                (
+                    What::Change(DeviceChangeKind::Conflict),
+                    format!(
+                        "{address} calls itself {name}, which is another device's name; it is called {hostname}"
+                    ),
+                    None,
+                )
+            }
+            News::Shared => (
+                What::Change(DeviceChangeKind::Shared),
+                format!(
+                    "several devices speak from {address}: a relay or NAT; a relay that is to be believed belongs into \
+                     identity.relays"
+                ),
                 None,
             ),
             News::Renamed { from } => {
@@ -107,22 +133,30 @@ impl Telling {
             at: notice.at,
             message,
             previous,
+            claimed,
             what,
         }
     }
 
     /// What is told of all that there was no room for.
     pub fn of_skipped(skipped: &Skipped, agent_id: &str, at: UnixMicros) -> Telling {
+        let counts: Vec<String> = skipped
+            .parts()
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         Telling {
             address: None,
             hostname: agent_id.to_ascii_lowercase(),
             source: HostnameSource::Agent,
             at,
             message: format!(
-                "more became known of devices than is told one by one: {} new, {} renamed, {} silent, {} back, {} gaps",
-                skipped.new, skipped.renamed, skipped.silent, skipped.back, skipped.gaps
+                "more became known of devices than is told one by one: {}",
+                counts.join(", ")
             ),
             previous: None,
+            claimed: None,
             what: What::Skipped(skipped.total()),
         }
     }
@@ -136,10 +170,15 @@ impl Telling {
     pub fn event<'a>(&'a self, agent_id: &'a str) -> Event<'a> {
         let severity = match self.what {
             What::Change(DeviceChangeKind::New) => Severity::Informational,
-            What::Change(DeviceChangeKind::Renamed | DeviceChangeKind::Back) => Severity::Notice,
-            What::Change(DeviceChangeKind::Silent) | What::Gap(..) | What::Skipped(_) => {
-                Severity::Warning
-            }
+            What::Change(
+                DeviceChangeKind::Renamed
+                | DeviceChangeKind::Back
+                | DeviceChangeKind::Unknown
+                | DeviceChangeKind::Shared,
+            ) => Severity::Notice,
+            What::Change(DeviceChangeKind::Silent | DeviceChangeKind::Conflict)
+            | What::Gap(..)
+            | What::Skipped(_) => Severity::Warning,
         };
         let at = Rfc3339::micros(self.at);
         Event {
@@ -173,6 +212,7 @@ impl Telling {
                 What::Change(what) => Some(DeviceChange {
                     what,
                     previous_hostname: self.previous.as_deref(),
+                    claimed_hostname: self.claimed.as_deref(),
                 }),
                 What::Gap(..) | What::Skipped(_) => None,
             },
@@ -216,10 +256,11 @@ mod tests {
         let notice = Notice {
             address: [10, 0, 0, 1].into(),
             name: name.into(),
+            source: HostnameSource::Learned,
             at: UnixMicros(1_790_000_000_000_000),
             news,
         };
-        serde_json::to_value(Telling::new(&notice, false).event("br17")).unwrap()
+        serde_json::to_value(Telling::new(&notice).event("br17")).unwrap()
     }
 
     #[test]

@@ -195,3 +195,147 @@ fn a_renamed_device_says_its_name_before_for_a_day() {
     assert_eq!(previous_at(200), ("new".into(), "old".into()));
     assert_eq!(previous_at(90_000), ("new".into(), String::new()));
 }
+
+/// What is told after these messages, by name and news.
+fn told(names: &Names) -> Vec<(String, News)> {
+    let said = names.notices.take().notices;
+    let told = said.into_iter();
+    told.map(|notice| (notice.name.to_string(), notice.news))
+        .collect()
+}
+
+#[test]
+fn a_sender_that_the_inventory_does_not_have_is_told_as_unknown_and_not_as_new() {
+    let (names, view) = names("address,hostname\n10.0.0.7,r7\n");
+    teach(&view, ROUTER, "r1");
+    assert!(told(&names).contains(&("r1".into(), News::Unknown)));
+    teach(&view, [10, 0, 0, 7], "r7");
+    assert_eq!(told(&names), [("r7".into(), News::New)]);
+}
+
+#[test]
+fn a_conflict_that_goes_on_is_told_once_an_hour_and_one_that_does_not_is_counted_only() {
+    let (names, view) = names("address,hostname\n10.0.0.7,core\n");
+    let conflicts = |from: i64, to: i64| {
+        for seconds in from..to {
+            identify(&view, claim(OTHER, Some("core"), seconds));
+        }
+        told(&names)
+            .into_iter()
+            .filter(|(_, news)| matches!(news, News::Conflict { .. }))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(conflicts(0, 60), []);
+    let claimed = "core".into();
+    assert_eq!(
+        conflicts(60, 3600),
+        [("10.0.0.2".into(), News::Conflict { claimed })]
+    );
+    assert_eq!(conflicts(3600, 3662).len(), 1);
+}
+
+#[test]
+fn an_address_from_which_several_names_speak_is_told_as_shared_by_its_address() {
+    let (names, view) = names("");
+    for seconds in 0..200 {
+        let name = ["r1", "r2", "r3"][seconds as usize % 3];
+        identify(&view, claim(ROUTER, Some(name), seconds));
+    }
+    let shared: Vec<_> = told(&names)
+        .into_iter()
+        .filter(|(_, news)| *news == News::Shared)
+        .collect();
+    assert_eq!(shared, [(String::new(), News::Shared)]);
+}
+
+#[test]
+fn a_device_that_speaks_through_a_relay_is_not_silent_and_its_gaps_are_seen() {
+    let (names, view) = names("address,hostname,silent_seconds\n10.0.0.1,r1,100\n");
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    for (seconds, number) in [(0, 1), (90, 2), (180, 5), (270, 6)] {
+        let sequence = Some(number);
+        let claim = claim(RELAY, Some("r1"), seconds);
+        assert_eq!(identify(&view, Claim { sequence, ..claim }), "r1 Header");
+        names.watch(&mut watch, UnixMicros((seconds + 5) * 1_000_000));
+    }
+    assert_eq!(
+        told(&names),
+        [
+            ("r1".into(), News::New),
+            ("r1".into(), News::Missing(3..=4))
+        ]
+    );
+    names.watch(&mut watch, UnixMicros(400_000_000));
+    assert!(matches!(told(&names)[..], [(_, News::Silent { .. })]));
+}
+
+#[test]
+fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_and_back() {
+    let (names, view) = names("");
+    let config = Config {
+        silent_seconds: 100,
+        ..names.known().1.config.clone()
+    };
+    names.replace(config, Arc::default());
+    let mut view = view;
+    view.refresh();
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    for seconds in [0, 30, 60] {
+        identify(&view, claim(RELAY, Some("far"), seconds));
+    }
+    assert!(told(&names).contains(&("far".into(), News::New)));
+    names.watch(&mut watch, UnixMicros(200_000_000));
+    let news = told(&names);
+    assert!(
+        news.iter()
+            .any(|(name, news)| name == "far" && matches!(news, News::Silent { .. })),
+        "{news:?}"
+    );
+    identify(&view, claim(RELAY, Some("far"), 201));
+    assert_eq!(told(&names), [("far".into(), News::Back)]);
+    assert_eq!(names.relayed.len(), 1);
+}
+
+/// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
+#[test]
+fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_than_its_room() {
+    let names = Arc::new(Names::new(Config {
+        relays: vec!["10.9.9.9/32".parse().unwrap()],
+        devices_max: 1024,
+        ..Config::default()
+    }));
+    let parsed = inventory::parse("address,hostname\n10.0.0.7,r7\n", DomainPolicy::Keep);
+    let parsed = parsed.unwrap();
+    names.replace(names.known().1.config.clone(), Arc::new(parsed.inventory));
+    let view = View::new(names.clone());
+    teach(&view, ROUTER, "r1");
+    teach(&view, OTHER, "r2");
+    let mut told = 0;
+    for number in 0..200_000_u32 {
+        let [_, high, middle, low] = number.to_be_bytes();
+        let address = [172, 16 + high, middle, low];
+        let made_up = format!("made-up-{number}");
+        let name = ["r1", "r7", "core", &made_up][number as usize % 4];
+        let seconds = 61 + i64::from(number) / 5_000;
+        identify(&view, claim(address, Some(name), seconds));
+        identify(&view, claim(RELAY, Some(&made_up), seconds));
+        if number % 5_000 == 0 {
+            names.devices.sweep(UnixMicros(seconds * 1_000_000));
+            names.relayed.sweep(UnixMicros(seconds * 1_000_000));
+            let said = names.notices.take();
+            told = told.max(said.notices.len());
+        }
+    }
+    assert_eq!(identify(&view, claim(ROUTER, None, 110)), "r1 Learned");
+    assert_eq!(identify(&view, claim(OTHER, None, 110)), "r2 Learned");
+    assert_eq!(
+        identify(&view, claim([10, 0, 0, 7], None, 110)),
+        "r7 Inventory"
+    );
+    let counts = names.devices.counts();
+    assert!(counts.known <= 1024 && counts.newcomers <= devices::NEWCOMERS_MAX);
+    assert!(names.relayed.len() <= 1024, "{}", names.relayed.len());
+    assert!(told <= notices::EVENTS_MAX, "{told} events in a second");
+}

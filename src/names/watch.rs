@@ -4,6 +4,7 @@
 //!  every few seconds: known devices, hosts of the inventory ──▶ last heard longer ago than the limit? ──▶ Notice Silent
 //! ```
 //!
+//! Beside it: what a device has said since the last look (its pace), and numbers that are awaited no longer.
 //! The limit is the inventory's, else the one for all. A device says `Back` with its next message.
 
 use std::collections::HashSet;
@@ -11,44 +12,46 @@ use std::net::IpAddr;
 
 use compact_str::CompactString;
 
-use super::devices::{News, Notice};
+use super::devices::{Device, News, Notice};
+use super::notices::Notices;
+use super::standing::{Rank, Standing};
 use super::{Known, Names};
+use crate::event::HostnameSource;
 use crate::time::UnixMicros;
 
 /// Hosts of the inventory that never spoke and were told so. Owned by whoever calls [`Names::watch`].
 #[derive(Debug, Default)]
 pub struct Watch {
     started: Option<UnixMicros>,
+    looked: Option<UnixMicros>,
     told: HashSet<IpAddr>,
 }
 
 impl Names {
-    /// Looks for devices that fell silent, and makes room in the table. Once in some seconds.
+    /// Looks for devices that fell silent, and makes room in the tables. Once in some seconds.
     pub fn watch(&self, watch: &mut Watch, now: UnixMicros) {
         self.devices.sweep(now);
+        self.relayed.sweep(now);
         let (_, known) = self.known();
         let started = *watch.started.get_or_insert(now);
+        let elapsed_micros = now.0 - watch.looked.replace(now).unwrap_or(now).0;
+        let look = Look {
+            known: &known,
+            started,
+            now,
+            elapsed_micros,
+        };
         let mut silent = Vec::new();
         self.devices.each(|address, device| {
             watch.told.remove(&address);
-            let last = device.standing.last_heard;
-            // A process that starts after a pause has not listened meanwhile.
-            let since = last.max(started);
-            if !device.is_silent && known.is_too_long(address, since, now) {
-                device.is_silent = true;
-                silent.push((address, device.standing.name.clone(), Some(last)));
-            }
-            if let Some(sequence) = &mut device.sequence {
-                let name = &device.standing.name;
-                sequence.expire(now, |numbers| {
-                    self.notices.add(Notice {
-                        address,
-                        name: known.name(address, name),
-                        at: now,
-                        news: News::Missing(numbers),
-                    });
-                });
-            }
+            let (name, source) = known.name(address, &device.standing);
+            silent.extend(look.at(device, address, name, source, &self.notices));
+        });
+        self.relayed.each(|device| {
+            let Some(relay) = device.via else { return };
+            let name = device.standing.name.clone();
+            let source = HostnameSource::Header;
+            silent.extend(look.at(device, relay, name, source, &self.notices));
         });
         for (address, _) in known.inventory.hosts() {
             let never_spoke = || self.devices.get(address).is_none();
@@ -57,17 +60,64 @@ impl Names {
                 && never_spoke()
             {
                 watch.told.insert(address);
-                silent.push((address, CompactString::default(), None));
+                let (name, source) = known.name(address, &Standing::default());
+                silent.push(Notice {
+                    address,
+                    name,
+                    source,
+                    at: now,
+                    news: News::Silent { last_heard: None },
+                });
             }
         }
-        for (address, name, last_heard) in silent {
-            self.notices.add(Notice {
-                address,
-                name: known.name(address, &name),
-                at: now,
-                news: News::Silent { last_heard },
+        silent
+            .into_iter()
+            .for_each(|notice| self.notices.add(notice));
+    }
+}
+
+/// One look at all devices.
+struct Look<'k> {
+    known: &'k Known,
+    started: UnixMicros,
+    now: UnixMicros,
+    elapsed_micros: i64,
+}
+
+impl Look<'_> {
+    /// At one device. `address` is whose limit counts. Returns what is to be told if it fell silent.
+    fn at(
+        &self,
+        device: &mut Device,
+        address: IpAddr,
+        name: CompactString,
+        source: HostnameSource,
+        notices: &Notices,
+    ) -> Option<Notice> {
+        device
+            .pace
+            .look(device.standing.messages, self.elapsed_micros);
+        let notice = |news| Notice {
+            address,
+            name: name.clone(),
+            source,
+            at: self.now,
+            news,
+        };
+        if let Some(sequence) = &mut device.sequence {
+            sequence.expire(self.now, |numbers| {
+                notices.add(notice(News::Missing(numbers)));
             });
         }
+        let last = device.standing.last_heard;
+        // A process that starts after a pause has not listened meanwhile.
+        let since = last.max(self.started);
+        if device.is_silent || !self.known.is_too_long(address, since, self.now) {
+            return None;
+        }
+        device.is_silent = true;
+        let last_heard = Some(last);
+        Some(notice(News::Silent { last_heard }))
     }
 }
 
@@ -80,9 +130,21 @@ impl Known {
         limit > 0 && now.0 - since.0 > i64::from(limit) * 1_000_000
     }
 
-    fn name(&self, address: IpAddr, stored: &CompactString) -> CompactString {
+    /// What it is called where a message brings no name, and why.
+    pub(super) fn name(
+        &self,
+        address: IpAddr,
+        standing: &Standing,
+    ) -> (CompactString, HostnameSource) {
         let said = self.inventory.find(address);
-        said.and_then(|device| device.hostname.clone())
-            .unwrap_or_else(|| stored.clone())
+        if let Some(hostname) = said.and_then(|device| device.hostname.clone()) {
+            return (hostname, HostnameSource::Inventory);
+        }
+        let source = match standing.rank {
+            Rank::Address => HostnameSource::Address,
+            Rank::Dns => HostnameSource::Dns,
+            Rank::Learned => HostnameSource::Learned,
+        };
+        (standing.name.clone(), source)
     }
 }

@@ -43,6 +43,8 @@ pub struct Claim<'c> {
     pub engine_id: Option<&'c [u8]>,
     /// The vendor, where the message shows it.
     pub vendor: Option<&'static str>,
+    /// The operating system, where the message shows it.
+    pub os: Option<&'static str>,
     /// The device's own number of this message.
     pub sequence: Option<u64>,
     /// When it arrived.

@@ -35,6 +35,7 @@ pub fn event<'a>(
     let claim = Claim {
         address: packet.peer.address(),
         vendor: message.vendor,
+        os: message.os,
         sequence: message.sequence,
         received: packet.received,
         ..Claim::default()

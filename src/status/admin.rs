@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  trapline status ──unix socket, 0660──▶ gate (limits) ──▶ axum ─┬─▶ GET  /status   Report, JSON
+//!  trapline devices                                               ├─▶ GET  /devices?place  a page of Actions::devices
 //!  trapline spool requeue                                         └─▶ POST /requeue  Actions::requeue
 //! ```
 //!
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -61,6 +62,13 @@ pub trait Actions: Send + Sync {
     /// # Errors
     /// [`ActionError`], whose text is the answer.
     fn requeue(&self, request: &[u8]) -> Result<serde_json::Value, ActionError>;
+
+    /// A page of the devices that were heard, as JSON. `place` is where it begins, as the page before named it; empty
+    /// for the first. Answers from memory.
+    ///
+    /// # Errors
+    /// [`ActionError`], whose text is the answer.
+    fn devices(&self, place: &str) -> Result<String, ActionError>;
 }
 
 /// Why an action was not taken.
@@ -230,6 +238,7 @@ struct Admin {
 fn router(admin: Admin) -> Router {
     Router::new()
         .route("/status", get(status))
+        .route("/devices", get(devices))
         .route("/requeue", post(requeue))
         .fallback(nothing_here)
         .with_state(admin)
@@ -249,6 +258,13 @@ async fn status(State(admin): State<Admin>) -> Response {
     }
 }
 
+async fn devices(State(admin): State<Admin>, RawQuery(place): RawQuery) -> Response {
+    match admin.actions.devices(place.as_deref().unwrap_or_default()) {
+        Ok(page) => answer(StatusCode::OK, "application/json", page),
+        Err(error) => answer(error.http_status(), TEXT, format!("{error}\n")),
+    }
+}
+
 /// The action may wait for the disk, so it has a thread of its own and the status is answered meanwhile.
 async fn requeue(State(admin): State<Admin>, body: Bytes) -> Response {
     let action = move || admin.actions.requeue(&body);
@@ -261,7 +277,7 @@ async fn requeue(State(admin): State<Admin>, body: Bytes) -> Response {
 }
 
 async fn nothing_here() -> Response {
-    let text = "nothing here; there are GET /status and POST /requeue\n";
+    let text = "nothing here; there are GET /status, GET /devices and POST /requeue\n";
     answer(StatusCode::NOT_FOUND, TEXT, text.to_owned())
 }
 

@@ -2,10 +2,11 @@
 
 use crate::process::{end, trapline};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "check",
     "demo",
+    "devices",
     "doctor",
     "explain",
     "audit",

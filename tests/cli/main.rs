@@ -2,6 +2,7 @@
 //!
 //! - [`help`]: every command's help.
 //! - [`check`]: configurations, good and bad.
+//! - [`devices`]: who was heard by the running agent, and none.
 //! - [`explain`]: one message, by every way in.
 //! - [`spool`]: spools on disk, whole and damaged, looked at and sent again.
 //! - [`mib`]: modules compiled, looked up, listed, and used by `explain`.
@@ -12,6 +13,7 @@
 //! None of it needs Kafka: bootstrap servers point to a port that refuses.
 
 mod check;
+mod devices;
 mod explain;
 mod help;
 mod mib;

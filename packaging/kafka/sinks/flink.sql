@@ -2,7 +2,7 @@
 -- Written from packaging/schema/event.schema.json; change that, not this.
 CREATE TABLE net_events (
   `agent` ROW<`id` STRING, `listener` STRING, `transport` STRING, `version` STRING>,
-  `change` ROW<`previous_hostname` STRING, `what` STRING>,
+  `change` ROW<`claimed_hostname` STRING, `previous_hostname` STRING, `what` STRING>,
   `device` ROW<`address` STRING, `hostname` STRING, `hostname_source` STRING, `labels` MAP<STRING, STRING>, `os` STRING, `previous_hostname` STRING, `vendor` STRING>,
   `event_code` STRING,
   `gap` ROW<`counter` STRING, `first_missing` DECIMAL(20, 0), `last_missing` DECIMAL(20, 0)>,

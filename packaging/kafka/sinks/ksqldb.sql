@@ -4,7 +4,7 @@
 CREATE STREAM net_syslog (
   `key` VARCHAR KEY,
   `agent` STRUCT<`id` VARCHAR, `listener` VARCHAR, `transport` VARCHAR, `version` VARCHAR>,
-  `change` STRUCT<`previous_hostname` VARCHAR, `what` VARCHAR>,
+  `change` STRUCT<`claimed_hostname` VARCHAR, `previous_hostname` VARCHAR, `what` VARCHAR>,
   `device` STRUCT<`address` VARCHAR, `hostname` VARCHAR, `hostname_source` VARCHAR, `labels` MAP<VARCHAR, VARCHAR>, `os` VARCHAR, `previous_hostname` VARCHAR, `vendor` VARCHAR>,
   `event_code` VARCHAR,
   `gap` STRUCT<`counter` VARCHAR, `first_missing` DECIMAL(20, 0), `last_missing` DECIMAL(20, 0)>,
@@ -32,7 +32,7 @@ CREATE STREAM net_syslog (
 CREATE STREAM net_snmp (
   `key` VARCHAR KEY,
   `agent` STRUCT<`id` VARCHAR, `listener` VARCHAR, `transport` VARCHAR, `version` VARCHAR>,
-  `change` STRUCT<`previous_hostname` VARCHAR, `what` VARCHAR>,
+  `change` STRUCT<`claimed_hostname` VARCHAR, `previous_hostname` VARCHAR, `what` VARCHAR>,
   `device` STRUCT<`address` VARCHAR, `hostname` VARCHAR, `hostname_source` VARCHAR, `labels` MAP<VARCHAR, VARCHAR>, `os` VARCHAR, `previous_hostname` VARCHAR, `vendor` VARCHAR>,
   `event_code` VARCHAR,
   `gap` STRUCT<`counter` VARCHAR, `first_missing` DECIMAL(20, 0), `last_missing` DECIMAL(20, 0)>,
@@ -60,7 +60,7 @@ CREATE STREAM net_snmp (
 CREATE STREAM net_device (
   `key` VARCHAR KEY,
   `agent` STRUCT<`id` VARCHAR, `listener` VARCHAR, `transport` VARCHAR, `version` VARCHAR>,
-  `change` STRUCT<`previous_hostname` VARCHAR, `what` VARCHAR>,
+  `change` STRUCT<`claimed_hostname` VARCHAR, `previous_hostname` VARCHAR, `what` VARCHAR>,
   `device` STRUCT<`address` VARCHAR, `hostname` VARCHAR, `hostname_source` VARCHAR, `labels` MAP<VARCHAR, VARCHAR>, `os` VARCHAR, `previous_hostname` VARCHAR, `vendor` VARCHAR>,
   `event_code` VARCHAR,
   `gap` STRUCT<`counter` VARCHAR, `first_missing` DECIMAL(20, 0), `last_missing` DECIMAL(20, 0)>,
@@ -88,7 +88,7 @@ CREATE STREAM net_device (
 CREATE STREAM net_agent (
   `key` VARCHAR KEY,
   `agent` STRUCT<`id` VARCHAR, `listener` VARCHAR, `transport` VARCHAR, `version` VARCHAR>,
-  `change` STRUCT<`previous_hostname` VARCHAR, `what` VARCHAR>,
+  `change` STRUCT<`claimed_hostname` VARCHAR, `previous_hostname` VARCHAR, `what` VARCHAR>,
   `device` STRUCT<`address` VARCHAR, `hostname` VARCHAR, `hostname_source` VARCHAR, `labels` MAP<VARCHAR, VARCHAR>, `os` VARCHAR, `previous_hostname` VARCHAR, `vendor` VARCHAR>,
   `event_code` VARCHAR,
   `gap` STRUCT<`counter` VARCHAR, `first_missing` DECIMAL(20, 0), `last_missing` DECIMAL(20, 0)>,

@@ -21,10 +21,11 @@ fn with_event<T>(
     let notice = super::super::devices::Notice {
         address: address.into(),
         name: name.into(),
+        source: crate::event::HostnameSource::Learned,
         at: UnixMicros(0),
         news: super::super::devices::News::New,
     };
-    let telling = super::super::telling::Telling::new(&notice, false);
+    let telling = super::super::telling::Telling::new(&notice);
     let mut event = telling.event("br17");
     event.kind = Kind::Syslog;
     event.severity = severity;

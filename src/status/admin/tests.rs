@@ -30,6 +30,10 @@ impl Actions for Deeds {
             other => Err(ActionError::Request(format!("{} bytes", other.len()))),
         }
     }
+
+    fn devices(&self, place: &str) -> Result<String, ActionError> {
+        Ok(format!("page {place:?}"))
+    }
 }
 
 struct Server {
