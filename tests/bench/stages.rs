@@ -120,6 +120,9 @@ fn main() {
         secured::access(),
     );
     println!("  decode alone:");
+    // Nothing that any body reader knows: what stands between this and a reader's own work is all that remembering a
+    // device's last dialect could ever save.
+    decode_only("no evidence", b"<13>1 - r1 - - - - hello");
     decode_only("RFC 5424", &rfc5424);
     for (name, line) in DIALECTS {
         decode_only(name, line.as_bytes());
