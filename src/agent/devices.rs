@@ -12,10 +12,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::config::Identity;
-use crate::names::inventory::{self, Inventory};
+use crate::names::inventory::{self, Inventory, Stamp};
 use crate::names::notices::Said;
 use crate::names::telling::Telling;
 use crate::names::watch::Watch;
@@ -76,14 +76,6 @@ struct Keeping {
     payload: Vec<u8>,
 }
 
-/// What tells that a file was replaced or written.
-type Stamp = (SystemTime, u64);
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
 impl DeviceKeeper {
     /// Reads what an earlier process knew, and starts.
     pub fn start(
@@ -108,7 +100,7 @@ impl DeviceKeeper {
             outlet,
             config: identity.names.clone(),
             domain,
-            inventory_seen: identity.inventory_file.as_deref().and_then(stamp),
+            inventory_seen: identity.inventory_seen,
             inventory_file: identity.inventory_file.clone(),
             table,
             watch: Watch::default(),
@@ -199,7 +191,7 @@ impl Keeping {
             heartbeat.beat();
             let (stop, identity) = wait_a_second(shared);
             if let Some((identity, domain)) = identity {
-                self.inventory_seen = identity.inventory_file.as_deref().and_then(stamp);
+                self.inventory_seen = identity.inventory_seen;
                 self.inventory_file = identity.inventory_file;
                 (self.config, self.domain) = (identity.names, domain);
             }
@@ -263,7 +255,7 @@ impl Keeping {
         let Some(path) = &self.inventory_file else {
             return;
         };
-        let seen = stamp(path);
+        let seen = Stamp::of(path);
         if seen == self.inventory_seen {
             return;
         }
@@ -272,6 +264,10 @@ impl Keeping {
             Ok(parsed) => {
                 for bad in &parsed.bad_lines {
                     tracing::warn!(file = %path.display(), line = bad.line, why = bad.why, "inventory line skipped");
+                }
+                if parsed.bad_count > parsed.bad_lines.len() as u64 {
+                    let lines = parsed.bad_numbers();
+                    tracing::warn!(file = %path.display(), lines, "inventory lines skipped");
                 }
                 let devices = parsed.inventory.len();
                 tracing::info!(file = %path.display(), devices, bad_lines = parsed.bad_count, "inventory changed, the new one is in use");

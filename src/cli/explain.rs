@@ -3,8 +3,11 @@
 //! ```text
 //!  argument | hex | file | standard input ──▶ bytes ──▶ decode ──▶ fields as text
 //!                                                ├────▶ pipeline ──▶ the event, pretty-printed
+//!                                                ├────▶ names ─────▶ whose it is, and why
 //!                                                └────▶ rules ─────▶ the topic, and the rule that says so
 //! ```
+
+mod device;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -17,7 +20,7 @@ use std::sync::Arc;
 
 use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run as configuration};
-use crate::decode::snmp;
+use crate::decode::{snmp, syslog};
 use crate::names::Names;
 use crate::normalize;
 use crate::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
@@ -251,17 +254,34 @@ fn explain(
         Protocol::Snmp => super::fields::snmp(bytes),
     };
     let allowed = super::secured::access(bytes, access);
-    let event = match pipeline::one_event_with(packet, config, allowed, names.clone()) {
-        Ok(event) => shown(&event),
-        Err(reason) => format!(
-            "none: the packet would be rejected as `{}`",
-            reason.as_str()
+    let (device, event) = match pipeline::one_event_with(packet, config, allowed, names.clone()) {
+        Ok(event) => (shown_device(&event, packet, names), shown(&event)),
+        Err(reason) => (
+            String::new(),
+            format!(
+                "none: the packet would be rejected as `{}`",
+                reason.as_str()
+            ),
         ),
     };
     let allowed = super::secured::access(bytes, access);
     let routed = pipeline::routed(packet, config, allowed, names.clone(), route);
     let route = shown_route(&routed, &route.rules);
-    format!("{fields}\n{route}\nevent\n{event}\n")
+    format!("{fields}{device}\n{route}\nevent\n{event}\n")
+}
+
+/// Whose message it is, behind an empty line. A process on this host has no address to be known by.
+fn shown_device(event: &serde_json::Value, packet: &Packet<'_>, names: &Names) -> String {
+    let Some(sender) = packet.peer.address() else {
+        return String::new();
+    };
+    let claimed = match packet.listener.protocol {
+        Protocol::Syslog => syslog::read(packet.bytes).hostname,
+        Protocol::Snmp => None,
+    };
+    let claimed = claimed.map(String::from_utf8_lossy);
+    let section = device::section(event, claimed.as_deref(), sender, names);
+    format!("\n{section}")
 }
 
 /// Which rule takes the event, and to which topic it goes.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::listener::prefix;
 use super::problem::Problem;
 use super::reader::Reader;
-use crate::names::inventory::{self, Inventory};
+use crate::names::inventory::{self, Inventory, Stamp};
 use crate::names::notices::{Told, ToldKinds};
 use crate::names::{self, DnsPolicy};
 use crate::normalize::DomainPolicy;
@@ -30,6 +30,8 @@ pub struct Identity {
     pub names: names::Config,
     /// Where the inventory stands.
     pub inventory_file: Option<PathBuf>,
+    /// How the file was when it was read.
+    pub inventory_seen: Option<Stamp>,
     /// What the file says; empty without one.
     pub inventory: Arc<Inventory>,
 }
@@ -37,6 +39,8 @@ pub struct Identity {
 /// Resolves the section.
 pub(super) fn resolve(reader: &mut Reader<'_>, domain: DomainPolicy) -> Identity {
     let inventory_file = inventory_file(reader);
+    // Before it is read: a change meanwhile is then seen as one.
+    let inventory_seen = inventory_file.as_deref().and_then(Stamp::of);
     let inventory = match &inventory_file {
         Some(path) => read(reader, path, domain),
         None => Inventory::default(),
@@ -51,6 +55,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, domain: DomainPolicy) -> Identity
             told: told(reader),
         },
         inventory_file,
+        inventory_seen,
         inventory: Arc::new(inventory),
     }
 }
@@ -90,9 +95,10 @@ fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Inventory
             }
             if parsed.bad_count > BAD_LINES_SHOWN as u64 {
                 warn(format!(
-                    "{}: {} lines are skipped in all",
+                    "{}: {} lines are skipped in all: {}",
                     path.display(),
-                    parsed.bad_count
+                    parsed.bad_count,
+                    parsed.bad_numbers()
                 ));
             }
             parsed.inventory

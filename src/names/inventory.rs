@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How many bad lines are kept to be shown; all are counted.
 const BAD_LINES_MAX: usize = 100;
+
+/// Runs of bad lines whose numbers are kept: a log line of some kilobytes.
+const BAD_RANGES_MAX: usize = 256;
 
 /// What the operator says of an address or prefix.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +91,50 @@ pub struct Parsed {
     pub bad_lines: Vec<BadLine>,
     /// How many there were in all.
     pub bad_count: u64,
+    /// The numbers of all of them, as far as they are kept: [`BAD_RANGES_MAX`].
+    pub bad_ranges: Vec<RangeInclusive<u64>>,
+}
+
+impl Parsed {
+    /// The numbers of the bad lines: `3, 7-9000, 9002`.
+    pub fn bad_numbers(&self) -> String {
+        let kept: u64 = self
+            .bad_ranges
+            .iter()
+            .map(|lines| lines.end() - lines.start() + 1)
+            .sum();
+        let ranges = self.bad_ranges.iter().map(|lines| match lines {
+            one if one.start() == one.end() => one.start().to_string(),
+            lines => format!("{}-{}", lines.start(), lines.end()),
+        });
+        let mut text = ranges.collect::<Vec<_>>().join(", ");
+        if kept < self.bad_count {
+            text.push_str(&format!(" and {} more", self.bad_count - kept));
+        }
+        text
+    }
+}
+
+/// What tells that a file was replaced or written: device and inode, length, and when it was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    file: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// Of the file at `path`; `None` where there is none to see.
+    pub fn of(path: &Path) -> Option<Stamp> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Stamp {
+            file: (metadata.dev(), metadata.ino()),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
 }
 
 /// A file that cannot be used.
@@ -190,6 +239,7 @@ struct Reading {
     labels: HashSet<Arc<BTreeMap<String, String>>>,
     bad_lines: Vec<BadLine>,
     bad_count: u64,
+    bad_ranges: Vec<RangeInclusive<u64>>,
 }
 
 impl Reading {
@@ -237,6 +287,12 @@ impl Reading {
 
     fn bad(&mut self, line: u64, why: String) {
         self.bad_count += 1;
+        let has_room = self.bad_ranges.len() < BAD_RANGES_MAX;
+        match self.bad_ranges.last_mut() {
+            Some(last) if line == last.end() + 1 => *last = *last.start()..=line,
+            _ if has_room => self.bad_ranges.push(line..=line),
+            _ => {}
+        }
         if self.bad_lines.len() < BAD_LINES_MAX {
             self.bad_lines.push(BadLine { line, why });
         }
@@ -325,6 +381,7 @@ impl Reading {
             inventory: Inventory::new(self.devices),
             bad_lines: self.bad_lines,
             bad_count: self.bad_count,
+            bad_ranges: self.bad_ranges,
         }
     }
 }
@@ -510,9 +567,29 @@ mod tests {
         let lines: Vec<u64> = parsed.bad_lines.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [3, 5, 6, 7, 8], "{:?}", parsed.bad_lines);
         assert_eq!(parsed.bad_count, 5);
+        assert_eq!(parsed.bad_numbers(), "3, 5-8");
         assert_eq!(name(&parsed, "10.0.0.1").as_deref(), Some("r1"));
         let last = parsed.inventory.find("10.0.0.6".parse().unwrap()).unwrap();
         assert_eq!(last.silent_seconds, Some(60));
+    }
+
+    #[test]
+    fn of_thousands_of_bad_lines_all_are_counted_and_their_numbers_are_kept_within_a_bound() {
+        let mut text = "address,hostname\n".to_owned();
+        text.push_str(&"nonsense,r1\n".repeat(5_000));
+        for number in 0..2_000 {
+            let [high, low] = u16::to_be_bytes(number);
+            text.push_str(&format!("10.0.{high}.{low},r{number}\nnonsense,r\n"));
+        }
+        let parsed = read(&text);
+        assert_eq!(parsed.bad_count, 7_000);
+        assert_eq!(parsed.inventory.len(), 2_000);
+        assert!(
+            parsed.bad_lines.len() <= BAD_LINES_MAX && parsed.bad_ranges.len() <= BAD_RANGES_MAX
+        );
+        let shown = parsed.bad_numbers();
+        assert!(shown.starts_with("2-5001, 5003, 5005"), "{shown}");
+        assert!(shown.ends_with(" and 1745 more"), "{shown}");
     }
 
     #[test]

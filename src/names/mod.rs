@@ -31,7 +31,7 @@ pub mod watch;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ipnet::IpNet;
 
@@ -106,6 +106,8 @@ pub struct Names {
     known: RwLock<Arc<Known>>,
     /// Grows with every change of `known`.
     generation: AtomicU64,
+    /// What was replaced, and may still be in a thread's view.
+    retired: Mutex<Vec<Arc<Known>>>,
     /// Who was heard.
     pub devices: Devices,
     /// Who was heard through relays only.
@@ -141,6 +143,7 @@ impl Names {
                 inventory: Arc::default(),
             })),
             generation: AtomicU64::new(0),
+            retired: Mutex::default(),
             devices,
             relayed,
             notices: Notices::default(),
@@ -153,8 +156,27 @@ impl Names {
     pub fn replace(&self, config: Config, inventory: Arc<Inventory>) {
         self.notices.tell_only(config.told);
         let known = Arc::new(Known { config, inventory });
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        let before = {
+            let mut current = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, known)
+        };
         self.generation.fetch_add(1, Ordering::Release);
+        self.retired().push(before);
+    }
+
+    /// What the inventory says of this sender; of a trusted relay, what it says of the device that it named.
+    pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
+        let (_, known) = self.known();
+        let said = match known.is_relay(sender) {
+            true => known.inventory.named(name),
+            false => known.inventory.find(sender),
+        };
+        said.cloned()
+    }
+
+    /// Whether the operator trusts this sender whom it names.
+    pub fn is_relay(&self, sender: IpAddr) -> bool {
+        self.known().1.is_relay(sender)
     }
 
     /// Addresses that wait for an answer of reverse DNS; the threads of [`dns::spawn`] take them.
@@ -178,6 +200,16 @@ impl Names {
         });
         let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
+    }
+
+    /// Frees what no receiving thread has in view any more. That takes long for a large inventory, so it is kept until
+    /// here, where nobody waits.
+    fn free_retired(&self) {
+        self.retired().retain(|known| Arc::strong_count(known) > 1);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Known>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> (u64, Arc<Known>) {

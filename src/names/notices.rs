@@ -226,6 +226,13 @@ impl Notices {
         Said { notices, skipped }
     }
 
+    /// All that waits, for tests.
+    #[cfg(test)]
+    pub fn drain(&self) -> Vec<Notice> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.waiting.drain(..).collect()
+    }
+
     /// Only these become events from now on.
     pub fn tell_only(&self, told: ToldKinds) {
         self.inner

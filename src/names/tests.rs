@@ -339,3 +339,61 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
     assert!(names.relayed.len() <= 1024, "{}", names.relayed.len());
     assert!(told <= notices::EVENTS_MAX, "{told} events in a second");
 }
+
+/// The README shows one event of each kind; every field that it shows is the real event's.
+#[test]
+fn the_readme_shows_the_events_as_they_are() {
+    const AT: i64 = 1_795_227_247;
+    let known = [10, 20, 0, 7];
+    let (names, view) = names("address,hostname,silent_seconds\n10.20.0.7,r7,100\n");
+    let mut watch = Watch::default();
+    let watch = &mut watch;
+    let at = |seconds: i64| UnixMicros((AT + seconds) * 1_000_000);
+    let say = |address, name, seconds, sequence| {
+        let claim = claim(address, name, AT + seconds);
+        identify(&view, Claim { sequence, ..claim });
+    };
+    names.watch(watch, at(-60));
+    for (seconds, number) in [(-30, 41), (-20, 42), (0, 45)] {
+        say(known, None, seconds, Some(number));
+    }
+    for seconds in 0..400 {
+        say([10, 20, 0, 66], Some("r7"), seconds, None);
+        let one = if seconds < 100 { "r1" } else { "r2" };
+        say([10, 20, 0, 1], Some(one), seconds, None);
+        let many = ["a", "b", "c"][seconds as usize % 3];
+        say([10, 20, 0, 9], Some(many), seconds, None);
+        if seconds % 5 == 0 {
+            names.watch(watch, at(seconds));
+        }
+    }
+    say(known, None, 401, None);
+    let mut told = Vec::new();
+    for notice in names.notices.drain() {
+        let telling = telling::Telling::new(&notice);
+        told.push(serde_json::to_value(telling.event("br17")).unwrap());
+    }
+    let readme = include_str!("../../README.md");
+    let (_, behind) = readme
+        .split_once("```json\n{\"kind\":\"device\"")
+        .expect("the examples");
+    let (block, _) = behind.split_once("```").expect("their end");
+    let block = format!("{{\"kind\":\"device\"{block}");
+    let shown = serde_json::Deserializer::from_str(&block).into_iter::<serde_json::Value>();
+    let shown: Vec<serde_json::Value> = shown.collect::<Result<_, _>>().expect("JSON");
+    assert_eq!(shown.len(), notices::Told::ALL.len());
+    for example in &shown {
+        let is_real = told.iter().any(|event| has_all(event, example));
+        assert!(is_real, "{example}\nis none of\n{told:#?}");
+    }
+}
+
+/// Whether `event` says all that `example` says.
+fn has_all(event: &serde_json::Value, example: &serde_json::Value) -> bool {
+    match example.as_object() {
+        Some(fields) => fields
+            .iter()
+            .all(|(name, value)| event.get(name).is_some_and(|event| has_all(event, value))),
+        None => event == example,
+    }
+}

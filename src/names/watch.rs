@@ -30,6 +30,7 @@ pub struct Watch {
 impl Names {
     /// Looks for devices that fell silent, and makes room in the tables. Once in some seconds.
     pub fn watch(&self, watch: &mut Watch, now: UnixMicros) {
+        self.free_retired();
         self.devices.sweep(now);
         self.relayed.sweep(now);
         let (_, known) = self.known();

@@ -4,6 +4,7 @@
 //!  "+01:00" ──▶ Fixed(60)         "Europe/Berlin" ──▶ Named ──offset at the time of arrival──▶ 60 or 120
 //! ```
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -30,6 +31,20 @@ impl Zone {
                 let at = Timestamp::from_microsecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
                 (zone.to_offset(at).seconds() / 60) as i16
             }
+        }
+    }
+}
+
+/// As it is written in an inventory.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Zone::Fixed(minutes) => {
+                let sign = if *minutes < 0 { '-' } else { '+' };
+                let minutes = minutes.unsigned_abs();
+                write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            Zone::Named(zone) => f.write_str(zone.iana_name().unwrap_or("a zone of this host")),
         }
     }
 }

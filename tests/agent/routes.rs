@@ -149,6 +149,55 @@ fn what_a_storm_holds_back_is_said_to_the_last_message_and_errors_pass() {
 }
 
 #[test]
+fn behind_a_relay_a_storming_device_takes_nothing_from_the_others_nor_from_the_relay() {
+    let broker = Broker::shared();
+    let (syslog, storm) = (broker.topic("relayed"), broker.topic("relayed-storm"));
+    let mut settings = Settings::new(&broker.address, vec![Listener::syslog_udp()])
+        .topic("syslog", &syslog)
+        .topic("storm", &storm)
+        .topic("device", &broker.topic("relayed-device"));
+    settings.identity = "relays = [\"127.0.0.99\"]\nreverse_dns = \"off\"".to_owned();
+    settings.more = "[storm]\nevents_per_second = 1\nburst = 20".to_owned();
+    let agent = Agent::start(&settings);
+    let relay = UdpDevice::new(99, "relay", agent.listener("syslog-udp"));
+    let calm = 15;
+    for number in 0..EACH {
+        relay.send(numbered("loud", number).as_bytes());
+        agent.wait_until_received("syslog-udp", number + 1);
+    }
+    // Each of these alone is below its limit; the relay's address has sent far more than one device may.
+    for (nth, name) in ["r1", "r2", "r3"].into_iter().enumerate() {
+        for number in 0..calm {
+            relay.send(numbered(name, number).as_bytes());
+        }
+        agent.wait_until_received("syslog-udp", EACH + (nth as u64 + 1) * calm);
+    }
+    wait_until("every packet has ended", SOON, || {
+        agent.ledger().listener("syslog-udp", "in_hand") == 0
+    });
+    let ended = agent.stop();
+    ended.assert_in_order();
+    let held_back = ended.ledger.rejected("syslog-udp", "held_back");
+    assert!((100..=EACH - 20).contains(&held_back), "{held_back}");
+    let arrived = broker.read(&syslog, (EACH + 3 * calm - held_back) as usize);
+    for name in ["r1", "r2", "r3"] {
+        let of: Vec<Delivered> = arrived
+            .iter()
+            .filter(|record| record.key == name)
+            .cloned()
+            .collect();
+        assert_eq!(numbers(&of), (0..calm).collect::<Vec<_>>(), "{name}");
+    }
+    let said = broker.read(&storm, broker.count(&storm));
+    assert_well_made(&said);
+    assert!(said.iter().all(|record| record.key == "loud"));
+    let told = said
+        .iter()
+        .filter_map(|record| record.event["storm"]["held_back"].as_u64());
+    assert_eq!(told.sum::<u64>(), held_back);
+}
+
+#[test]
 fn the_agents_own_log_lines_do_not_go_round() {
     let broker = Broker::shared();
     let topic = broker.topic("own-log");

@@ -256,10 +256,55 @@ fn the_inventory_names_the_device_and_its_labels_choose_the_rule() {
     ]));
     assert_eq!(explained.code, Some(0), "{explained:#?}");
     for words in [
+        "device\n  name      lax-cor-r1\n  why       inventory: its line of 10.20.0.1\n  labels    role=core\n  \
+         zone      +01:00, for time stamps that name none\n",
         "\"hostname\": \"lax-cor-r1\"",
         "\"hostname_source\": \"inventory\"",
         "core: topic net.core",
     ] {
         assert!(explained.out.contains(words), "{words}: {}", explained.out);
+    }
+}
+
+#[test]
+fn why_a_device_is_called_so_is_said_in_words() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let inventory = folder.path().join("inventory.csv");
+    std::fs::write(&inventory, "address,hostname,site\n10.20.0.1,core,lax\n").expect("own folder");
+    let config = folder.path().join("trapline.toml");
+    let text = format!("[identity]\ninventory_file = {inventory:?}\nrelays = [\"10.0.9.1\"]\n");
+    std::fs::write(&config, text).expect("own folder");
+    for (peer, name, expected) in [
+        (
+            "10.0.9.1",
+            "core",
+            "name      core\n  why       header: the trusted relay 10.0.9.1 says so\n  labels    site=lax\n",
+        ),
+        (
+            "10.0.0.7",
+            "r7",
+            "name      r7\n  why       header: the message says so",
+        ),
+        (
+            "10.0.0.7",
+            "core",
+            "name      10.0.0.7\n  why       address: `core` is no name of a device, or another device's\n",
+        ),
+        (
+            "10.0.0.7",
+            "-",
+            "name      10.0.0.7\n  why       address: nothing better is known",
+        ),
+    ] {
+        let message = format!("<13>1 - {name} app - - - hello");
+        let explained = end(trapline()
+            .args(["explain", "--config"])
+            .arg(&config)
+            .args(["--peer", peer, "--text", &message]));
+        assert!(
+            explained.out.contains(expected),
+            "{peer} {name}: {}",
+            explained.out
+        );
     }
 }

@@ -10,6 +10,14 @@
 //! likes), and adds vendor, event code, fields, or a better host name. Both look for cheap evidence of their dialect in
 //! the bytes (never at the port); the first that finds it reads, and no other is asked.
 //!
+//! # Why nothing is remembered of a device
+//!
+//! Trying the dialect first that a device spoke last would have to give the same result as reading without. The first
+//! reader with evidence reads, so all readers in front of the remembered one would have to be asked all the same, lest
+//! a device that speaks two dialects (an appliance's CEF beside its host's RFC 3164) be read by the wrong one. What is
+//! left to be saved is nothing, and what could be saved at most is printed by `make bench`: the evidence that all body
+//! readers together look at and do not find. So reading never depends on what came before.
+//!
 //! # To add a dialect
 //!
 //! One file with one function, and one line in the table, ordered from the most specific evidence to the least:
