@@ -6,6 +6,7 @@
 //!
 //! `UPDATE_SINKS=1 cargo test --test sinks` writes the files anew; read the difference before it is kept.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -356,4 +357,122 @@ fn the_sinks_read_json_and_take_the_events_id_for_the_documents() {
         let id = config["transforms.id.fields"].as_str().expect("text");
         assert!(event().iter().any(|(name, _)| name == id), "{id}");
     }
+}
+
+#[test]
+fn topics_are_the_shipped_ones_wherever_they_are_made_granted_or_read() {
+    let settings = read("packaging/trapline.toml");
+    let (_, topics) = settings.split_once("\n#[topics]\n").expect("the section");
+    let keys = topics
+        .lines()
+        .skip_while(|line| !line.contains(" = "))
+        .take_while(|line| line.contains(" = "));
+    let shipped: BTreeSet<&str> = keys.filter_map(|line| line.split('"').nth(1)).collect();
+    assert!(shipped.contains("net.syslog"), "{shipped:?}");
+    let between = |path: &str, begin: &str, end: char, separator: char| {
+        let text = read(path);
+        let (_, rest) = text.split_once(begin).expect(begin);
+        let list = rest.split(end).next().expect("a list");
+        let names = list.split(separator).map(str::to_owned);
+        names.collect::<BTreeSet<String>>()
+    };
+    let sinks = "packaging/kafka/sinks";
+    for found in [
+        between("packaging/kafka/prepare", "topics='", '\'', ' '),
+        between(&format!("{sinks}/flink.sql"), "'topic' = '", '\'', ';'),
+        between(
+            &format!("{sinks}/elasticsearch-sink.json"),
+            "\"topics\": \"",
+            '"',
+            ',',
+        ),
+        between(
+            &format!("{sinks}/opensearch-sink.json"),
+            "\"topics\": \"",
+            '"',
+            ',',
+        ),
+    ] {
+        assert!(
+            found.iter().map(String::as_str).eq(shipped.iter().copied()),
+            "{found:?}"
+        );
+    }
+}
+
+/// Every field of an event has its place in the templates: what is not named there would be kept and never found.
+#[test]
+fn every_field_of_the_expected_events_is_mapped() {
+    for engine in &ENGINES {
+        let template: Value = serde_json::from_str(&template(engine)).expect("JSON");
+        let mappings = &template["template"]["mappings"];
+        let mut events = 0;
+        for case in files(&file("fixtures"), "expected.json") {
+            let text = std::fs::read_to_string(&case).expect("text");
+            let found = match serde_json::from_str(&text).expect("JSON") {
+                Value::Array(list) => list,
+                one => vec![one],
+            };
+            for event in found.iter().filter(|event| event["schema"] == 1) {
+                events += 1;
+                assert_mapped(event, mappings, &case.display().to_string());
+            }
+        }
+        assert!(events > 100, "only {events} events were found in fixtures/");
+    }
+}
+
+fn assert_mapped(value: &Value, mapping: &Value, path: &str) {
+    match value {
+        Value::Object(fields) => {
+            let is_free = mapping["type"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("flat"));
+            for (name, value) in fields.iter().filter(|_| !is_free) {
+                let path = format!("{path}: {name}");
+                let mapping = mapping["properties"].get(name);
+                assert_mapped(
+                    value,
+                    mapping.unwrap_or_else(|| panic!("{path} is not mapped")),
+                    &path,
+                );
+            }
+        }
+        Value::Array(list) => list
+            .iter()
+            .for_each(|value| assert_mapped(value, mapping, path)),
+        Value::Null => {}
+        Value::String(_) => assert_fits(value, mapping, path, TEXTS),
+        Value::Bool(_) => assert_fits(value, mapping, path, &["boolean"]),
+        Value::Number(number) if number.is_f64() => {
+            assert_fits(value, mapping, path, &["double"]);
+        }
+        Value::Number(_) => assert_fits(value, mapping, path, INTEGERS),
+    }
+}
+
+const TEXTS: &[&str] = &["keyword", "text", "date", "date_nanos", "ip"];
+const INTEGERS: &[&str] = &["short", "integer", "long", "unsigned_long", "double"];
+
+fn assert_fits(value: &Value, mapping: &Value, path: &str, kinds: &[&str]) {
+    let kind = mapping["type"].as_str().unwrap_or_default();
+    assert!(
+        kinds.contains(&kind),
+        "{path}: {value} does not fit into {kind:?}"
+    );
+}
+
+/// Files of that name below a folder.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.into_iter().partition(|path| path.is_dir());
+    let below = folders.iter().flat_map(|folder| self::files(folder, name));
+    let here = files
+        .into_iter()
+        .filter(|path| path.file_name().is_some_and(|it| it == name));
+    here.chain(below).collect()
 }
