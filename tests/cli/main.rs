@@ -1,6 +1,7 @@
 //! The binary as the person meets it who types: arguments in; text, exit codes and signals' effects out.
 //!
 //! - [`help`]: every command's help.
+//! - [`capture`]: `explain` of whole captures, and of one packet.
 //! - [`check`]: configurations, good and bad.
 //! - [`explain`]: one message, by every way in.
 //! - [`spool`]: spools on disk, whole and damaged, looked at and sent again.
@@ -11,6 +12,7 @@
 //!
 //! None of it needs Kafka: bootstrap servers point to a port that refuses.
 
+mod capture;
 mod check;
 mod explain;
 mod help;
