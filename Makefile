@@ -37,7 +37,7 @@ FUZZ = cargo +nightly fuzz run --fuzz-dir tests/fuzz
 
 fuzz: ## Run each fuzz target for SECONDS=60 (needs a nightly toolchain; installs cargo-fuzz).
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	set -e; for target in frames segment cursor syslog snmp; do \
+	set -e; for target in frames segment cursor syslog snmp snmpv3 usm_state mibdb snmp_stream; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
 		$(FUZZ) --target-dir "$(CARGO_TARGET_DIR)/fuzz" $$target tests/fuzz/corpus/$$target fixtures/spool/v1 -- -max_total_time=$(SECONDS) -max_len=16384 -print_final_stats=1; \
 	done

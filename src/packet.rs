@@ -121,7 +121,7 @@ pub enum Protocol {
 pub enum Transport {
     /// One message a datagram (RFC 5426, RFC 3417).
     Udp,
-    /// A framed stream (RFC 6587).
+    /// A framed stream (RFC 6587, RFC 3430).
     Tcp,
     /// A framed stream under TLS (RFC 5425).
     Tls,
@@ -243,8 +243,11 @@ reasons! {
         DecryptionError = "decryptionError",
         /// SNMPv3: its source asks for more work than strangers may.
         UsmLimited = "usm_limited",
-        /// SNMP on a stream listener, which reads syslog: the connection is closed before anything of it is shown.
+        /// SNMP on a stream listener that reads syslog: the connection is closed before anything of it is shown.
         SnmpOverStream = "snmp_over_stream",
+        /// On a stream of SNMP messages, bytes with which none begins: where the next one would begin cannot be told, so
+        /// the connection is closed (RFC 3430, section 2.1).
+        FramingLost = "framing_lost",
         /// One part of a message that was put together with others.
         Merged = "merged",
         /// A repeated inform, answered again, or an authenticated trap that came twice: its event exists already.
@@ -270,7 +273,7 @@ pub struct Verdict<'s> {
 /// Bytes for the sender: an inform's Response, or an SNMPv3 Report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply<'s> {
-    /// The datagram to send.
+    /// The message to send: a datagram, or the next message on the packet's connection.
     pub bytes: &'s [u8],
     /// The record that must be accepted first; until then the socket's owner parks the reply. None where it
     /// waits for nothing: a Report, or the Response to an inform that a rule of the operator's takes out.

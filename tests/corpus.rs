@@ -114,7 +114,7 @@ fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
     let (mut framer, mut left, mut frames) = (Framer::new(65_536), stream, Vec::new());
     loop {
         match framer.next(left, EndOfStream::Reached) {
-            Step::NeedMore => return frames,
+            Step::NeedMore | Step::Lost { .. } => return frames,
             Step::Skip { consumed } => left = &left[consumed..],
             Step::Frame {
                 bytes, consumed, ..

@@ -2,24 +2,28 @@
 //!
 //! ```text
 //!  argument | hex | file | standard input ──▶ bytes ──▶ decode ──▶ fields as text
-//!                                                ├────▶ pipeline ──▶ the event, pretty-printed
-//!                                                ├────▶ names ─────▶ whose it is, and why
-//!                                                └────▶ rules ─────▶ the topic, and the rule that says so
+//!                               │           ▲    ├────▶ pipeline ──▶ the event, pretty-printed
+//!                               │           │    ├────▶ names ─────▶ whose it is, and why
+//!                               │           │    └────▶ rules ─────▶ the topic, and the rule that says so
+//!                               └▶ captured ┘ one packet after the other, of a pcap or pcapng file
 //! ```
 
+mod captured;
 mod device;
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::io::{IsTerminal, Read};
+use std::io::{BufReader, IsTerminal, Read};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::capture::{self, CaptureError};
 use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run as configuration};
+use crate::config::Resolved;
 use crate::decode::{snmp, syslog};
 use crate::names::Names;
 use crate::normalize;
@@ -35,7 +39,7 @@ const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
 /// What to explain.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A file with one message; `-` or nothing for standard input
+    /// A file with one message, or a capture (pcap, pcapng); `-` or nothing for standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["text", "hex"])]
     file: Option<PathBuf>,
     /// The message itself
@@ -52,7 +56,15 @@ pub(super) struct Arguments {
     /// Read it as this protocol
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     protocol: Option<ProtocolArgument>,
-    /// The sender's address
+    /// Of a capture this packet alone, counted from 1 as Wireshark does
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        conflicts_with_all = ["text", "hex", "peer"],
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    packet: Option<u64>,
+    /// The sender's address; a capture says it itself
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     peer: IpAddr,
     /// As the listener of this name receives it; without it the first that reads this protocol
@@ -87,64 +99,127 @@ enum ExplainError {
         "there is nothing to read: give a message by --text, --hex, a file name, or on standard input"
     )]
     Empty,
+    #[error("there is no packet {number}: the capture has {packets}")]
+    NoPacket { number: u64, packets: u64 },
+    #[error("--packet is for a capture (pcap or pcapng), and this is one message")]
+    NotACapture,
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+}
+
+/// What a message is read with.
+struct Settings {
+    /// Each with its port; a unix socket has 0.
+    listeners: Vec<(Listener, u16)>,
+    normalize: normalize::Config,
+    access: AccessConfig,
+    names: Arc<Names>,
+    route: route::Config,
+}
+
+impl Settings {
+    fn new(resolved: Resolved) -> Settings {
+        let identity = resolved.identity;
+        let names = Arc::new(Names::new(identity.names.clone()));
+        names.replace(identity.names, identity.inventory);
+        let listeners = resolved.listeners.into_iter();
+        Settings {
+            listeners: listeners
+                .map(|config| (config.listener, config.bind.port()))
+                .collect(),
+            normalize: normalize::Config {
+                mibs: resolved.normalize.mibs,
+                severities: resolved.normalize.severities,
+                ..normalize::Config::for_agent("explain")
+            },
+            access: resolved.snmp,
+            names,
+            route: resolved.route,
+        }
+    }
+}
+
+/// What there is to explain.
+enum Input {
+    Message(Vec<u8>),
+    Capture(Box<dyn Read>),
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let loaded = match configuration::load(arguments.config.file().as_deref()) {
-        Ok(loaded) => loaded,
+    let settings = match configuration::load(arguments.config.file().as_deref()) {
+        Ok(loaded) => Settings::new(loaded.config),
         Err(problems) => {
             super::print_problems(&problems);
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
-    let (access, route) = (loaded.config.snmp, loaded.config.route);
-    let identity = loaded.config.identity;
-    let names = Arc::new(Names::new(identity.names.clone()));
-    names.replace(identity.names, identity.inventory);
-    let listeners: Vec<Listener> = loaded
-        .config
-        .listeners
-        .into_iter()
-        .map(|config| config.listener)
-        .collect();
-    let config = normalize::Config {
-        mibs: loaded.config.normalize.mibs,
-        severities: loaded.config.normalize.severities,
-        ..normalize::Config::for_agent("explain")
-    };
-    let explained = bytes(arguments).and_then(|bytes| {
-        let protocol = protocol(&bytes, arguments);
-        let listener = listener(&listeners, protocol, arguments.listener.as_deref())?;
-        let packet = Packet {
-            bytes: &bytes,
-            peer: Peer::Inet(arguments.peer, 0),
-            listener: &listener,
-            received: UnixMicros::now(),
-            wholeness: Wholeness::Whole,
-        };
-        Ok(explain(&packet, &config, &access, &names, &route))
+    let mut output = Output::default();
+    let explained = input(arguments).and_then(|input| match input {
+        Input::Message(bytes) => one(&bytes, arguments, &settings, &mut output),
+        Input::Capture(file) => captured::explain(file, arguments, &settings, &mut output),
     });
+    let written = output.end();
     match explained {
-        Ok(text) => {
-            let mut output = Output::default();
-            write!(output, "{text}");
-            output.end()
-        }
+        Ok(()) => written,
         Err(error) => {
             complain(&format!("trapline: {error}"));
-            ExitCode::from(super::EXIT_USAGE)
+            match error {
+                ExplainError::Capture(_) => ExitCode::FAILURE,
+                _ => ExitCode::from(super::EXIT_USAGE),
+            }
         }
     }
 }
 
-fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
-    let mut bytes = match (&arguments.text, &arguments.hex) {
-        (Some(text), _) => text.clone().into_vec(),
-        (_, Some(hex)) => from_hex(hex)?,
-        _ => read(arguments.file.as_ref())?,
+/// Explains a message that came alone.
+fn one(
+    bytes: &[u8],
+    arguments: &Arguments,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), ExplainError> {
+    if arguments.packet.is_some() {
+        return Err(ExplainError::NotACapture);
+    }
+    let protocol = protocol(bytes, arguments);
+    let name = arguments.listener.as_deref();
+    let listener = listener(&settings.listeners, protocol, Transport::Udp, name)?;
+    let packet = Packet {
+        bytes,
+        peer: Peer::Inet(arguments.peer, 0),
+        listener: &listener,
+        received: UnixMicros::now(),
+        wholeness: Wholeness::Whole,
     };
-    if arguments.hex.is_none() && !snmp::is_message(&bytes) {
+    write!(output, "{}", explain(&packet, settings));
+    Ok(())
+}
+
+fn input(arguments: &Arguments) -> Result<Input, ExplainError> {
+    let bytes = match (&arguments.text, &arguments.hex) {
+        (Some(text), _) => text.clone().into_vec(),
+        (_, Some(hex)) => {
+            let bytes = from_hex(hex)?;
+            return message(bytes);
+        }
+        _ => match read(arguments.file.as_ref())? {
+            Input::Message(bytes) => bytes,
+            capture => return Ok(capture),
+        },
+    };
+    message(without_line_end(bytes))
+}
+
+fn message(bytes: Vec<u8>) -> Result<Input, ExplainError> {
+    if bytes.is_empty() {
+        return Err(ExplainError::Empty);
+    }
+    Ok(Input::Message(bytes))
+}
+
+fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    if !snmp::is_message(&bytes) {
         while bytes
             .last()
             .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
@@ -152,38 +227,41 @@ fn bytes(arguments: &Arguments) -> Result<Vec<u8>, ExplainError> {
             bytes.pop();
         }
     }
-    if bytes.is_empty() {
-        Err(ExplainError::Empty)
-    } else {
-        Ok(bytes)
-    }
+    bytes
 }
 
-fn read(file: Option<&PathBuf>) -> Result<Vec<u8>, ExplainError> {
-    let mut bytes = Vec::new();
+fn read(file: Option<&PathBuf>) -> Result<Input, ExplainError> {
     let named = file.filter(|path| path.as_os_str() != "-");
-    let done = match named {
-        Some(path) => std::fs::File::open(path)
-            .and_then(|file| file.take(MESSAGE_BYTES_MAX + 1).read_to_end(&mut bytes)),
+    let path = named.map_or("standard input".to_owned(), |path| {
+        path.display().to_string()
+    });
+    let failed = |error| ExplainError::Read {
+        path: path.clone(),
+        error,
+    };
+    let mut input: Box<dyn Read> = match named {
+        Some(path) => Box::new(BufReader::new(std::fs::File::open(path).map_err(failed)?)),
         None => {
             let stdin = std::io::stdin();
             if stdin.is_terminal() {
                 complain("type one message, then Enter and Ctrl-D");
             }
-            stdin
-                .lock()
-                .take(MESSAGE_BYTES_MAX + 1)
-                .read_to_end(&mut bytes)
+            Box::new(stdin.lock())
         }
     };
-    let path = named.map_or("standard input".to_owned(), |path| {
-        path.display().to_string()
-    });
-    match done {
-        Err(error) => Err(ExplainError::Read { path, error }),
-        Ok(length) if length as u64 > MESSAGE_BYTES_MAX => Err(ExplainError::TooLong { path }),
-        Ok(_) => Ok(bytes),
+    let mut bytes = Vec::new();
+    let magic = input.by_ref().take(4).read_to_end(&mut bytes);
+    magic.map_err(failed)?;
+    if capture::is_capture(&bytes) {
+        let begin = std::io::Cursor::new(bytes);
+        return Ok(Input::Capture(Box::new(begin.chain(input))));
     }
+    let rest = input.take(MESSAGE_BYTES_MAX).read_to_end(&mut bytes);
+    rest.map_err(failed)?;
+    if bytes.len() as u64 > MESSAGE_BYTES_MAX {
+        return Err(ExplainError::TooLong { path });
+    }
+    Ok(Input::Message(bytes))
 }
 
 fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
@@ -216,22 +294,24 @@ fn protocol(bytes: &[u8], arguments: &Arguments) -> Protocol {
     }
 }
 
-/// The listener of this name, or the first one for this protocol. A listener for syslog takes traps too.
+/// The listener of this name, or the first one for this protocol and transport. A listener for syslog takes traps too.
 fn listener(
-    known: &[Listener],
+    known: &[(Listener, u16)],
     protocol: Protocol,
+    transport: Transport,
     name: Option<&str>,
 ) -> Result<Listener, ExplainError> {
     let fits = |listener: &&Listener| match name {
         Some(name) => listener.name == name,
-        None => listener.protocol == protocol && listener.transport == Transport::Udp,
+        None => listener.protocol == protocol && listener.transport == transport,
     };
-    let found = known.iter().find(fits).cloned();
+    let mut listeners = known.iter().map(|(listener, _)| listener);
+    let found = listeners.find(fits).cloned();
     match (found, name) {
         (Some(found), _) => Ok(Listener { protocol, ..found }),
-        (None, None) => Ok(pipeline::listener(protocol, Transport::Udp)),
+        (None, None) => Ok(pipeline::listener(protocol, transport)),
         (None, Some(name)) => {
-            let known: Vec<&str> = known.iter().map(|it| it.name.as_str()).collect();
+            let known: Vec<&str> = known.iter().map(|(it, _)| it.name.as_str()).collect();
             Err(ExplainError::NoListener {
                 name: name.to_owned(),
                 known: known.join(", "),
@@ -240,13 +320,14 @@ fn listener(
     }
 }
 
-fn explain(
-    packet: &Packet<'_>,
-    config: &normalize::Config,
-    access: &AccessConfig,
-    names: &Arc<Names>,
-    route: &route::Config,
-) -> String {
+fn explain(packet: &Packet<'_>, settings: &Settings) -> String {
+    let Settings {
+        normalize: config,
+        access,
+        names,
+        route,
+        ..
+    } = settings;
     let bytes = packet.bytes;
     let fields = match packet.listener.protocol {
         Protocol::Syslog => super::fields::syslog(bytes),

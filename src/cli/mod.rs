@@ -10,6 +10,7 @@
 
 mod admin;
 mod audit;
+mod capture;
 mod check;
 mod demo;
 mod devices;
@@ -125,7 +126,9 @@ Exit code 1: at least one line says fail.")]
     0002010201020201004301073011300f060a2b060102010202010103020103'
   trapline explain message.bin
   journalctl -n 1 -o cat | trapline explain
+  tcpdump -i eth0 -w traps.pcap udp port 162 and then trapline explain traps.pcap --packet 3
 
+Of a capture (pcap, pcapng) each packet is explained that is syslog or SNMP over UDP, and what begins in a TCP segment.
 Names of traps come from the configuration's snmp.mib_files and the built-in table.
 Without --protocol: what begins as an SNMP message does is read as one, all else as syslog.
 An SNMP community is never shown.")]

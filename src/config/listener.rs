@@ -177,12 +177,12 @@ fn one(index: usize, raw: &RawListener, findings: &mut Findings) -> receive::Con
     let mut reader = Reader::of_listener(&raw.settings, &name, &raw.at, findings);
     let protocol = reader.word("listener.protocol", Protocol::Syslog);
     let transport = reader.word("listener.transport", Transport::Udp);
-    if protocol == Protocol::Snmp && transport != Transport::Udp {
+    if protocol == Protocol::Snmp && !matches!(transport, Transport::Udp | Transport::Tcp) {
         reader.problem(
             "listener.transport",
-            "\"udp\" where protocol is \"snmp\"",
+            "\"udp\" or \"tcp\" where protocol is \"snmp\"",
             &format!("\"{}\"", transport.as_str()),
-            "receive SNMP over UDP; SNMP over TCP and TLS (RFC 3430, RFC 6353) is not built yet",
+            "receive SNMP over UDP or TCP (RFC 3430); over TLS (RFC 6353) it is not received, SNMPv3 protects it instead",
         );
     }
     check_name(&mut reader, &name);

@@ -21,6 +21,15 @@ pub struct SnmpPart<'a> {
     /// v3: the user. Proved where `security_level` is `authNoPriv` or `authPriv`; otherwise what the message says.
     #[schemars(with = "Option<String>")]
     pub user: Option<Text<'a>>,
+    /// v3: contextEngineID in hex (RFC 3411, section 3.3.1): the engine that the notification is about. For an inform that
+    /// is the sender's, since the authoritative engine is ours. Left out with v1 and v2c.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_engine_id: Option<&'a str>,
+    /// v3: contextName: which part of the device it is about, such as a VLAN or a virtual router. Left out where it is empty,
+    /// which is the default context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub context_name: Option<Text<'a>>,
     /// `noAuthNoPriv`, `authNoPriv` or `authPriv`.
     pub security_level: Option<&'static str>,
     /// What was odd about the encoding, by name; empty for a clean packet.

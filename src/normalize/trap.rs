@@ -91,6 +91,9 @@ pub struct Buffers {
     /// Version 3: the sender's engine ID in hex, and its user.
     engine_id: String,
     user: Vec<u8>,
+    /// Version 3: whom the notification is about.
+    context_engine_id: String,
+    context_name: Vec<u8>,
 }
 
 /// Makes the event of a notification, or of a packet that could not be read up to one.
@@ -151,6 +154,8 @@ impl Buffers {
         self.severity = None;
         self.engine_id.clear();
         self.user.clear();
+        self.context_engine_id.clear();
+        self.context_name.clear();
     }
 
     /// Takes over what the event needs, without secrets, and returns every anomaly.
@@ -164,6 +169,8 @@ impl Buffers {
         if let Some(security) = &notification.security {
             octets::hex(security.engine_id, &mut self.engine_id);
             self.user.extend_from_slice(security.user);
+            octets::hex(security.context_engine_id, &mut self.context_engine_id);
+            self.context_name.extend_from_slice(security.context_name);
         }
         if !self.list.mibs.is_same(&config.mibs) {
             self.list.mibs = config.mibs.clone();
@@ -413,6 +420,8 @@ fn read<'a>(
         uptime_ticks: notification.uptime,
         engine_id: security.map(|_| buffers.engine_id.as_str()),
         user: security.map(|_| Text(&buffers.user)),
+        context_engine_id: security.map(|_| buffers.context_engine_id.as_str()),
+        context_name: (!buffers.context_name.is_empty()).then_some(Text(&buffers.context_name)),
         security_level: Some(
             security
                 .map_or(SecurityLevel::NoAuthNoPriv, |it| it.level)
@@ -459,6 +468,8 @@ fn unreadable<'a>(
         uptime_ticks: None,
         engine_id: None,
         user: None,
+        context_engine_id: None,
+        context_name: None,
         security_level: None,
         anomalies: &[],
         varbinds: VarbindList(&buffers.list),

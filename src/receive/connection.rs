@@ -1,9 +1,10 @@
 //! One stream connection → packets, until it ends, falls silent or the agent stops.
 //!
 //! ```text
-//!   read ─▶ Buffer ─▶ Framer::next ─▶ begin(1) ─▶ Sink::take ─▶ … ─▶ end(tally)
-//!    ▲                                                              │
-//!    └── after 64 KiB the other connections get their turn ◀────────┘
+//!   read ─▶ Buffer ─▶ Framing::next ─▶ begin(1) ─▶ Sink::take ─▶ … ─▶ end(tally)
+//!    ▲                                                │              │
+//!    │                                   written ◀── replies         │
+//!    └── after 64 KiB the other connections get their turn ◀─────────┘
 //! ```
 
 use std::cell::RefCell;
@@ -12,15 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::observe::ledger::{ListenerLedger, Tally};
 use crate::observe::mute::Mute;
-use crate::packet::{Outcome, Packet, Peer, Reason, Sink, Wholeness};
+use crate::packet::{Outcome, Packet, Peer, Protocol, Reason, Reply, Sink, Verdict, Wholeness};
 use crate::time::UnixMicros;
 
+use super::framing::ber::BerFramer;
 use super::framing::{EndOfStream, Framer, Step};
+use super::replies::{Outgoing, Replies, Writing};
 use super::{AllowList, Config, Stop};
 
 /// Bytes of a new connection's buffer: a dozen usual messages, and 512 idle connections cost 2 MiB. It grows when a
@@ -44,35 +47,55 @@ pub(super) struct Connection<S> {
     pub(super) allow: AllowList,
     pub(super) ledger: Arc<ListenerLedger>,
     pub(super) sink: Rc<RefCell<S>>,
+    pub(super) replies: Rc<Replies>,
     pub(super) stop: Arc<Stop>,
 }
 
 /// Why a connection is no longer read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Closed,
     Idle,
     NotAllowed,
+    /// It speaks SNMP, and its listener reads syslog.
+    Snmp,
+    /// Where the next message begins cannot be told.
+    FramingLost,
     Stopping,
 }
 
 impl<S: Sink> Connection<S> {
-    /// Reads `stream` to its end and takes every frame.
-    pub(super) async fn serve(self, mut stream: impl AsyncRead + Unpin) {
-        let framer = Framer::new(self.config.frame_bytes_max);
-        let mut frames = Frames {
-            buffer: Buffer::new(framer.buffer_bytes_max()),
-            framer,
-            opening: Opening::Unknown,
+    /// Reads `stream` to its end, takes every frame and sends the replies.
+    pub(super) async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut writing = Writing::new(&self.ledger);
+        let mut frames = Frames::new(&self.config, Rc::clone(&writing.outgoing));
+        let ending = tokio::select! {
+            biased;
+            ending = self.read_all(&mut reader, &mut frames) => ending,
+            never = writing.run(&mut writer) => match never {},
         };
-        let ending = self.read(&mut stream, &mut frames).await;
-        if matches!(ending, Ending::Stopping) {
-            self.drain(&mut stream, &mut frames).await;
+        drop(frames);
+        // The sender of an inform may have closed its side already, and waits for the Response all the same.
+        let deadline = Instant::now() + DRAIN_MAX;
+        while writing.is_owing() {
+            let step = tokio::time::timeout_at(deadline, writing.step(&mut writer));
+            if step.await.is_err() {
+                break;
+            }
         }
-        self.take(&mut frames, EndOfStream::Reached);
         if matches!(ending, Ending::Idle | Ending::NotAllowed) {
-            let idle = matches!(ending, Ending::Idle);
+            let idle = ending == Ending::Idle;
             tracing::debug!(listener = %self.config.listener.name, peer = %self.peer, idle, "closed a connection");
         }
+    }
+
+    async fn read_all(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
+        let ending = self.read(stream, frames).await;
+        if ending == Ending::Stopping {
+            self.drain(stream, frames).await;
+        }
+        self.take(frames, EndOfStream::Reached).unwrap_or(ending)
     }
 
     async fn read(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
@@ -93,8 +116,8 @@ impl<S: Sink> Connection<S> {
                     }
                     frames.buffer.add(bytes);
                     heard = Instant::now();
-                    if !self.take(frames, EndOfStream::NotYet) {
-                        return Ending::NotAllowed;
+                    if let Some(ending) = self.take(frames, EndOfStream::NotYet) {
+                        return ending;
                     }
                     turn_bytes += bytes;
                 }
@@ -126,7 +149,9 @@ impl<S: Sink> Connection<S> {
                 return;
             }
             frames.buffer.add(bytes);
-            self.take(frames, EndOfStream::NotYet);
+            if self.take(frames, EndOfStream::NotYet).is_some() {
+                return;
+            }
             tokio::task::yield_now().await;
         }
     }
@@ -142,28 +167,40 @@ impl<S: Sink> Connection<S> {
         })
     }
 
-    /// Takes all frames that are there. Returns whether the peer is still allowed.
-    fn take(&self, frames: &mut Frames, end: EndOfStream) -> bool {
+    /// Takes all frames that are there. Returns why nothing more is to be read, where that is so.
+    fn take(&self, frames: &mut Frames, end: EndOfStream) -> Option<Ending> {
         if frames.opening == Opening::Unknown {
             frames.opening = Opening::of(frames.buffer.filled(), end);
         }
         match frames.opening {
-            Opening::Unknown => return true,
-            Opening::Text => {}
+            Opening::Unknown => return None,
+            Opening::Expected => {}
             Opening::Snmp => {
                 self.refuse_snmp(frames);
-                return false;
+                return Some(Ending::Snmp);
             }
         }
-        let Frames { buffer, framer, .. } = frames;
+        let Frames {
+            buffer,
+            framing,
+            reply,
+            outgoing,
+            ..
+        } = frames;
         let peer = self.peer;
         let is_allowed = self.allow.current().permits(&peer);
+        let mut ending = (!is_allowed).then_some(Ending::NotAllowed);
         let received = UnixMicros::now();
         let mut tally = Tally::default();
         loop {
-            let consumed = match framer.next(buffer.filled(), end) {
+            let consumed = match framing.next(buffer.filled(), end) {
                 Step::NeedMore => break,
                 Step::Skip { consumed } => consumed,
+                Step::Lost { why } => {
+                    tally.add(self.lose(why, buffer));
+                    ending = Some(Ending::FramingLost);
+                    break;
+                }
                 Step::Frame {
                     bytes,
                     wholeness,
@@ -178,14 +215,25 @@ impl<S: Sink> Connection<S> {
                         received,
                         wholeness,
                     };
-                    tally.add(self.take_one(&packet, is_allowed));
+                    tally.add(self.take_one(&packet, is_allowed, outgoing, reply));
                     consumed
                 }
             };
             buffer.consume(consumed);
         }
         self.ledger.end(&tally);
-        is_allowed
+        ending
+    }
+
+    /// What is left of a stream that cannot be split into messages any more counts as one packet.
+    fn lose(&self, why: &'static str, buffer: &mut Buffer) -> Outcome {
+        static MUTE: Mute = Mute::usual();
+        buffer.consume(buffer.filled().len());
+        self.ledger.begin(1);
+        if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
+            tracing::warn!(listener = %self.config.listener.name, peer = %self.peer, why, skipped, "a connection is closed: it does not hold one SNMP message behind the other (RFC 3430)");
+        }
+        Outcome::Rejected(Reason::FramingLost)
     }
 
     /// Split into lines, a community would be shown as text. So nothing of it is taken, and it counts as one packet.
@@ -201,11 +249,17 @@ impl<S: Sink> Connection<S> {
         tally.add(Outcome::Rejected(Reason::SnmpOverStream));
         self.ledger.end(&tally);
         if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
-            tracing::warn!(listener = %self.config.listener.name, peer = %self.peer, skipped, "a connection speaks SNMP, closed: send traps over UDP to an snmp listener");
+            tracing::warn!(listener = %self.config.listener.name, peer = %self.peer, skipped, "a connection speaks SNMP, closed: send traps to a listener whose protocol is snmp");
         }
     }
 
-    fn take_one(&self, packet: &Packet<'_>, is_allowed: bool) -> Outcome {
+    fn take_one(
+        &self,
+        packet: &Packet<'_>,
+        is_allowed: bool,
+        outgoing: &Rc<Outgoing>,
+        copy: &mut Vec<u8>,
+    ) -> Outcome {
         match packet.wholeness {
             Wholeness::Whole => {}
             Wholeness::Cut => {
@@ -219,19 +273,76 @@ impl<S: Sink> Connection<S> {
             return Outcome::Rejected(Reason::SourceNotAllowed);
         }
         let mut sink = self.sink.borrow_mut();
-        let verdict = sink.take(packet);
-        if verdict.reply.is_some() {
-            // Syslog has no replies, and informs come over UDP; a reply here is a mistake that must not go unseen.
+        let Verdict { outcome, reply } = sink.take(packet);
+        let Some(Reply { bytes, after }) = reply else {
+            return outcome;
+        };
+        if self.config.listener.protocol == Protocol::Syslog {
+            // Syslog has no replies; one here is a mistake that must not go unseen.
             self.ledger.replies_dropped.fetch_add(1, Ordering::Relaxed);
+            return outcome;
         }
-        verdict.outcome
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        let is_accepted = |record| sink.is_accepted(record);
+        self.replies.send(outgoing, copy, after, is_accepted);
+        outcome
     }
 }
 
 struct Frames {
     buffer: Buffer,
-    framer: Framer,
+    framing: Framing,
     opening: Opening,
+    /// The present reply, copied out of the pipeline's buffer.
+    reply: Vec<u8>,
+    outgoing: Rc<Outgoing>,
+}
+
+impl Frames {
+    fn new(config: &Config, outgoing: Rc<Outgoing>) -> Self {
+        let framing = Framing::new(config.listener.protocol, config.frame_bytes_max);
+        Frames {
+            buffer: Buffer::new(framing.buffer_bytes_max()),
+            opening: match config.listener.protocol {
+                Protocol::Syslog => Opening::Unknown,
+                Protocol::Snmp => Opening::Expected,
+            },
+            framing,
+            reply: Vec::new(),
+            outgoing,
+        }
+    }
+}
+
+/// How the listener's protocol splits a stream.
+#[derive(Debug)]
+enum Framing {
+    Syslog(Framer),
+    Snmp(BerFramer),
+}
+
+impl Framing {
+    fn new(protocol: Protocol, frame_bytes_max: usize) -> Self {
+        match protocol {
+            Protocol::Syslog => Framing::Syslog(Framer::new(frame_bytes_max)),
+            Protocol::Snmp => Framing::Snmp(BerFramer::new(frame_bytes_max)),
+        }
+    }
+
+    fn buffer_bytes_max(&self) -> usize {
+        match self {
+            Framing::Syslog(framer) => framer.buffer_bytes_max(),
+            Framing::Snmp(framer) => framer.buffer_bytes_max(),
+        }
+    }
+
+    fn next(&mut self, buffered: &[u8], end: EndOfStream) -> Step {
+        match self {
+            Framing::Syslog(framer) => framer.next(buffered, end),
+            Framing::Snmp(framer) => framer.next(buffered, end),
+        }
+    }
 }
 
 /// Bytes read and not yet consumed. Bounded, and as large as the largest frame on its way needs.
@@ -289,8 +400,8 @@ impl Buffer {
 enum Opening {
     /// Too few bytes to tell.
     Unknown,
-    /// Syslog, or whatever else is read as text.
-    Text,
+    /// What its listener reads: syslog, or whatever else is read as text.
+    Expected,
     /// An ASN.1 SEQUENCE that begins with an INTEGER, as every SNMP message does (RFC 3430); no text begins so.
     Snmp,
 }
@@ -305,7 +416,7 @@ impl Opening {
             {
                 Opening::Unknown
             }
-            _ => Opening::Text,
+            _ => Opening::Expected,
         }
     }
 }
@@ -362,10 +473,10 @@ mod tests {
                 if text == b"0\n" {
                     Opening::Unknown
                 } else {
-                    Opening::Text
+                    Opening::Expected
                 }
             );
-            assert_eq!(Opening::of(text, EndOfStream::Reached), Opening::Text);
+            assert_eq!(Opening::of(text, EndOfStream::Reached), Opening::Expected);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Seen {
     }
 }
 
-/// Answers what begins with `inform`, after the record of the packet's number.
+/// Answers what holds `inform`, after the record of the packet's number.
 pub(super) struct FakeSink {
     pub(super) shard: usize,
     pub(super) seen: Arc<Seen>,
@@ -66,7 +66,7 @@ impl Sink for FakeSink {
         let mut given = self.seen.given.lock().unwrap();
         let number = Number(given.len() as u64);
         self.reply = format!("response to {text}").into_bytes();
-        let reply = text.starts_with("inform").then_some(Reply {
+        let reply = text.contains("inform").then_some(Reply {
             bytes: &self.reply,
             after: Some((LaneId(0), number)),
         });

@@ -3,10 +3,12 @@
 //! ```text
 //!   caller's buffer ──▶ Framer::next(buffered, end) ──▶ Frame { bytes, wholeness, consumed }   hand it on, then drop `consumed`
 //!                                                   ├─▶ Skip { consumed }                      drop `consumed`, ask again
-//!                                                   └─▶ NeedMore                               read, ask again (at the end: all done)
+//!                                                   ├─▶ NeedMore                               read, ask again (at the end: all done)
+//!                                                   └─▶ Lost                                   close (SNMP alone)
 //! ```
 //!
-//! RFC 6587 has two framings, and one connection may mix them, so each frame is told apart by itself:
+//! This is the framing of syslog; [`ber`] is that of SNMP, and takes the same steps. RFC 6587 has two framings, and one
+//! connection may mix them, so each frame is told apart by itself:
 //!
 //! ```text
 //!   octet counting (§3.4.1)      MSG-LEN SP SYSLOG-MSG      16 <1>1 - - - - - -
@@ -25,6 +27,8 @@
 //! - A line longer than the limit is cut, and what follows is skipped up to its trailer.
 //! - At the end of a stream an unterminated line is whole (many senders close without a last LF); a counted frame that
 //!   is not all there is a half.
+
+pub mod ber;
 
 use std::ops::Range;
 
@@ -70,6 +74,11 @@ pub enum Step {
     Skip {
         /// How many buffered bytes to drop. Never 0.
         consumed: usize,
+    },
+    /// What follows cannot be told apart: the connection must be closed. Syslog finds its next line and never says so.
+    Lost {
+        /// What stands where a frame must begin, in words.
+        why: &'static str,
     },
 }
 
@@ -222,14 +231,10 @@ impl Framer {
     }
 
     fn discard_counted(&mut self, buffered: &[u8], left: u64) -> Step {
-        let there = u64::try_from(buffered.len()).unwrap_or(u64::MAX);
-        let consumed = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffered.len());
-        self.enter(if there >= left {
-            State::Start
-        } else {
-            State::DiscardCounted { left: left - there }
+        let (consumed, left) = discard(buffered, left);
+        self.enter(match left {
+            0 => State::Start,
+            left => State::DiscardCounted { left },
         });
         Step::Skip { consumed }
     }
@@ -256,6 +261,13 @@ impl Framer {
     fn limit(&self) -> u64 {
         u64::try_from(self.frame_bytes_max).unwrap_or(u64::MAX)
     }
+}
+
+/// How many of the buffered bytes go with the `left` bytes that are to be discarded, and how many are left after them.
+fn discard(buffered: &[u8], left: u64) -> (usize, u64) {
+    let there = u64::try_from(buffered.len()).unwrap_or(u64::MAX);
+    let consumed = usize::try_from(left.min(there)).unwrap_or(buffered.len());
+    (consumed, left.saturating_sub(there))
 }
 
 fn frame(bytes: Range<usize>, wholeness: Wholeness, consumed: usize) -> Step {

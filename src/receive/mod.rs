@@ -26,6 +26,7 @@ pub mod inherited;
 pub mod listening;
 mod parking;
 mod recvmmsg;
+mod replies;
 pub mod socket;
 mod sockopt;
 pub mod steering;

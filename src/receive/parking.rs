@@ -10,7 +10,6 @@
 //! inform is answered again.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::record::{LaneId, Number};
@@ -28,23 +27,33 @@ pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Buffers kept for the next reply, so that a steady stream of informs does not allocate.
 const SPARE_MAX: usize = 64;
 
-/// The waiting replies of one socket.
-#[derive(Debug, Default)]
-pub(super) struct Parking {
-    waiting: VecDeque<Parked>,
+/// The waiting replies of one socket, or of one listener's connections; `T` is where a reply goes.
+#[derive(Debug)]
+pub(super) struct Parking<T> {
+    waiting: VecDeque<Parked<T>>,
     bytes: usize,
     spare: Vec<Vec<u8>>,
 }
 
+impl<T> Default for Parking<T> {
+    fn default() -> Self {
+        Parking {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            spare: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug)]
-struct Parked {
-    to: SocketAddr,
+struct Parked<T> {
+    to: T,
     after: (LaneId, Number),
     since: Instant,
     bytes: Vec<u8>,
 }
 
-impl Parking {
+impl<T> Parking<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -56,7 +65,7 @@ impl Parking {
     /// Keeps a copy of `bytes` for `to`. Returns how many replies were given up for it (itself, when it fits nowhere).
     pub(super) fn park(
         &mut self,
-        to: SocketAddr,
+        to: T,
         after: (LaneId, Number),
         bytes: &[u8],
         now: Instant,
@@ -89,7 +98,7 @@ impl Parking {
         &mut self,
         now: Instant,
         is_accepted: impl Fn((LaneId, Number)) -> bool,
-        mut send: impl FnMut(SocketAddr, &[u8]),
+        mut send: impl FnMut(T, &[u8]),
     ) -> u64 {
         let mut given_up = 0;
         for _ in 0..self.waiting.len() {
@@ -121,6 +130,8 @@ impl Parking {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     fn to(port: u16) -> SocketAddr {
@@ -131,7 +142,7 @@ mod tests {
         (LaneId(0), Number(number))
     }
 
-    fn sent(parking: &mut Parking, now: Instant, accepted: u64) -> (Vec<u16>, u64) {
+    fn sent(parking: &mut Parking<SocketAddr>, now: Instant, accepted: u64) -> (Vec<u16>, u64) {
         let mut ports = Vec::new();
         let given_up = parking.release(
             now,

@@ -29,6 +29,7 @@ use crate::packet::{Peer, Sink, Transport};
 
 use super::connection::Connection;
 use super::door::{Arrived, Bound, Door};
+use super::replies::Replies;
 use super::socket::Ownership;
 use super::{AllowList, Config, ReceiveError, Stop, tls};
 
@@ -215,6 +216,7 @@ struct Listening<S> {
     ledger: Arc<ListenerLedger>,
     seats: Rc<Seats>,
     sink: Rc<RefCell<S>>,
+    replies: Rc<Replies>,
     stop: Arc<Stop>,
 }
 
@@ -226,6 +228,7 @@ impl<S: Sink + 'static> Listening<S> {
                 listener.config.connections_per_peer_max,
                 Arc::clone(&listener.ledger),
             )),
+            replies: Replies::new(&listener.ledger),
             config: Rc::new(listener.config),
             bound: listener.socket,
             ownership: listener.ownership,
@@ -239,6 +242,8 @@ impl<S: Sink + 'static> Listening<S> {
 
     async fn run(self, socket: Door) {
         let mut connections = JoinSet::new();
+        let releasing = Rc::clone(&self.replies).release(Rc::clone(&self.sink));
+        let releasing = tokio::task::spawn_local(releasing);
         let wanted = self.stop.wanted();
         tokio::pin!(wanted);
         loop {
@@ -263,6 +268,8 @@ impl<S: Sink + 'static> Listening<S> {
         while let Some(ended) = connections.join_next().await {
             report_panic(ended);
         }
+        releasing.abort();
+        self.replies.end();
     }
 
     async fn admit(&self, accepted: io::Result<(Arrived, Peer)>, connections: &mut JoinSet<()>) {
@@ -286,6 +293,7 @@ impl<S: Sink + 'static> Listening<S> {
             allow: self.allow.clone(),
             ledger: Arc::clone(&self.ledger),
             sink: Rc::clone(&self.sink),
+            replies: Rc::clone(&self.replies),
             stop: Arc::clone(&self.stop),
         };
         let tls = self.tls.as_ref().map(|tls| tls.current());

@@ -294,7 +294,7 @@ struct Hands<S> {
     sink: S,
     config: Config,
     ledger: Arc<ListenerLedger>,
-    parking: Parking,
+    parking: Parking<SocketAddr>,
     /// The present reply, copied out of the pipeline's buffer.
     reply: Vec<u8>,
 }

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::decode::snmp::v3::{self, Data, Message, Security};
+use crate::decode::snmp::v3::{self, Data, Message};
 use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage};
 
 use answer::Own;
@@ -304,12 +304,7 @@ impl Usm {
             }
             Err(Unopened::Plain(unread)) => return Err(unread),
         };
-        let security = Security {
-            engine_id: message.engine_id,
-            user: message.user,
-            level: message.level,
-        };
-        let mut notification = match opened.pdu.notification(message, security) {
+        let mut notification = match opened.pdu.notification(message) {
             Ok(notification) => notification,
             Err(name) => return Ok(Verdict::NotANotification(name)),
         };

@@ -26,12 +26,17 @@ pub(crate) struct Device {
     pub is_reportable: bool,
     pub id: u8,
     pub pdu: u8,
+    pub context_engine_id: Vec<u8>,
+    pub context_name: &'static str,
 }
 
 impl Device {
     pub fn new(level: SecurityLevel) -> Device {
+        let engine_id = vec![0x80, 0, 0, 9, 3, 0, 0x1b, 0x54, 1, 2, 3];
         Device {
-            engine_id: vec![0x80, 0, 0, 9, 3, 0, 0x1b, 0x54, 1, 2, 3],
+            context_engine_id: engine_id.clone(),
+            context_name: "",
+            engine_id,
             user: "fleet",
             auth: AuthProtocol::Sha256,
             auth_passphrase: AUTH,
@@ -93,7 +98,9 @@ impl Device {
         ];
         let list = tlv(0x30, &[&uptime, &tlv(0x30, &trap_oid)]);
         let pdu = tlv(self.pdu, &[&[2, 1, self.id, 2, 1, 0, 2, 1, 0], &list]);
-        tlv(0x30, &[&tlv(4, &[&self.engine_id]), &[4, 0], &pdu])
+        let context = tlv(4, &[&self.context_engine_id]);
+        let name = tlv(4, &[self.context_name.as_bytes()]);
+        tlv(0x30, &[&context, &name, &pdu])
     }
 
     /// The message.

@@ -15,6 +15,7 @@
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`routes`]: rules that send elsewhere, drop and sample; limits; our own log lines.
+//! - [`snmp_tcp`]: SNMP over TCP (RFC 3430) with net-snmp, and streams that hold none.
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
@@ -37,6 +38,7 @@ mod replay;
 mod rights;
 mod routes;
 mod senders;
+mod snmp_tcp;
 mod snmpv3;
 mod syslog;
 mod topics;

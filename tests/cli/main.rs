@@ -1,6 +1,7 @@
 //! The binary as the person meets it who types: arguments in; text, exit codes and signals' effects out.
 //!
 //! - [`help`]: every command's help.
+//! - [`capture`]: `explain` of whole captures, and of one packet.
 //! - [`check`]: configurations, good and bad.
 //! - [`devices`]: who was heard by the running agent, and none.
 //! - [`explain`]: one message, by every way in.
@@ -12,6 +13,7 @@
 //!
 //! None of it needs Kafka: bootstrap servers point to a port that refuses.
 
+mod capture;
 mod check;
 mod devices;
 mod explain;

@@ -72,6 +72,11 @@ impl Listener {
         Listener::new("snmp-udp", "snmp", "udp")
     }
 
+    /// Traps and informs over TCP.
+    pub fn snmp_tcp() -> Self {
+        Listener::new("snmp-tcp", "snmp", "tcp")
+    }
+
     fn new(name: &'static str, protocol: &'static str, transport: &'static str) -> Self {
         Listener {
             name,

@@ -19,7 +19,7 @@ CREATE TABLE net_events (
   `schema` INT,
   `severity` STRING,
   `severity_code` INT,
-  `snmp` ROW<`anomalies` ARRAY<STRING>, `engine_id` STRING, `pdu` STRING, `security_level` STRING, `trap_oid` STRING, `uptime_ticks` BIGINT, `user` STRING, `varbinds` ARRAY<ROW<`display` STRING, `encoding` STRING, `index` STRING, `index_parts` ARRAY<ROW<`label` STRING, `name` STRING, `value` STRING>>, `label` STRING, `name` STRING, `number` DOUBLE, `oid` STRING, `type` STRING, `units` STRING, `value` STRING>>, `version` STRING>,
+  `snmp` ROW<`anomalies` ARRAY<STRING>, `context_engine_id` STRING, `context_name` STRING, `engine_id` STRING, `pdu` STRING, `security_level` STRING, `trap_oid` STRING, `uptime_ticks` BIGINT, `user` STRING, `varbinds` ARRAY<ROW<`display` STRING, `encoding` STRING, `index` STRING, `index_parts` ARRAY<ROW<`label` STRING, `name` STRING, `value` STRING>>, `label` STRING, `name` STRING, `number` DOUBLE, `oid` STRING, `type` STRING, `units` STRING, `value` STRING>>, `version` STRING>,
   `storm` ROW<`event_codes` ARRAY<ROW<`count` DECIMAL(20, 0), `event_code` STRING>>, `held_back` DECIMAL(20, 0), `top_event_code` STRING>,
   `syslog` ROW<`app_name` STRING, `clock` STRING, `facility` STRING, `facility_code` INT, `fields` MAP<STRING, STRING>, `format` STRING, `msg_id` STRING, `proc_id` STRING, `sequence` DECIMAL(20, 0), `structured_data` MAP<STRING, MAP<STRING, ARRAY<STRING>>>>,
   `time` STRING,

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::Anomalies;
 use super::ber::{self, Cursor, Fault};
-use super::pdu::{self, Notification, PduKind};
+use super::pdu::{self, Notification, PduKind, Readable};
 
 /// A message's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +70,9 @@ impl Envelope<'_> {
 
 /// Reads one datagram.
 ///
-/// The community counts as found only if a PDU's identifier follows it. A damaged length would otherwise end it
-/// early, and the rest of the secret would be taken for something that may be shown.
+/// The community counts as found only if a PDU follows it: a damaged length would otherwise end it early or late, and the
+/// rest of the secret, or a copy of it elsewhere, would be taken for something that may be shown. A PDU is what begins with
+/// the identifier of one and either has all of its fields, or has some and ends where the message does.
 pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
     let envelope = envelope(packet)?;
     let mut body = envelope.body;
@@ -92,7 +93,24 @@ pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
             .into(),
         });
     };
-    Ok(pdu::notification(&envelope, &body, kind, &pdu))
+    let notification = pdu::notification(&envelope, &body, kind, &pdu);
+    let fits = !envelope.cut && !pdu.clipped && body.is_empty();
+    let is_pdu = match notification.header.readable() {
+        Readable::All => true,
+        Readable::Some => fits,
+        Readable::None => false,
+    };
+    if is_pdu {
+        return Ok(notification);
+    }
+    let fault = Fault {
+        reason: "what follows the community has the identifier of a PDU and not its fields",
+        at: pdu.at,
+    };
+    Err(Unread::ParseFailed(UnreadMessage {
+        fault,
+        version: Some(envelope.version),
+    }))
 }
 
 fn envelope(packet: &[u8]) -> Result<Envelope<'_>, UnreadMessage> {

@@ -100,6 +100,43 @@ pub enum Header<'a> {
     },
 }
 
+/// How many of a header's fields could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readable {
+    All,
+    Some,
+    None,
+}
+
+impl Header<'_> {
+    /// How much of it there is. The time-stamp of v1 is no part of it.
+    pub(super) fn readable(&self) -> Readable {
+        let fields: &[bool] = match self {
+            Header::V1(trap) => &[
+                trap.enterprise.is_some(),
+                trap.agent_addr.is_some(),
+                trap.generic_trap.is_some(),
+                trap.specific_trap.is_some(),
+            ],
+            Header::V2 {
+                request_id,
+                error_status,
+                error_index,
+                ..
+            } => &[
+                request_id.is_some(),
+                error_status.is_some(),
+                error_index.is_some(),
+            ],
+        };
+        match fields.iter().filter(|is_there| **is_there).count() {
+            0 => Readable::None,
+            count if count == fields.len() => Readable::All,
+            _ => Readable::Some,
+        }
+    }
+}
+
 /// The fields of a Trap-PDU (RFC 1157, section 4.1.6).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrapV1<'a> {

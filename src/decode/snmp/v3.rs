@@ -70,6 +70,10 @@ pub struct Security<'a> {
     pub user: &'a [u8],
     /// What protected the message.
     pub level: SecurityLevel,
+    /// contextEngineID: the engine that the notification is about.
+    pub context_engine_id: &'a [u8],
+    /// contextName: the part of it; empty is the default.
+    pub context_name: &'a [u8],
 }
 
 /// A message, borrowing the packet. Positions are offsets into the packet.
@@ -288,11 +292,7 @@ impl<'a> ScopedPdu<'a> {
     ///
     /// # Errors
     /// It is a request, a Response or a Report.
-    pub fn notification(
-        &self,
-        message: &Message<'_>,
-        security: Security<'a>,
-    ) -> Result<Notification<'a>, &'static str> {
+    pub fn notification(&self, message: &Message<'a>) -> Result<Notification<'a>, &'static str> {
         let Some(kind) = PduKind::from_tag(self.pdu.tag) else {
             return Err(pdu::other_name(self.pdu.tag).unwrap_or("PDU of no kind"));
         };
@@ -305,7 +305,13 @@ impl<'a> ScopedPdu<'a> {
             anomalies: self.anomalies.and(message.anomalies),
         };
         let mut notification = pdu::notification(&envelope, &self.after, kind, &self.pdu);
-        notification.security = Some(security);
+        notification.security = Some(Security {
+            engine_id: message.engine_id,
+            user: message.user,
+            level: message.level,
+            context_engine_id: self.context_engine_id,
+            context_name: self.context_name,
+        });
         Ok(notification)
     }
 

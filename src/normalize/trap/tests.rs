@@ -330,6 +330,59 @@ fn planted() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     })
 }
 
+/// A community that has the identifier of a PDU in it: with the wrong length before it, what follows that octet is taken
+/// for the PDU, and the community's copies elsewhere are of another text than its field.
+#[test]
+fn a_damaged_length_before_the_community_shows_nothing_of_its_copies() {
+    let mut shown = Vec::new();
+    for (tag, place) in [0xa4_u8, 0xa6, 0xa7]
+        .into_iter()
+        .flat_map(|tag| (0..10).map(move |place| (tag, place)))
+    {
+        let mut community = b"s3cr3t-c0m".to_vec();
+        community[place] = tag;
+        let near = [b"snmp-server community ".as_slice(), &community, b" RO"].concat();
+        let damaged_name = [&[0x2b, 7], &TRAP_COMMUNITY[2..]].concat();
+        let list = [
+            uptime(),
+            trap_oid(3),
+            varbind(OBJECT, &tlv(4, &near)),
+            varbind(&damaged_name, &tlv(4, &community)),
+        ];
+        let packets = [
+            v2c(0xa7, &community, &list),
+            v2c(0xa6, &community, &list),
+            v1(&community, 6, &[3], &list[2..]),
+        ];
+        for (shape, mut packet) in packets.into_iter().enumerate() {
+            let field = memchr::memmem::find(&packet, &community).unwrap();
+            for length in 0..=255 {
+                packet[field - 1] = length;
+                let Some(text) = json_text(&packet, RawPolicy::Always) else {
+                    continue;
+                };
+                if shows(&text, &community) {
+                    shown.push((tag, place, shape, length));
+                }
+            }
+        }
+    }
+    assert!(shown.is_empty(), "{} times: {shown:?}", shown.len());
+}
+
+#[test]
+fn a_pdu_that_announces_too_much_is_read_where_its_own_fields_stand_as_they_must() {
+    let mut packet = v2c(0xa7, b"s3cr3t-c0mm", &[uptime(), trap_oid(3)]);
+    let pdu = packet.iter().position(|octet| *octet == 0xa7).unwrap();
+    packet[pdu + 1] += 1;
+    assert_eq!(event_of(&packet)["snmp"]["trap_oid"], "1.3.6.1.6.3.1.1.5.3");
+    // The error-status, which is no INTEGER any more: nothing says that this is a PDU.
+    packet[pdu + 5] = 4;
+    let event = event_of(&packet);
+    assert_eq!(event["snmp"]["trap_oid"], Json::Null);
+    assert!(event["raw_withheld"].is_object(), "{event:#}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

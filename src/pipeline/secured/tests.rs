@@ -180,3 +180,29 @@ fn a_message_cut_short_is_an_event_with_its_place() {
         assert!(event["raw_withheld"].is_object(), "{event:#}");
     }
 }
+
+#[test]
+fn an_event_names_the_context_and_the_engine_that_it_is_about() {
+    let device = Device {
+        context_name: "vlan-17",
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    bench.take(&device.message());
+    let plain = Device {
+        context_name: "",
+        ..device.inform(&OWN, 3, 0)
+    };
+    bench.take(&plain.message());
+    let events = bench.events();
+    let snmp: Vec<&serde_json::Value> = events.iter().map(|event| &event["snmp"]).collect();
+    let own_of_device = "8000000903001b54010203";
+    assert_eq!(snmp.len(), 2, "{events:#?}");
+    assert_eq!(snmp[0]["context_name"], "vlan-17");
+    assert_eq!(snmp[0]["context_engine_id"], own_of_device);
+    assert_eq!(snmp[1]["pdu"], "inform");
+    assert!(snmp[1].get("context_name").is_none(), "the default context");
+    // The authoritative engine of an inform is ours; whom it is about, its context says.
+    assert_eq!(snmp[1]["engine_id"], "80007ed90501020304");
+    assert_eq!(snmp[1]["context_engine_id"], own_of_device);
+}

@@ -30,6 +30,7 @@ fn frames_of(limit: usize, chunks: &[&[u8]]) -> (Frames, usize) {
                     frames.push((buffered[bytes].to_vec(), wholeness));
                     consumed
                 }
+                Step::Lost { why } => panic!("{why}"),
             };
             assert!(consumed > 0, "a step that consumes nothing never ends");
             buffered.drain(..consumed);

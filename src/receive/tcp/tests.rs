@@ -1,3 +1,5 @@
+mod snmp;
+
 use std::io::{Read, Write};
 use std::net::TcpStream as Sender;
 use std::path::Path;

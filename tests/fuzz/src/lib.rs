@@ -12,5 +12,15 @@ pub mod record;
 pub mod spool;
 #[path = "../../../src/time.rs"]
 pub mod time;
+#[path = "../../../src/usm/mod.rs"]
+pub mod usm;
+
+pub mod mib;
 
 pub mod observe;
+
+/// The part of the crate's `receive` that needs no socket.
+#[path = "../../../src/receive"]
+pub mod receive {
+    pub mod framing;
+}
