@@ -20,6 +20,7 @@ use trapline::spool::{self, Batch, ReadLimit, Spool, WhenFull};
 use trapline::time::UnixMicros;
 
 mod message;
+mod mibs;
 mod secured;
 
 /// The product's allocator, with a counter in front.
@@ -119,6 +120,7 @@ fn main() {
         plain(),
         secured::access(),
     );
+    mibs::measure();
     println!("  decode alone:");
     decode_only("RFC 5424", &rfc5424);
     for (name, line) in DIALECTS {
