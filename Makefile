@@ -42,11 +42,8 @@ fuzz: ## Run each fuzz target for SECONDS=60 (needs a nightly toolchain; install
 		$(FUZZ) --target-dir "$(CARGO_TARGET_DIR)/fuzz" $$target tests/fuzz/corpus/$$target fixtures/spool/v1 -- -max_total_time=$(SECONDS) -max_len=16384 -print_final_stats=1; \
 	done
 
-FROM ?= /var/lib/snmp/mibs
-
-mibs: build ## Compile the MIB modules below FROM (Debian: snmp-mibs-downloader) into target/mibs/set.mibdb.
-	mkdir -p "$(CARGO_TARGET_DIR)/mibs"
-	"$(CARGO_TARGET_DIR)/release/trapline" mib compile "$(FROM)" -o "$(CARGO_TARGET_DIR)/mibs/set.mibdb"
+mibs: build ## Compile the MIB set that the packages carry: target/mibs/ietf.mibdb. Fetches 6 MB of RFCs once.
+	packaging/mibs/build "$(CARGO_TARGET_DIR)/release/trapline" "$(CARGO_TARGET_DIR)/mibs"
 
 image: build ## Build the OCI image from the binary: target/image/trapline.tar (as root: its files have owners).
 	packaging/container/build "$(CARGO_TARGET_DIR)/release/trapline" "$(CARGO_TARGET_DIR)/image/trapline.tar"

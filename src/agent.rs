@@ -208,6 +208,7 @@ impl Agent {
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),
+            settings: settings.clone(),
             names: devices.names.clone(),
         });
         let (status_stop, status_stopping) = tokio::sync::watch::channel(false);

@@ -55,15 +55,15 @@ impl Settings {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// What is in force now.
+    pub fn config(&self) -> Arc<normalize::Config> {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn current(&self) -> (u64, Arc<normalize::Config>) {
         let generation = self.generation.load(Ordering::Acquire);
-        (
-            generation,
-            self.current
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
+        (generation, self.config())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::observe::picture::{
     RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::observe::rates::History;
-use crate::pipeline::SnmpAccess;
+use crate::pipeline::{Settings, SnmpAccess};
 use crate::produce;
 use crate::route::Router;
 use crate::spool::Spool;
@@ -36,6 +36,7 @@ pub(super) struct Observer {
     pub reloads: ReloadCounts,
     pub history: Mutex<History>,
     pub snmp: Arc<SnmpAccess>,
+    pub settings: Arc<Settings>,
     pub names: Arc<Names>,
 }
 
@@ -100,7 +101,12 @@ impl View for Observer {
             },
             rules: rules(&self.router),
             rates: self.history().rates(),
-            readings: readings::all(&self.spool, &self.snmp.usm, &self.names),
+            readings: readings::all(
+                &self.spool,
+                &self.snmp.usm,
+                &self.settings.config().mibs,
+                &self.names,
+            ),
         }
     }
 }

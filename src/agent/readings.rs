@@ -1,11 +1,12 @@
 //! Numbers that stages count for themselves, as the metrics show them.
 //!
 //! ```text
-//!  dead letters, SNMPv3, devices ──▶ [Reading { name, help, kind, value }] ──▶ /metrics
+//!  dead letters, SNMPv3, MIB files, devices ──▶ [Reading { name, help, kind, value }] ──▶ /metrics
 //! ```
 
 use std::sync::atomic::Ordering;
 
+use crate::mib;
 use crate::names::Names;
 use crate::observe::picture::Reading;
 use crate::spool::Spool;
@@ -13,8 +14,30 @@ use crate::usm::window::Excuse;
 use crate::usm::{Refusal, Usm};
 
 /// All of them.
-pub(super) fn all(spool: &Spool, usm: &Usm, names: &Names) -> Vec<Reading> {
-    [dead_letters(spool), snmp(usm), devices(names)].concat()
+pub(super) fn all(spool: &Spool, usm: &Usm, mibs: &mib::Set, names: &Names) -> Vec<Reading> {
+    [
+        dead_letters(spool),
+        snmp(usm),
+        mib_files(mibs),
+        devices(names),
+    ]
+    .concat()
+}
+
+/// The compiled MIB files.
+fn mib_files(mibs: &mib::Set) -> Vec<Reading> {
+    vec![
+        Reading::gauge(
+            "mib_files",
+            "Compiled MIB files in use.",
+            mibs.files().count() as u64,
+        ),
+        Reading::gauge(
+            "mib_files_refused",
+            "Compiled MIB files that cannot be used as they are now; what an earlier content said stays in use.",
+            mibs.refused() as u64,
+        ),
+    ]
 }
 
 /// The dead-letter file; nothing with a memory spool.

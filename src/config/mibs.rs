@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  mib_files ──mib::Set::open──▶ Set, and a warning for each file that cannot be used
+//!   (else the set that the packages carry, if it is there)
 //!  severity  ──────────────────▶ Overrides, and a problem for each pair that is none
 //! ```
 //!
@@ -20,11 +21,22 @@ use crate::normalize::severity::Overrides;
 
 const MIB_FILES: &str = "snmp.mib_files";
 
+/// The set that the packages carry, of the IETF's and IANA's modules. It is meant where no file is named.
+pub(crate) const SHIPPED: &str = "/usr/share/trapline/mibs/ietf.mibdb";
+
 /// The compiled MIB files, open.
 pub(super) fn mibs(reader: &mut Reader<'_>) -> Set {
-    let parts = reader.list(MIB_FILES).unwrap_or_default();
-    let paths: Vec<&str> = parts.iter().map(|(path, _)| path.as_str()).collect();
+    let named = reader.list(MIB_FILES);
+    let parts = named.unwrap_or_default();
+    let paths: Vec<&str> = match named {
+        Some(parts) => parts.iter().map(|(path, _)| path.as_str()).collect(),
+        None => vec![SHIPPED],
+    };
     reader.note(MIB_FILES, &paths);
+    // Nobody asked for it: a binary without its package does with the built-in names.
+    if named.is_none() && !Path::new(SHIPPED).exists() {
+        return Set::default();
+    }
     for (path, at) in parts {
         if !path.starts_with('/') {
             let advice = "write the whole path: a service has no working folder of its own";

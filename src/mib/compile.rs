@@ -9,12 +9,12 @@
 //! Nothing stops the rest: what cannot be read, parsed or resolved is a finding, and everything else is compiled. Of
 //! modules with one name the first file's counts, of OIDs with several names the one that SMIv2 prefers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mib_rs::{
     BaseType, DiagnosticConfig, DiagnosticReport, LoadError, Loader, Mib, Object, ReportingLevel,
-    ResolverStrictness, Severity, Type, source,
+    ResolverStrictness, Severity, Type, mib::UnresolvedKind, source,
 };
 
 use super::format::{Base, Component, Convention, Definition, Form, Kind, Syntax};
@@ -38,6 +38,8 @@ pub struct Compiled {
     pub definitions: Vec<Definition>,
     /// What is wrong, in the order of the files and lines.
     pub findings: Vec<Finding>,
+    /// Modules that others import from and that were not among the files, with how many miss them; most missed first.
+    pub missing: Vec<(String, usize)>,
     /// How many files were read.
     pub files: usize,
     /// How many modules came of them.
@@ -86,7 +88,7 @@ impl std::fmt::Display for Finding {
 pub enum CompileError {
     /// No argument led to a module.
     #[error(
-        "no MIB module in {files} files; a module is a text file with `NAME DEFINITIONS ::= BEGIN`"
+        "no MIB module found, files read: {files}; a module is a text file with `NAME DEFINITIONS ::= BEGIN`"
     )]
     NoModules {
         /// How many files were looked at.
@@ -141,6 +143,7 @@ pub fn compile(paths: &[PathBuf], lint: bool) -> Result<Compiled, CompileError> 
     Ok(Compiled {
         definitions: definitions(&mib),
         findings,
+        missing: missing(&mib),
         files: files.len(),
         modules: mib.user_modules().count(),
         bytes,
@@ -256,6 +259,35 @@ fn unresolved(mib: &Mib, said: &[Finding]) -> Vec<Finding> {
             }
         })
         .collect()
+}
+
+/// The modules whose absence left an import without meaning.
+fn missing(mib: &Mib) -> Vec<(String, usize)> {
+    let unresolved: BTreeSet<(&str, &str)> = mib
+        .unresolved()
+        .iter()
+        .filter(|reference| reference.kind == UnresolvedKind::Import)
+        .map(|reference| (reference.module.as_str(), reference.symbol.as_str()))
+        .collect();
+    let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for module in mib.user_modules() {
+        for import in module.imports() {
+            let is_lost = |name: &str| unresolved.contains(&(module.name(), name));
+            let mut symbols = import.symbols.iter();
+            if mib.module(&import.module).is_none() && symbols.any(|symbol| is_lost(&symbol.name)) {
+                missing
+                    .entry(&import.module)
+                    .or_default()
+                    .insert(module.name());
+            }
+        }
+    }
+    let mut missing: Vec<(String, usize)> = missing
+        .into_iter()
+        .map(|(name, of)| (name.to_owned(), of.len()))
+        .collect();
+    missing.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    missing
 }
 
 fn definitions(mib: &Mib) -> Vec<Definition> {

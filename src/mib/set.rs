@@ -23,8 +23,10 @@ pub struct Set {
 struct Member {
     path: PathBuf,
     stamp: Stamp,
-    /// `None` where it could not be used.
+    /// The last content that could be used, if there was one.
     db: Option<Arc<Mibdb>>,
+    /// Whether what is there now could not be used.
+    is_refused: bool,
 }
 
 /// What tells one content of a path from another: device, inode, length, and when it was changed. `None`: no file.
@@ -56,14 +58,16 @@ impl Set {
         let mut errors = Vec::new();
         let files = paths
             .into_iter()
-            .map(|path| Member {
-                path: path.to_owned(),
+            .map(|path| {
                 // Before it is read: what changes while it is read is seen as changed.
-                stamp: stamp(path),
-                db: Mibdb::open(path)
-                    .map(Arc::new)
-                    .map_err(|error| errors.push(error))
-                    .ok(),
+                let stamp = stamp(path);
+                let db = Mibdb::open(path).map_err(|error| errors.push(error)).ok();
+                Member {
+                    path: path.to_owned(),
+                    stamp,
+                    is_refused: db.is_none(),
+                    db: db.map(Arc::new),
+                }
             })
             .collect();
         (Set { files }, errors)
@@ -75,6 +79,7 @@ impl Set {
             path: PathBuf::new(),
             stamp: None,
             db: Some(Arc::new(db)),
+            is_refused: false,
         };
         Set {
             files: Arc::new([member]),
@@ -96,6 +101,12 @@ impl Set {
         self.files
             .iter()
             .filter_map(|member| Some((member.path.as_path(), member.db.as_deref()?)))
+    }
+
+    /// How many of its files cannot be used as they are now. What an earlier content said may still be in use.
+    pub fn refused(&self) -> usize {
+        let refused = self.files.iter().filter(|member| member.is_refused);
+        refused.count()
     }
 
     /// Takes over from `old` what could not be opened this time, and names it.
@@ -140,7 +151,9 @@ impl Set {
         let mut renew = |(member, stamp): (&Member, Stamp)| {
             let mut member = member.clone();
             if member.stamp != stamp {
-                match Mibdb::open(&member.path) {
+                let opened = Mibdb::open(&member.path);
+                member.is_refused = opened.is_err();
+                match opened {
                     Ok(db) => {
                         member.db = Some(Arc::new(db));
                         changes.push(Change::Taken(member.path.clone()));
@@ -224,6 +237,7 @@ mod tests {
             );
             set = next;
             assert_eq!(name_of(&set), Some(name));
+            assert_eq!(set.refused(), usize::from(!taken));
             assert!(set.refreshed().is_none());
         };
         step(true, "first");
@@ -237,7 +251,7 @@ mod tests {
         let (mut broken, errors) = Set::open([path.as_path()]);
         assert_eq!(errors.len(), 1);
         assert_eq!(broken.fall_back_to(&set), [path]);
-        assert_eq!(name_of(&broken), Some("another"));
+        assert_eq!((name_of(&broken), broken.refused()), (Some("another"), 1));
     }
 
     #[test]

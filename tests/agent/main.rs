@@ -10,6 +10,7 @@
 //! - [`rights`]: a broker that refuses credentials and topics, until it does not.
 //! - [`encrypted`]: TLS to the broker, certificates on both sides, OAuth tokens; what is wrong with each, until it is not.
 //! - [`faults`]: a broker that goes, hangs and comes back; an outage longer than memory.
+//! - [`mibs`]: compiled MIB files that change, are damaged and go while traps come.
 //! - [`outage`]: one that lasts; what it costs, and the replay beside live traffic.
 //! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
@@ -32,6 +33,7 @@ mod faults;
 mod hostile;
 mod identity;
 mod lifecycle;
+mod mibs;
 mod outage;
 mod proxy;
 mod replay;

@@ -21,6 +21,7 @@ use trapline::time::UnixMicros;
 
 mod dialects;
 mod message;
+mod mibs;
 #[expect(
     dead_code,
     reason = "memory is what the bench of the whole agent asks for"
@@ -125,6 +126,7 @@ fn main() {
         plain(),
         secured::access(),
     );
+    mibs::measure();
     dialects::measure();
 }
 

@@ -53,6 +53,8 @@ fn modules_are_compiled_listed_looked_up_and_named_by_explain() {
         ),
         ("1.3.6.1.4.1.4711.5", "SNMPv2-SMI::enterprises.4711.5"),
         ("IF-MIB::linkDown", "  severity error"),
+        ("exampleSTATE", "  values   onFire(-1) ok(1) warm(2)"),
+        ("if-mib::linkdown", "  severity error"),
     ] {
         let found = mib(&["lookup", "--file", text(&set), wanted]);
         let is_there = found.out.lines().any(|found| found == line);
@@ -118,6 +120,54 @@ fn what_cannot_be_compiled_or_opened_is_said_and_nothing_is_replaced() {
         place.err.contains("cannot write /nowhere/set.mibdb"),
         "{}",
         place.err
+    );
+    assert!(!place.err.contains("reading"), "too late: {}", place.err);
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("own folder")
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn what_was_imported_and_not_given_is_named_and_a_build_can_set_the_date() {
+    let folder = folder();
+    let module = folder.path().join("LONELY-MIB.txt");
+    std::fs::write(
+        &module,
+        "LONELY-MIB DEFINITIONS ::= BEGIN
+IMPORTS enterprises FROM SNMPv2-SMI
+    absentA, absentB, absentC, absentD, absentE, absentF, absentG FROM ABSENT-MIB;
+lonely OBJECT IDENTIFIER ::= { enterprises 32473 7 }
+END\n",
+    )
+    .expect("own folder");
+    let set = folder.path().join("set.mibdb");
+    let compile = || {
+        let ended = end(trapline().env("SOURCE_DATE_EPOCH", "1700000000").args([
+            "mib",
+            "compile",
+            text(&module),
+            "-o",
+            text(&set),
+        ]));
+        (ended, std::fs::read(&set).expect("a compiled file"))
+    };
+    let (ended, octets) = compile();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for said in [
+        "LONELY-MIB.txt:3: error: ",
+        "LONELY-MIB.txt: 2 more errors; `trapline mib lint` shows all",
+        "imported, and not among the files: ABSENT-MIB (by 1); give their folder too",
+    ] {
+        assert!(ended.err.contains(said), "{said}: {}", ended.err);
+    }
+    assert!(!ended.err.contains("absentG"), "{}", ended.err);
+    assert_eq!(compile().1, octets, "the same octets each time");
+    let listed = mib(&["ls", text(&set)]);
+    assert!(
+        listed.out.contains("2023-11-14T22:13:20Z"),
+        "{}",
+        listed.out
     );
 }
 

@@ -17,6 +17,12 @@ use crate::mib::compile::{self, CompileError, Compiled, Finding, Grade};
 use crate::mib::format;
 use crate::time::UnixMicros;
 
+/// Errors of one file that `mib compile` shows: most follow from the first, often an import. `mib lint` shows all.
+const SHOWN_OF_FILE_MAX: usize = 5;
+
+/// Missing modules that are named: the most missed ones tell which folder was forgotten.
+const MISSING_SHOWN_MAX: usize = 12;
+
 /// What to compile, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -42,29 +48,37 @@ pub(super) struct LintArguments {
 /// Runs `mib compile`.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let start = Instant::now();
+    let path = &arguments.output;
+    // Before anything is read: large sets take a minute.
+    let place = match Place::beside(path) {
+        Ok(place) => place,
+        Err(error) => return fail(&format!("cannot write {}: {error}", path.display())),
+    };
     complain(&format!("reading {}", shown_paths(&arguments.paths)));
     let compiled = match compile(&arguments.paths, false) {
         Ok(compiled) => compiled,
         Err(code) => return code,
     };
-    for finding in &compiled.findings {
-        complain(&tamed(&finding.to_string()));
-    }
+    complain_of(&compiled.findings);
+    complain_of_missing(&compiled.missing);
     let Compiled {
         definitions,
         files,
         modules,
         bytes,
         findings,
+        ..
     } = compiled;
-    let made = UnixMicros::now().0.max(0) as u64 / 1_000_000;
+    let made = match made(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref()) {
+        Ok(made) => made,
+        Err(text) => return fail(&text),
+    };
     complain(&format!("writing {} definitions", definitions.len()));
     let octets = match format::write(&definitions, made) {
         Ok(octets) => octets,
         Err(error) => return fail(&error.to_string()),
     };
-    let path = &arguments.output;
-    if let Err(error) = replace(path, &octets) {
+    if let Err(error) = place.put(&octets) {
         return fail(&format!("cannot write {}: {error}", path.display()));
     }
     let errors = findings.len();
@@ -82,6 +96,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         start.elapsed().as_secs_f64(),
     );
     output.end()
+}
+
+/// When the file says that it was made, in seconds of Unix time: now, or what a build that must give the same octets
+/// each time says in SOURCE_DATE_EPOCH.
+fn made(epoch: Option<&str>) -> Result<u64, String> {
+    match epoch {
+        None => Ok(UnixMicros::now().0.max(0) as u64 / 1_000_000),
+        Some(epoch) => epoch.parse().map_err(|_| {
+            format!("SOURCE_DATE_EPOCH: expected seconds of Unix time, found {epoch:?}")
+        }),
+    }
 }
 
 /// Runs `mib lint`.
@@ -138,20 +163,91 @@ fn shown_paths(paths: &[PathBuf]) -> String {
     paths.join(", ")
 }
 
-/// Replaces a file in one step, so that an agent which looks at it sees the old one or the new one.
-fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(name);
-    let written = File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(octets)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it helps nobody; that it is left is the lesser trouble.
-        let _ = fs::remove_file(&beside);
+/// Says what is wrong, file by file; of a file with much the beginning.
+fn complain_of(findings: &[Finding]) {
+    for of_file in findings.chunk_by(|one, next| one.file == next.file) {
+        for finding in of_file.iter().take(SHOWN_OF_FILE_MAX) {
+            complain(&tamed(&finding.to_string()));
+        }
+        let more = of_file.len().saturating_sub(SHOWN_OF_FILE_MAX);
+        if let Some(first) = of_file.first().filter(|_| more > 0) {
+            complain(&tamed(&format!(
+                "{}: {more} more error{}; `trapline mib lint` shows all",
+                first.file,
+                plural(more)
+            )));
+        }
     }
-    written
+}
+
+/// Says which modules were not given, and what to do.
+fn complain_of_missing(missing: &[(String, usize)]) {
+    if missing.is_empty() {
+        return;
+    }
+    let mut shown: Vec<String> = missing
+        .iter()
+        .take(MISSING_SHOWN_MAX)
+        .map(|(name, count)| format!("{} (by {count})", tamed(name)))
+        .collect();
+    if let Some(more) = missing
+        .len()
+        .checked_sub(MISSING_SHOWN_MAX)
+        .filter(|more| *more > 0)
+    {
+        shown.push(format!("{more} more"));
+    }
+    complain(&format!(
+        "imported, and not among the files: {}; give their folder too, else indexes and types that need them are \
+         unknown",
+        shown.join(", ")
+    ));
+}
+
+/// A file beside the one that is to be replaced. It takes its place in one step, so that an agent which looks at it sees
+/// the old one or the new one; if it does not come to that, it goes.
+struct Place<'p> {
+    path: &'p Path,
+    beside: PathBuf,
+    file: File,
+}
+
+impl<'p> Place<'p> {
+    fn beside(path: &'p Path) -> io::Result<Place<'p>> {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let beside = PathBuf::from(name);
+        let file = File::create(&beside)?;
+        Ok(Place { path, beside, file })
+    }
+
+    fn put(mut self, octets: &[u8]) -> io::Result<()> {
+        self.file.write_all(octets)?;
+        self.file.sync_all()?;
+        fs::rename(&self.beside, self.path)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; else what is left helps nobody, and that it is left is the lesser
+        // trouble.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_says_when_the_file_was_made() {
+        assert_eq!(made(Some("1700000000")), Ok(1_700_000_000));
+        assert!(made(None).is_ok_and(|made| made > 1_700_000_000));
+        let refused = made(Some("yesterday")).unwrap_err();
+        assert!(refused.contains("\"yesterday\""), "{refused}");
+    }
 }

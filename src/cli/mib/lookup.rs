@@ -22,7 +22,7 @@ use crate::normalize::mib::{self as builtin, Entry};
 /// What to look up, and where.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An OID (1.3.6.1.2.1.2.2.1.8.2) or a name (ifOperStatus, IF-MIB::ifOperStatus), with or without an index
+    /// An OID (1.3.6.1.2.1.2.2.1.8.2) or a name (ifOperStatus, IF-MIB::ifOperStatus) in any case, with or without an index
     #[arg(value_name = "OID|NAME", required = true)]
     wanted: Vec<String>,
     #[command(flatten)]
@@ -66,19 +66,38 @@ fn look_up(wanted: &str, set: &Set) -> Option<String> {
         Some((name, index)) => (name, arcs_of(index)?),
         None => (wanted, Vec::new()),
     };
+    of_name(name, &index, set, |one, other| one == other)
+        .or_else(|| of_name(name, &index, set, str::eq_ignore_ascii_case))
+}
+
+/// What bears the name, in the files and else among the built-in names.
+fn of_name(
+    name: &str,
+    index: &[u32],
+    set: &Set,
+    is_same: fn(&str, &str) -> bool,
+) -> Option<String> {
+    let (module, short) = match name.split_once("::") {
+        Some((module, short)) => (Some(module), short),
+        None => (None, name),
+    };
+    let bears_it = |node: &Node<'_>| {
+        let is_of = |module: &str| node.module().is_some_and(|found| is_same(found, module));
+        node.name().is_some_and(|found| is_same(found, short)) && module.is_none_or(is_of)
+    };
     let mut text = String::new();
     for (path, db) in set.files() {
-        for node in db.by_name(name) {
-            let arcs = [node.oid(), index.clone()].concat();
+        for node in db.named().filter(bears_it) {
+            let arcs = [node.oid().as_slice(), index].concat();
             let octets = ber(&node.oid())?.len();
             text.push_str(&described(Longest { node, octets }, &ber(&arcs)?, path));
         }
     }
     if text.is_empty() {
-        let short = !name.contains("::");
-        let entry = builtin::entries()
-            .find(|entry| entry.name == name || short && entry.short_name() == name)?;
-        text = described_builtin(entry, &index);
+        let entry = builtin::entries().find(|entry| {
+            is_same(entry.name, name) || module.is_none() && is_same(entry.short_name(), name)
+        })?;
+        text = described_builtin(entry, index);
     }
     Some(text)
 }

@@ -5,15 +5,22 @@
 //!  ../shared/corpus/mibs ──compile──▶ Mibdb ──▶ names, INDEX, labels  ═══ snmptranslate -m ALL of the same folder
 //! ```
 //!
-//! The comparison needs net-snmp's snmptranslate and the folder with modules; where one is missing it says so.
+//! - [`vendors`]: a collection of 112 vendors' modules, compiled whole; a sample of each large vendor's OIDs compared.
+//! - [`translate`]: snmptranslate and its answers.
+//!
+//! The comparisons need net-snmp's snmptranslate and the modules; where one is missing they say so.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod translate;
+mod vendors;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use trapline::mib::compile::{self, Compiled};
 use trapline::mib::format::{self, Base, Kind};
 use trapline::mib::{Mibdb, Node};
+
+use translate::{described, dotted, name, translate};
 
 /// Fewer OIDs than this would be no proof.
 const COMPARED_MIN: usize = 2000;
@@ -103,25 +110,20 @@ fn names_indexes_and_labels_are_those_that_net_snmp_reads() {
     if !folder.is_dir() {
         return eprintln!("skipped: {} is not there", folder.display());
     }
-    if Command::new("snmptranslate").arg("-V").output().is_err() {
-        return eprintln!("skipped: snmptranslate (Debian: snmp) is not installed");
+    if !translate::is_installed() {
+        return;
     }
     let (_, db) = compiled(std::slice::from_ref(&folder));
     let nodes: Vec<Node<'_>> = db.named().filter(|node| node.oid().len() > 1).collect();
     let mut differences = BTreeMap::new();
     let (mut names, mut labels, mut indexes) = (0, 0, 0);
     for batch in nodes.chunks(BATCH) {
-        let theirs = translate(&folder, batch, &[]);
-        let details = described(&translate(&folder, batch, &["-Td"]));
+        let theirs = translate(&[&folder], batch, &[]);
+        let details = described(&translate(&[&folder], batch, &["-Td"]));
         assert_eq!(theirs.len(), batch.len(), "one line an OID");
         for (node, their_name) in batch.iter().zip(&theirs) {
             names += 1;
-            let oid = dotted(node);
-            let name = format!(
-                "{}::{}",
-                node.module().unwrap_or(""),
-                node.name().unwrap_or("")
-            );
+            let (oid, name) = (dotted(node), name(node));
             if name != *their_name {
                 differences.insert(oid, format!("{name} is {their_name} there"));
                 continue;
@@ -129,19 +131,10 @@ fn names_indexes_and_labels_are_those_that_net_snmp_reads() {
             let Some(detail) = details.get(&name) else {
                 continue;
             };
-            let ours: BTreeSet<String> = node
-                .syntax()
-                .map(|syntax| {
-                    syntax
-                        .labels()
-                        .map(|(value, label)| format!("{label}({value})"))
-                        .collect()
-                })
-                .unwrap_or_default();
-            let listed: BTreeSet<String> = detail.labels.iter().cloned().collect();
+            let (ours, listed) = (translate::labels(node), &detail.labels);
             if node.kind().has_values() {
                 labels += usize::from(!listed.is_empty());
-                if ours != listed {
+                if ours != *listed {
                     differences.insert(oid, format!("{name}: labels {ours:?}, there {listed:?}"));
                 }
             }
@@ -154,13 +147,9 @@ fn names_indexes_and_labels_are_those_that_net_snmp_reads() {
         .filter(|node| node.kind() == Kind::Row)
         .collect();
     for batch in rows.chunks(BATCH) {
-        let details = described(&translate(&folder, batch, &["-Td"]));
+        let details = described(&translate(&[&folder], batch, &["-Td"]));
         for row in batch {
-            let name = format!(
-                "{}::{}",
-                row.module().unwrap_or(""),
-                row.name().unwrap_or("")
-            );
+            let name = name(row);
             let Some(clause) = details
                 .get(&name)
                 .map(|detail| &detail.index)
@@ -178,15 +167,9 @@ fn names_indexes_and_labels_are_those_that_net_snmp_reads() {
             });
             for column in columns {
                 indexes += 1;
-                let ours: Vec<String> = column
-                    .components()
-                    .map(|part| part.name.to_owned())
-                    .collect();
-                let theirs: Vec<String> = clause
-                    .iter()
-                    .map(|part| part.trim_start_matches("IMPLIED ").to_owned())
-                    .collect();
-                if ours != theirs {
+                let ours = translate::index(column);
+                let theirs = clause;
+                if ours != *theirs {
                     differences.insert(
                         dotted(column),
                         format!("{name}: INDEX {ours:?}, there {theirs:?}"),
@@ -232,64 +215,4 @@ fn explanation(text: &str) -> Option<&'static str> {
         return Some("the group's node is written in both modules, and no object");
     }
     None
-}
-
-fn dotted(node: &Node<'_>) -> String {
-    let arcs: Vec<String> = node.oid().iter().map(u32::to_string).collect();
-    arcs.join(".")
-}
-
-/// What snmptranslate prints of these OIDs.
-fn translate(folder: &Path, nodes: &[Node<'_>], options: &[&str]) -> Vec<String> {
-    let output = Command::new("snmptranslate")
-        .env("MIBS", "ALL")
-        .env("MIBDIRS", folder)
-        .args(options)
-        .args(nodes.iter().map(|node| format!(".{}", dotted(node))))
-        .output()
-        .expect("snmptranslate runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
-        .map(str::to_owned)
-        .filter(|line| !options.is_empty() || !line.is_empty())
-        .collect()
-}
-
-/// What one `-Td` block says.
-#[derive(Debug, Default)]
-struct Detail {
-    labels: Vec<String>,
-    index: Vec<String>,
-}
-
-/// The blocks of `snmptranslate -Td`, by the name in their first line.
-fn described(lines: &[String]) -> BTreeMap<String, Detail> {
-    let mut details = BTreeMap::new();
-    let mut name = String::new();
-    for line in lines {
-        let is_name =
-            !line.starts_with(char::is_whitespace) && line.contains("::") && !line.contains("::=");
-        if is_name {
-            name = line.trim().to_owned();
-            details.insert(name.clone(), Detail::default());
-        }
-        let Some(detail) = details.get_mut(&name) else {
-            continue;
-        };
-        let line = line.trim();
-        let list = |line: &str| -> Vec<String> {
-            let inside = line
-                .split_once('{')
-                .and_then(|(_, rest)| rest.rsplit_once('}'));
-            let inside = inside.map_or("", |(inside, _)| inside);
-            let parts = inside.split(',').map(|part| part.trim().to_owned());
-            parts.filter(|part| !part.is_empty()).collect()
-        };
-        if line.starts_with("SYNTAX") {
-            detail.labels = list(line);
-        } else if line.starts_with("INDEX") {
-            detail.index = list(line);
-        }
-    }
-    details
 }
