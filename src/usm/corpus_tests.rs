@@ -2,14 +2,17 @@
 //!
 //! The corpus lies beside the project where it was fetched, and is not part of it; without it these tests say so.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::engines::LocalKeys;
 use super::keys::Passphrase;
+use super::opening::open;
 use super::users::{Credential, ExtensionPolicy};
 use super::*;
+use crate::decode::snmp::v3;
 
 fn corpus(name: &str) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");

@@ -16,6 +16,7 @@
 mod answer;
 pub mod auth;
 mod engines;
+mod judging;
 pub mod keys;
 pub mod limit;
 mod opening;
@@ -26,19 +27,17 @@ mod table;
 pub mod users;
 pub mod window;
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::decode::snmp::v3::{self, Data, Message};
-use crate::decode::snmp::{Anomalies, Notification, PduKind, UnreadMessage};
+use crate::decode::snmp::Notification;
+use crate::decode::snmp::v3::Message;
 
 use answer::Own;
 use limit::{Limit, Rate};
-use opening::{Unopened, open};
-use users::{Secret, SecretId, Users};
-use window::{EngineClock, Excuse, Standing};
+use users::{Secret, Users};
+use window::EngineClock;
 
 pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;
@@ -184,13 +183,6 @@ pub struct Report {
     request_id: i32,
 }
 
-/// A key that fits a message.
-struct Fitting {
-    secret: SecretId,
-    keys: Arc<LocalKeys>,
-    is_new: bool,
-}
-
 impl Usm {
     /// Makes the master keys of all users: milliseconds for each pass phrase. `salt` is any number.
     pub fn new(config: &Config, own: OwnEngine, salt: u64) -> Usm {
@@ -238,279 +230,6 @@ impl Usm {
     fn judge(&self) -> Arc<Judge> {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&config)
-    }
-
-    /// Judges one message. `plain` is a buffer that is used again and again; the verdict borrows what was decrypted into it.
-    ///
-    /// # Errors
-    /// What it says is no scoped PDU, though nothing was encrypted.
-    pub fn take<'s>(
-        &self,
-        message: &Message<'s>,
-        source: IpAddr,
-        now: Moment,
-        plain: &'s mut Vec<u8>,
-    ) -> Result<Verdict<'s>, UnreadMessage> {
-        let judge = self.judge();
-        if message.engine_id.is_empty() && message.is_reportable {
-            let report = self.report(message, Refusal::UnknownEngineId, None, source, now);
-            return Ok(Verdict::Discovery(report));
-        }
-        let Some(engine) = EngineKey::new(message.engine_id).filter(|id| !id.octets().is_empty())
-        else {
-            return Ok(self.refuse(message, Refusal::UnknownEngineId, None, source, now));
-        };
-        match self.authenticate(&judge, message, engine, source, now) {
-            Ok(fitting) => {
-                let policy = judge.time_window;
-                self.take_authenticated(message, engine, fitting, policy, source, now, plain)
-            }
-            Err(None) => {
-                self.stats.limited.fetch_add(1, Ordering::Relaxed);
-                Ok(Verdict::Limited)
-            }
-            Err(Some(reason)) => Ok(self.refuse(message, reason, None, source, now)),
-        }
-    }
-
-    /// What follows once the digest held, or none was asked for.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is another fact of the message"
-    )]
-    fn take_authenticated<'s>(
-        &self,
-        message: &Message<'s>,
-        engine: EngineKey,
-        fitting: Option<Fitting>,
-        policy: WindowPolicy,
-        source: IpAddr,
-        now: Moment,
-        plain: &'s mut Vec<u8>,
-    ) -> Result<Verdict<'s>, UnreadMessage> {
-        let is_own = message.engine_id == self.own.id.octets();
-        let keys = fitting.as_ref().map(|fitting| Arc::clone(&fitting.keys));
-        let standing = match fitting {
-            Some(_) => self.standing(policy, message, &engine, is_own, now),
-            None => Standing::Within,
-        };
-        if standing == Standing::Outside {
-            return Ok(self.refuse(message, Refusal::NotInTimeWindow, keys, source, now));
-        }
-        let opened = match open(message, keys.as_deref(), plain) {
-            Ok(opened) => opened,
-            Err(Unopened::Encrypted) => {
-                return Ok(self.refuse(message, Refusal::DecryptionError, None, source, now));
-            }
-            Err(Unopened::Plain(unread)) => return Err(unread),
-        };
-        let mut notification = match opened.pdu.notification(message) {
-            Ok(notification) => notification,
-            Err(name) => return Ok(Verdict::NotANotification(name)),
-        };
-        // The engine of an inform is its receiver's, that of a trap its sender's (RFC 3412, section 2.1).
-        if (notification.kind == PduKind::Inform) != is_own {
-            return Ok(self.refuse(message, Refusal::UnknownEngineId, None, source, now));
-        }
-        let keys = match fitting {
-            Some(fitting) => {
-                Some(self.learn(message, engine, is_own, standing, fitting, opened.key, now))
-            }
-            None => None,
-        };
-        notification.anomalies.add(self.mark(standing));
-        Ok(Verdict::Accepted(Accepted {
-            notification,
-            scoped: opened.octets,
-            keys,
-        }))
-    }
-
-    /// The key with which the message authenticates; none where its level asks for none. The error is the reason, or
-    /// nothing where the source asks for too much.
-    fn authenticate(
-        &self,
-        judge: &Judge,
-        message: &Message<'_>,
-        engine: EngineKey,
-        source: IpAddr,
-        now: Moment,
-    ) -> Result<Option<Fitting>, Option<Refusal>> {
-        let work = || lock(&self.work).allows(source, now.0);
-        let fail = |reason, allowed: bool| Err(allowed.then_some(reason));
-        if !judge.users.knows(message.user) {
-            return fail(Refusal::UnknownUserName, work());
-        }
-        let mut candidates = judge.candidates(message).peekable();
-        if candidates.peek().is_none() {
-            return fail(Refusal::UnsupportedSecLevel, work());
-        }
-        if message.level == SecurityLevel::NoAuthNoPriv {
-            return Ok(None);
-        }
-        let (before, after) = message.around_digest();
-        let fits = |keys: &LocalKeys| {
-            let (protocol, key) = &keys.auth;
-            protocol.verify(key, before, message.digest, after)
-        };
-        // What is known comes first, and needs no token: a flood takes no known device's events.
-        for secret in judge.candidates(message) {
-            let cached = lock(&self.engines).keys(engine, secret.id, now.seconds());
-            if let Some(keys) = cached.filter(|keys| fits(keys)) {
-                return Ok(Some(Fitting {
-                    secret: secret.id,
-                    keys,
-                    is_new: false,
-                }));
-            }
-        }
-        if !work() {
-            return Err(None);
-        }
-        for secret in candidates {
-            let made = LocalKeys::new(secret, message.engine_id);
-            if let Some(keys) = made.filter(|keys| fits(keys)) {
-                return Ok(Some(Fitting {
-                    secret: secret.id,
-                    keys: Arc::new(keys),
-                    is_new: true,
-                }));
-            }
-        }
-        Err(Some(Refusal::WrongDigest))
-    }
-
-    fn standing(
-        &self,
-        policy: WindowPolicy,
-        message: &Message<'_>,
-        engine: &EngineKey,
-        is_own: bool,
-        now: Moment,
-    ) -> Standing {
-        if is_own {
-            let own_time = self.time(now);
-            return match window::is_within_own(
-                self.own.boots,
-                own_time,
-                message.boots,
-                message.time,
-            ) {
-                true => Standing::Within,
-                false => Standing::Outside,
-            };
-        }
-        let known = lock(&self.engines).clock(engine);
-        let (boots, time) = (message.boots, message.time);
-        window::judge(known.as_ref(), boots, time, now.seconds(), policy)
-    }
-
-    /// Keeps what an accepted message taught, and returns its keys, now complete.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is another fact of the message"
-    )]
-    fn learn(
-        &self,
-        message: &Message<'_>,
-        engine: EngineKey,
-        is_own: bool,
-        standing: Standing,
-        fitting: Fitting,
-        opened_with: Option<(privacy::PrivProtocol, keys::Key)>,
-        now: Moment,
-    ) -> Arc<LocalKeys> {
-        let Fitting {
-            secret,
-            keys,
-            is_new,
-        } = fitting;
-        let completed = opened_with
-            .filter(|_| keys.is_open())
-            .map(|(protocol, key)| Arc::new(keys.with_privacy(protocol, key)));
-        let is_changed = is_new || completed.is_some();
-        let keys = completed.unwrap_or(keys);
-        let seconds = now.seconds();
-        let mut engines = lock(&self.engines);
-        if is_changed {
-            engines.keep_keys(engine, secret, Arc::clone(&keys), seconds);
-        }
-        if !is_own {
-            let first = EngineClock::first(message.boots, message.time, seconds);
-            let mut clock = engines.clock(&engine).unwrap_or(first);
-            clock.hear(message.boots, message.time, standing, seconds);
-            engines.keep_clock(engine, clock, seconds);
-        }
-        keys
-    }
-
-    /// Counts a message that the policy excuses, and names what is odd about it.
-    fn mark(&self, standing: Standing) -> Anomalies {
-        let Standing::Excused(excuse) = standing else {
-            return Anomalies::NONE;
-        };
-        self.stats.excuse(excuse);
-        match excuse {
-            Excuse::BootsAndTimeZero => Anomalies::BOOTS_AND_TIME_ZERO,
-            Excuse::BootsBackwards => Anomalies::BOOTS_BACKWARDS,
-            Excuse::BootsNotRaised => Anomalies::BOOTS_NOT_RAISED,
-            Excuse::Ignored => Anomalies::OUTSIDE_TIME_WINDOW,
-        }
-    }
-
-    fn refuse<'s>(
-        &self,
-        message: &Message<'_>,
-        reason: Refusal,
-        keys: Option<Arc<LocalKeys>>,
-        source: IpAddr,
-        now: Moment,
-    ) -> Verdict<'s> {
-        let is_own = message.engine_id == self.own.id.octets();
-        let report = match message.is_reportable {
-            // Whoever addresses another engine is told who we are, before anything else (RFC 3414, section 3.2 (3)).
-            true if !is_own && reason != Refusal::UnknownEngineId => {
-                self.stats.refuse(reason);
-                self.report(message, Refusal::UnknownEngineId, None, source, now)
-            }
-            true => self.report(message, reason, keys, source, now),
-            false => {
-                self.stats.refuse(reason);
-                None
-            }
-        };
-        Verdict::Refused {
-            reason,
-            is_own,
-            report,
-        }
-    }
-
-    /// Counts, and makes a Report unless its receiver had too many.
-    fn report(
-        &self,
-        message: &Message<'_>,
-        stat: Refusal,
-        keys: Option<Arc<LocalKeys>>,
-        source: IpAddr,
-        now: Moment,
-    ) -> Option<Report> {
-        let value = self.stats.refuse(stat);
-        if !lock(&self.reports).allows(source, now.0) {
-            self.stats.reports_limited.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        let request_id = match message.data {
-            Data::Plain(scoped) => v3::scoped(scoped).ok().and_then(|pdu| pdu.request_id()),
-            Data::Encrypted(_) => None,
-        };
-        Some(Report {
-            stat,
-            // A Counter32 begins anew at 2³².
-            value: value as u32,
-            keys,
-            request_id: request_id.unwrap_or_default(),
-        })
     }
 
     /// Encodes a Report about `message`, and says whether there is one. `notInTimeWindow` is authenticated, so that its

@@ -1,5 +1,7 @@
 //! Messages, and what is said of them.
 
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use super::auth::AuthProtocol;
@@ -7,8 +9,9 @@ use super::keys::{Extension, Key};
 use super::privacy::PrivProtocol;
 use super::samples::Device;
 use super::users::{Credential, ExtensionPolicy};
+use super::window::Excuse;
 use super::*;
-use crate::decode::snmp;
+use crate::decode::snmp::{self, v3};
 
 const OWN: [u8; 9] = [0x80, 0, 0x7e, 0xd9, 5, 1, 2, 3, 4];
 
