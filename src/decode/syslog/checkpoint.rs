@@ -10,6 +10,7 @@
 //! the header's, else the CN in `originsicname`. (Check Point, "Log Exporter": formats; sk122323.)
 
 use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
+use super::key_value::is_name;
 use super::timestamp;
 use super::{Format, Message};
 use crate::decode::reader::Reader;
@@ -135,10 +136,6 @@ pub(super) fn next_quoted<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
     input.take_while(|_| true);
     let value = Value::with(value, QUOTED_ESCAPES);
     Some(Field { name, value })
-}
-
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 #[cfg(test)]

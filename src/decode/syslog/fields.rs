@@ -183,13 +183,17 @@ impl<'a> Fields<'a> {
         bytes: &'a [u8],
         mut each: impl FnMut(Field<'a>),
     ) -> Self {
+        // A table of columns has each name once.
+        let may_repeat = !matches!(syntax, Syntax::Columns(_));
         let mut names = Names::<64>::new();
         self.names
             .iter()
             .for_each(|name| names.add(name.as_bytes()));
         let mut walk = walk(syntax, bytes);
         for field in walk.by_ref().take(FIELDS_MAX) {
-            names.add(field.name);
+            if may_repeat {
+                names.add(field.name);
+            }
             each(field);
         }
         // What was read to its end has nothing left; the parts count as fields too.
@@ -198,8 +202,6 @@ impl<'a> Fields<'a> {
             && walk.place + self.names.len() <= FIELDS_MAX;
         self.bytes = bytes;
         self.syntax = syntax;
-        // A table of columns has each name once.
-        let may_repeat = !matches!(syntax, Syntax::Columns(_));
         self.may_repeat_name = may_repeat && names.may_repeat();
         self
     }

@@ -64,9 +64,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
             return false;
         }
         message.event_code = message.msg_id;
-    } else if message.app_name.is_some_and(|name| DAEMONS.contains(&name)) {
-        take_code(message);
-    } else if take_services(message) {
+    } else if is_daemon(message) || take_services(message) {
         take_code(message);
     } else if message.app_name.is_some() || !take_card(message) {
         return false;
@@ -74,6 +72,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     message.vendor = Some("juniper");
     message.os = Some("junos");
     true
+}
+
+fn is_daemon(message: &Message<'_>) -> bool {
+    message.app_name.is_some_and(|name| DAEMONS.contains(&name))
 }
 
 /// Takes `(FPC Slot 1, PIC Slot 0) ` of a services card, and the tag behind it.

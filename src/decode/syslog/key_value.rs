@@ -67,8 +67,19 @@ pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
     Some(Field { name, value })
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+/// Letters, digits, `_`, `-` and `.`; looked up, because every byte of every name is asked.
+pub(super) fn is_name(byte: u8) -> bool {
+    const NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let letter = byte as u8;
+            table[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'_' | b'-' | b'.');
+            byte += 1;
+        }
+        table
+    };
+    NAME.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 /// What stands between quotes; to the end, where the closing one is missing because the message was cut.

@@ -1,8 +1,8 @@
 //! Syslog in any dialect.
 //!
 //! ```text
-//!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ rfc3164 ▷ loose ▷ (unknown) ─▶ Message ─▶ cef ▷ ... ▷ key_value
-//!                                     └ HEADERS: the first with evidence reads ┘                  └ BODIES: refine ┘
+//!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ ... ▷ rfc3164 ▷ (unknown) ─▶ Message ─▶ cef ▷ ... ▷ key_value ▷ loose
+//!                                     └ HEADERS: the first with evidence reads ┘                └ BODIES: refine ┘
 //! ```
 //!
 //! A message is read in two steps, because vendors put their own text behind everybody's headers. A *header* reader
@@ -296,7 +296,6 @@ const HEADERS: &[ReadHeader] = &[
     sophos::read,
     netscaler::read,
     rfc3164::read,
-    loose::read,
 ];
 
 /// The dialects behind the headers, most specific evidence first.
@@ -346,8 +345,17 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     let mut input = Reader::new(without_trailer(bytes));
     let (pri, pri_error) = take_pri(&mut input);
     let read = HEADERS.iter().find_map(|read| read(pri, input));
+    let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
-    BODIES.iter().find(|refine| refine(&mut message));
+    let refined = BODIES.iter().any(|refine| refine(&mut message));
+    // Pairs without a header are a dialect, too: the lenient reader is for what nobody else knows.
+    if is_unknown
+        && !refined
+        && let Some(found) = loose::read(pri, input)
+    {
+        message = found;
+        BODIES.iter().find(|refine| refine(&mut message));
+    }
     message.error = pri_error.or(message.error);
     message
 }
