@@ -368,8 +368,9 @@ impl Spool {
         if number.0 < safe {
             return true;
         }
-        inner.urgent = true;
-        if std::mem::take(&mut inner.writer_waits) {
+        let is_first = !std::mem::replace(&mut inner.urgent, true);
+        // It waits for work, or lets records gather until the first who waits for one of them.
+        if std::mem::take(&mut inner.writer_waits) || is_first {
             self.to_write.notify_one();
         }
         false

@@ -31,7 +31,7 @@ use crate::record::{LaneId, Number, Origin, Record};
 /// the next call.
 const LETTERS_MAX: usize = 10_000;
 
-/// How often it is looked whether the writer has written. It gathers for 5 ms.
+/// How often it is looked whether the writer has written: it gathers for 2 ms where somebody waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How long [`requeue_offline`] waits for the disk: far longer than any disk that works needs.

@@ -100,6 +100,29 @@ fn a_record_is_accepted_and_readable_when_it_is_written_and_not_before() {
 }
 
 #[test]
+fn the_first_who_waits_for_a_record_ends_the_gathering() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    let number = append(&spool, 0, b"<>").unwrap();
+    assert!(spool.wait_for_work(Duration::ZERO));
+    assert!(!spool.gather(Duration::ZERO));
+    let waited = std::thread::scope(|scope| {
+        let gathering = scope.spawn(|| {
+            let begun = Instant::now();
+            (spool.gather(Duration::from_secs(60)), begun.elapsed())
+        });
+        assert!(!spool.is_accepted((LaneId(0), number)));
+        gathering.join().unwrap()
+    });
+    assert!(waited.0 && waited.1 < Duration::from_secs(30), "{waited:?}");
+    turn(&mut writer);
+    assert!(spool.is_accepted((LaneId(0), number)));
+    assert!(!spool.wait_for_work(Duration::ZERO));
+}
+
+#[test]
 fn what_was_written_and_not_acknowledged_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let Opened {
