@@ -16,6 +16,7 @@
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
 //! - [`routes`]: rules that send elsewhere, drop and sample; limits; our own log lines.
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
+//! - [`engines`]: SNMPv3 engines in numbers, learned and forged.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //! - [`unix`]: processes of this host, by unix sockets.
@@ -27,6 +28,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod encrypted;
+mod engines;
 mod faults;
 mod hostile;
 mod identity;
@@ -42,5 +44,7 @@ mod syslog;
 mod topics;
 mod unix;
 
+#[path = "../bench/secured.rs"]
+mod secured;
 #[path = "../support/mod.rs"]
 mod support;
