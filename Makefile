@@ -28,9 +28,9 @@ soak: ## Fault proofs for longer: 100 kills, leaders killed again and again, SOA
 lint: ## Check formatting, clippy's lints and the shell scripts.
 	tests/run lint
 
-bench: ## Measure the stages, the spool and the whole agent on this machine, and rsyslog beside it.
-	tests/setup test
-	cargo bench --locked --bench stages --bench names --bench spool --bench whole
+bench: ## Measure the stages, the spool and the whole agent on this machine, and rsyslog and snmptrapd beside it.
+	tests/setup bench
+	cargo bench --locked --bench stages --bench names --bench spool --bench whole --bench traps
 
 SECONDS ?= 60
 FUZZ = cargo +nightly fuzz run --fuzz-dir tests/fuzz

@@ -7,8 +7,6 @@
 //!
 //! Eight octets have no zone, and then the text has none: it is the device's own local time.
 
-use std::fmt::Write;
-
 /// Appends the date. `false`, and nothing appended, where the octets are none.
 pub fn rfc3339(octets: &[u8], out: &mut String) -> bool {
     let Some((&[high, low, month, day, hour, minute, second, tenth], zone)) =
@@ -34,18 +32,38 @@ pub fn rfc3339(octets: &[u8], out: &mut String) -> bool {
     if !is_date {
         return false;
     }
-    let _ = write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{tenth}"
-    );
+    // Both below 100, as the year is below 10 000.
+    let (century, year) = ((year / 100) as u8, (year % 100) as u8);
+    two_digits(century, out);
+    for (number, mark) in [
+        (year, '-'),
+        (month, '-'),
+        (day, 'T'),
+        (hour, ':'),
+        (minute, ':'),
+        (second, '.'),
+    ] {
+        two_digits(number, out);
+        out.push(mark);
+    }
+    out.push(char::from(b'0' + tenth));
     match zone {
         None => {}
         Some((_, 0, 0)) => out.push('Z'),
         Some((sign, hours, minutes)) => {
-            let _ = write!(out, "{sign}{hours:02}:{minutes:02}");
+            out.push(sign);
+            two_digits(hours, out);
+            out.push(':');
+            two_digits(minutes, out);
         }
     }
     true
+}
+
+/// Appends a number below 100. Without a formatter, which takes several times as long.
+fn two_digits(number: u8, out: &mut String) {
+    out.push(char::from(b'0' + number / 10));
+    out.push(char::from(b'0' + number % 10));
 }
 
 #[cfg(test)]

@@ -129,11 +129,7 @@ fn eat(text: &mut &[u8], wanted: impl Fn(u8) -> bool) -> Option<u8> {
 
 fn write_part(form: u8, part: &[u8], out: &mut String) -> Option<()> {
     match form {
-        b'x' => {
-            for octet in part {
-                write!(out, "{octet:02x}").ok()?;
-            }
-        }
+        b'x' => hex(part, out),
         b'a' | b't' => {
             let text = std::str::from_utf8(part).ok()?;
             if text.chars().any(char::is_control) {
@@ -156,6 +152,12 @@ fn write_part(form: u8, part: &[u8], out: &mut String) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// Appends octets in hex. Digit by digit: a formatter takes several times as long, and addresses are in many traps.
+pub(super) fn hex(octets: &[u8], out: &mut String) {
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0xf]);
+    out.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
 }
 
 /// Appends a number as the hint says: `d`, `d-2`, `x`, `o`, `b`. `false`, and nothing appended, for another hint and

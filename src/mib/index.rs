@@ -9,7 +9,7 @@
 //! as numbers.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::format::{Convention, Form};
@@ -158,11 +158,7 @@ fn write_octets(component: &Component<'_>, octets: &[u8], family: Option<u64>, o
     }
     match std::str::from_utf8(octets) {
         Ok(text) if !text.chars().any(char::is_control) => out.push_str(text),
-        _ => {
-            for octet in octets {
-                let _ = write!(out, "{octet:02x}");
-            }
-        }
+        _ => hint::hex(octets, out),
     }
 }
 
@@ -179,8 +175,8 @@ pub fn inet_address(octets: &[u8], family: Option<u64>, out: &mut String) -> boo
         }
         _ => return false,
     };
-    if let Ok(address) = <[u8; 4]>::try_from(address) {
-        let _ = write!(out, "{}", Ipv4Addr::from(address));
+    if address.len() == 4 {
+        hint::octets("1d.", address, out);
     } else if let Ok(address) = <[u8; 16]>::try_from(address) {
         let _ = write!(out, "{}", Ipv6Addr::from(address));
     } else {

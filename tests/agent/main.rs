@@ -18,6 +18,7 @@
 //! - [`routes`]: rules that send elsewhere, drop and sample; limits; our own log lines.
 //! - [`snmp_tcp`]: SNMP over TCP (RFC 3430) with net-snmp, and streams that hold none.
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
+//! - [`engines`]: SNMPv3 engines in numbers, learned and forged.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //! - [`unix`]: processes of this host, by unix sockets.
@@ -29,6 +30,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod encrypted;
+mod engines;
 mod faults;
 mod hostile;
 mod identity;
@@ -46,5 +48,7 @@ mod syslog;
 mod topics;
 mod unix;
 
+#[path = "../bench/secured.rs"]
+mod secured;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,23 +8,21 @@
 //! Prints figures and asserts none: machines differ, so what counts is the ratio within one run. It fails only where
 //! something did not work at all. Rate and duration: BENCH_RATE, BENCH_SECONDS.
 
+mod kafka;
 mod load;
 mod message;
 mod process;
+mod running;
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use kafka::Kafka;
+use running::{Agent, Running};
 
 const MESSAGE_BYTES: usize = 300;
-const PARTITIONS: i32 = 6;
 
 fn main() {
     let rate = setting("BENCH_RATE", 20_000);
@@ -52,112 +50,6 @@ fn setting(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-/// A process that is ended when the value goes out of scope.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Kafka {
-    folder: PathBuf,
-    address: String,
-}
-
-impl Kafka {
-    fn start(folder: &Path) -> Kafka {
-        let folder = folder.join("kafka");
-        let owner = format!("owner={}", std::process::id());
-        let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/broker"))
-            .args([
-                std::ffi::OsStr::new("start"),
-                folder.as_os_str(),
-                owner.as_ref(),
-            ])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("tests/kafka/broker runs");
-        assert!(output.status.success(), "tests/kafka/broker start failed");
-        Kafka {
-            folder,
-            address: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        }
-    }
-
-    fn client(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        client
-            .set("bootstrap.servers", &self.address)
-            .set("group.id", "bench");
-        client
-    }
-
-    fn create(&self, topic: &str) {
-        let admin: AdminClient<DefaultClientContext> =
-            self.client().create().expect("an admin client");
-        let topic = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime
-            .block_on(admin.create_topics([&topic], &AdminOptions::new()))
-            .expect("the topic is created");
-    }
-
-    /// Records and bytes per record of a topic: the sum of its partitions' end offsets, and the first record's size.
-    fn count(&self, topic: &str) -> u64 {
-        let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let end = |partition| {
-            consumer
-                .fetch_watermarks(topic, partition, Duration::from_secs(10))
-                .map_or(0, |(_, end)| end)
-        };
-        (0..PARTITIONS).map(end).sum::<i64>() as u64
-    }
-
-    /// Waits until `topic` holds `count` records or does not grow for 10 s; returns how many it holds.
-    fn settle(&self, topic: &str, count: u64) -> u64 {
-        let mut last = (self.count(topic), Instant::now());
-        while last.0 < count && last.1.elapsed() < Duration::from_secs(10) {
-            let now = self.count(topic);
-            if now != last.0 {
-                last = (now, Instant::now());
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        last.0
-    }
-
-    fn payload_bytes(&self, topic: &str) -> usize {
-        let consumer: BaseConsumer = self.client().create().expect("a consumer");
-        let mut assignment = rdkafka::TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            assignment
-                .add_partition_offset(topic, partition, rdkafka::Offset::Beginning)
-                .expect("a partition");
-        }
-        consumer.assign(&assignment).expect("an assignment");
-        let until = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < until {
-            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
-                return message.payload_len();
-            }
-        }
-        0
-    }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/broker");
-        let _ = Command::new(script).arg("stop").arg(&self.folder).status();
-    }
-}
-
 /// Runs the load against our agent; returns µs of CPU per event.
 fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) -> f64 {
     let topic = format!("bench.{spool}");
@@ -171,16 +63,8 @@ fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) 
         folder.join("spool").display()
     );
     std::fs::write(&config, text).expect("a configuration file");
-    let child = Command::new(env!("CARGO_BIN_EXE_trapline"))
-        .args(["run", "--config"])
-        .arg(&config)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("trapline runs");
-    let mut agent = Running(child);
-    let pid = agent.0.id();
-    let target = listening_address(&mut agent.0);
+    let agent = Agent::start(&config);
+    let pid = agent.pid();
     println!(
         "  trapline ({spool} spool): resident idle {:.1} MB",
         process::resident_kib(pid).0 as f64 / 1024.0
@@ -189,7 +73,7 @@ fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) 
         sent,
         found,
         cpu_us: per_event,
-    } = under_load(pid, target, kafka, &topic, rate, seconds);
+    } = under_load(pid, agent.address, kafka, &topic, rate, seconds);
     let (resident, highest) = process::resident_kib(pid);
     println!(
         "  trapline ({spool} spool): {per_event:.2} µs CPU per event; {found} of {sent} in Kafka; resident {:.1} MB, at most {:.1} MB; \
@@ -198,34 +82,8 @@ fn trapline(folder: &Path, kafka: &Kafka, spool: &str, rate: u64, seconds: u64) 
         highest as f64 / 1024.0,
         kafka.payload_bytes(&topic)
     );
-    // Safety: plain kill(2) on a child that has not been waited for.
-    unsafe { libc::kill(pid as i32, libc::SIGTERM) };
-    let stdout = agent.0.stdout.take().expect("a pipe");
-    let ledger = BufReader::new(stdout)
-        .lines()
-        .map_while(Result::ok)
-        .last()
-        .unwrap_or_default();
-    println!("  trapline ({spool} spool): ledger {ledger}");
+    println!("  trapline ({spool} spool): ledger {}", agent.stop());
     per_event
-}
-
-/// The address in the agent's own log line. Its later lines are read and thrown away, so that it never blocks.
-fn listening_address(agent: &mut Child) -> SocketAddr {
-    let mut lines = BufReader::new(agent.stderr.take().expect("a pipe"))
-        .lines()
-        .map_while(Result::ok);
-    let line = lines
-        .find(|line| line.contains("\"listening\""))
-        .expect("a line that says where it listens");
-    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    let address = line["address"]
-        .as_str()
-        .or(line["fields"]["address"].as_str())
-        .expect("an address");
-    let address = address.parse().expect("an address and port");
-    std::thread::spawn(move || lines.for_each(drop));
-    address
 }
 
 /// What came of a load.
