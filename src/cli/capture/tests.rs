@@ -11,8 +11,11 @@ use super::*;
 
 const MESSAGE: &[u8] = b"<13>hello";
 
-/// All packets of a file, and how reading it ended.
-fn read(file: &[u8]) -> (Vec<(Frame, Vec<u8>)>, Result<(), CaptureError>) {
+/// Packets with their octets, and how reading their file ended.
+type Ended = (Vec<(Frame, Vec<u8>)>, Result<(), CaptureError>);
+
+/// All packets of a file.
+fn read(file: &[u8]) -> Ended {
     let (mut packets, mut octets) = (Vec::new(), Vec::new());
     let mut capture = match Capture::open(file) {
         Ok(capture) => capture,
