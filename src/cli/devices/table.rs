@@ -92,7 +92,7 @@ pub(super) fn print(output: &mut Output, rows: &[Row], heard: usize, width: Opti
                 return;
             }
         }
-        writeln!(output, "");
+        writeln!(output);
     }
     writeln!(output, "{}", summary(rows, heard));
 }

@@ -68,10 +68,10 @@ fn no_line_is_wider_than_the_terminal_and_the_engine_gives_way_first() {
             [10, 0, 0, 1],
         )
     };
-    let whole = lines(&[wide.clone()], None);
+    let whole = lines(std::slice::from_ref(&wide), None);
     assert!(whole[1].contains("80000009030021541a2b3c"), "{whole:#?}");
     for width in [80, 100, 120] {
-        let shown = lines(&[wide.clone()], Some(width));
+        let shown = lines(std::slice::from_ref(&wide), Some(width));
         assert!(
             shown.iter().all(|line| line.chars().count() <= width),
             "{shown:#?}"
