@@ -93,11 +93,12 @@ impl<T> Parking<T> {
         given_up
     }
 
-    /// Sends every reply whose record is accepted, oldest first, and returns how many were given up as too old.
+    /// Sends every reply that `is_ready`, oldest first: its record is accepted, and there is room where it goes. Returns how
+    /// many were given up as too old.
     pub(super) fn release(
         &mut self,
         now: Instant,
-        is_accepted: impl Fn((LaneId, Number)) -> bool,
+        is_ready: impl Fn(&T, (LaneId, Number)) -> bool,
         mut send: impl FnMut(T, &[u8]),
     ) -> u64 {
         let mut given_up = 0;
@@ -105,7 +106,7 @@ impl<T> Parking<T> {
             let Some(parked) = self.waiting.pop_front() else {
                 break;
             };
-            if is_accepted(parked.after) {
+            if is_ready(&parked.to, parked.after) {
                 send(parked.to, &parked.bytes);
                 self.recycle(parked.bytes);
             } else if now.saturating_duration_since(parked.since) >= WAIT_MAX {
@@ -146,7 +147,7 @@ mod tests {
         let mut ports = Vec::new();
         let given_up = parking.release(
             now,
-            |(_, Number(number))| number < accepted,
+            |_, (_, Number(number))| number < accepted,
             |to, _| ports.push(to.port()),
         );
         (ports, given_up)

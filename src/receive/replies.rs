@@ -5,7 +5,7 @@
 //!                        └─not yet─▶ Parking (one a listener) ─release─▶ Outgoing
 //! ```
 //!
-//! A connection's task is never held up by a sender that does not read its replies: they wait here up to a limit, and
+//! A connection's task is never held up by a sender that does not read its replies: they stay parked up to its limits, and
 //! what is above it is given up and counted.
 
 use std::cell::{Cell, RefCell};
@@ -29,8 +29,8 @@ use super::parking::Parking;
 /// How often parked replies are looked at: the sender of an inform waits for us.
 const RELEASE_EVERY: Duration = Duration::from_millis(2);
 
-/// Bytes of the replies that wait for one connection to take them, beside what the kernel holds: hundreds of usual ones.
-/// A sender that does not read them is left without, and 512 such senders cost 32 MiB.
+/// Bytes from which on no more replies wait for one connection to take them, beside what the kernel holds: hundreds of
+/// usual ones. What is above it stays parked, so that 512 senders that read nothing cost 32 MiB.
 const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 
 /// The replies of one listener that wait for their record.
@@ -50,7 +50,7 @@ impl Replies {
         })
     }
 
-    /// Sends `bytes` when the record `after` is accepted; at once where there is none to wait for.
+    /// Sends `bytes` when the record `after` is accepted and there is room; at once where there is none to wait for.
     pub(super) fn send(
         &self,
         to: &Rc<Outgoing>,
@@ -58,7 +58,8 @@ impl Replies {
         after: Option<(LaneId, Number)>,
         is_accepted: impl Fn((LaneId, Number)) -> bool,
     ) {
-        let Some(record) = after.filter(|record| !is_accepted(*record)) else {
+        let is_ready = after.is_none_or(is_accepted) && to.has_room();
+        let Some(record) = after.filter(|_| !is_ready) else {
             let refused = u64::from(!to.push(bytes));
             self.count_dropped(refused);
             return;
@@ -78,7 +79,7 @@ impl Replies {
                 let mut refused = 0;
                 let given_up = self.parking.borrow_mut().release(
                     Instant::now(),
-                    |record| sink.borrow().is_accepted(record),
+                    |to, record| to.has_room() && sink.borrow().is_accepted(record),
                     |to, bytes| refused += u64::from(!to.push(bytes)),
                 );
                 self.count_dropped(refused);
@@ -119,14 +120,17 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Whether there is room for `bytes`. One reply always has room, since a message may be as long as all of it.
+    /// Whether another reply may come, of any length; one that is closed refuses it.
+    fn has_room(&self) -> bool {
+        self.bytes.borrow().len() < OUTGOING_BYTES_MAX
+    }
+
+    /// Whether `bytes` were taken.
     fn push(&self, bytes: &[u8]) -> bool {
-        let mut waiting = self.bytes.borrow_mut();
-        let has_room =
-            waiting.is_empty() || waiting.len().saturating_add(bytes.len()) <= OUTGOING_BYTES_MAX;
-        if self.is_closed.get() || !has_room {
+        if self.is_closed.get() || !self.has_room() {
             return false;
         }
+        let mut waiting = self.bytes.borrow_mut();
         waiting.extend_from_slice(bytes);
         self.replies.set(self.replies.get() + 1);
         self.has_grown.notify_one();

@@ -359,7 +359,7 @@ impl<S: Sink> Hands<S> {
         } = self;
         let given_up = parking.release(
             now,
-            |record| sink.is_accepted(record),
+            |_, record| sink.is_accepted(record),
             |to, bytes| send(socket, ledger, to, bytes),
         );
         self.give_up(given_up);
