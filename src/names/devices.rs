@@ -18,7 +18,7 @@ use compact_str::CompactString;
 
 use super::pace::Pace;
 use super::sequence::Sequence;
-use super::standing::{OWNER_SILENT_MICROS, Owners, Renamed, Standing};
+use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Renamed, Standing};
 use crate::event::HostnameSource;
 use crate::time::UnixMicros;
 
@@ -54,8 +54,26 @@ pub struct Device {
     pub is_silent: bool,
     /// When reverse DNS was last asked.
     pub dns_asked: UnixMicros,
+    /// The state of the inventory, as its [`View`](super::View) counts them, that leaves it the name it has learned.
+    pub checked: Option<u64>,
     /// When it was last told that it uses another's name.
     pub conflict_told: UnixMicros,
+}
+
+/// A device that spoke so short a time ago has not lost its name: another address can take it after
+/// [`OWNER_SILENT_MICROS`] of silence, which the sweep notes a few seconds late.
+const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
+
+impl Device {
+    /// Whether `name` is the device's own by all that is known, so that nobody else need be asked. Most messages of most
+    /// devices take this way.
+    pub fn surely_owns(&self, name: &str, inventory: u64, now: UnixMicros) -> bool {
+        let standing = &self.standing;
+        standing.rank == Rank::Learned
+            && self.checked == Some(inventory)
+            && now.0.saturating_sub(standing.last_heard.0) < OWNER_SURE_MICROS
+            && standing.name == name
+    }
 }
 
 /// Something that became known of a sender, for a `device` or `gap` event.
@@ -115,8 +133,9 @@ pub struct Devices {
 
 #[derive(Debug, Default)]
 struct Shard {
-    known: HashMap<IpAddr, Device>,
-    newcomers: HashMap<IpAddr, Device>,
+    /// Boxed, so that the room that a table keeps free costs little, and so that its growing moves little.
+    known: HashMap<IpAddr, Box<Device>>,
+    newcomers: HashMap<IpAddr, Box<Device>>,
     /// Newcomers in order of arrival; may name some that are known by now.
     order: VecDeque<IpAddr>,
     turned_away: u64,
@@ -196,7 +215,8 @@ impl Devices {
     pub fn get(&self, address: IpAddr) -> Option<Device> {
         let shard = self.shard(address);
         let device = shard.known.get(&address);
-        device.or_else(|| shard.newcomers.get(&address)).cloned()
+        let device = device.or_else(|| shard.newcomers.get(&address))?;
+        Some(Device::clone(device))
     }
 
     /// The address that this engine was last heard from directly.
@@ -255,7 +275,7 @@ impl Devices {
         if shard.known.len() >= self.known_max / SHARDS {
             return;
         }
-        if device.standing.rank == super::standing::Rank::Learned {
+        if device.standing.rank == Rank::Learned {
             let owner = Owner {
                 address,
                 heard: device.standing.last_heard,
@@ -265,7 +285,7 @@ impl Devices {
         if let Some(engine_id) = &device.engine_id {
             self.note_engine(engine_id, address);
         }
-        shard.known.insert(address, device);
+        shard.known.insert(address, Box::new(device));
     }
 
     /// Notes when owners of names were last heard, and makes room in shards that are nearly full by forgetting those
@@ -364,9 +384,11 @@ impl Shard {
             }
             self.order.push_back(address);
         }
-        self.newcomers.entry(address).or_insert_with(|| Device {
-            standing: Standing::new(now),
-            ..Device::default()
+        self.newcomers.entry(address).or_insert_with(|| {
+            Box::new(Device {
+                standing: Standing::new(now),
+                ..Device::default()
+            })
         })
     }
 

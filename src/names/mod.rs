@@ -372,14 +372,14 @@ impl View {
     ) -> Identity<'n> {
         let said = self.known.inventory.find(address);
         let facts = said.map(|device| &device.facts);
-        let is_believed = claim
-            .name
-            .is_none_or(|claimed| self.may_use(claimed, address, claim.received));
         let (source, mut news) =
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
                     device.is_named = said.is_some_and(inventory::Device::is_host);
+                    let is_believed = claim.name.is_none_or(|claimed| {
+                        self.believes(device, claimed, address, claim.received)
+                    });
                     self.hear(device, claim, address, is_believed, tell);
                     if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
                         name.extend_from_slice(hostname.as_bytes());
@@ -422,6 +422,24 @@ impl View {
                 .tell(address, (name, source), claim.received, news);
         }
         Identity { source, facts }
+    }
+
+    /// Whether the device at this address may call itself so.
+    fn believes(
+        &self,
+        device: &mut Device,
+        claimed: &str,
+        address: IpAddr,
+        now: UnixMicros,
+    ) -> bool {
+        if device.surely_owns(claimed, self.generation, now) {
+            return true;
+        }
+        let may_use = self.may_use(claimed, address, now);
+        if may_use && device.standing.name == claimed {
+            device.checked = Some(self.generation);
+        }
+        may_use
     }
 
     /// A name that the inventory or the table gives to another address is not taken.

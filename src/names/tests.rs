@@ -340,6 +340,19 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
     assert!(told <= notices::EVENTS_MAX, "{told} events in a second");
 }
 
+#[test]
+fn a_name_that_a_new_inventory_gives_to_another_is_no_longer_believed_of_who_had_learned_it() {
+    let (names, mut view) = names("");
+    teach(&view, ROUTER, "r1");
+    identify(&view, claim(ROUTER, Some("r1"), 61));
+    let parsed = inventory::parse("address,hostname\n10.0.0.7,r1\n", DomainPolicy::Keep);
+    let config = names.known().1.config.clone();
+    names.replace(config, Arc::new(parsed.unwrap().inventory));
+    view.refresh();
+    identify(&view, claim(ROUTER, Some("r1"), 62));
+    assert_eq!(names.conflicts(), 1);
+}
+
 /// The README shows one event of each kind; every field that it shows is the real event's.
 #[test]
 fn the_readme_shows_the_events_as_they_are() {
