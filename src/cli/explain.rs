@@ -287,10 +287,10 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, ExplainError> {
 
 fn protocol(bytes: &[u8], arguments: &Arguments) -> Protocol {
     match arguments.protocol {
-        Some(ProtocolArgument::Syslog) => Protocol::Syslog,
         Some(ProtocolArgument::Snmp) => Protocol::Snmp,
-        None if snmp::is_message(bytes) => Protocol::Snmp,
-        None => Protocol::Syslog,
+        // Whatever was said: a listener for syslog reads it as SNMP too, since its community would be shown otherwise.
+        _ if snmp::is_message(bytes) => Protocol::Snmp,
+        Some(ProtocolArgument::Syslog) | None => Protocol::Syslog,
     }
 }
 

@@ -115,8 +115,7 @@ Exit code 1: no agent answers.")]
   trapline doctor --config trapline.toml
 
 Each line is ok, warn or fail, and says what to do. It changes nothing and shows no secret, so that it can go into a
-support ticket. Kafka is asked about its topics, and nothing is produced: whether the agent may write is known from
-`trapline status`.
+support ticket. Kafka is asked about its topics and our rights to them, and nothing is produced.
 Exit code 1: at least one line says fail.")]
     Doctor(doctor::Arguments),
     /// Show how a message is read, field by field, and the event that it becomes.

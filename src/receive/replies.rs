@@ -26,11 +26,14 @@ use crate::record::{LaneId, Number};
 
 use super::parking::Parking;
 
+/// Room for replies that a connection keeps while it owes none: that of an inform or two.
+const KEPT_BYTES_MAX: usize = 4 * 1024;
+
 /// How often parked replies are looked at: the sender of an inform waits for us.
 const RELEASE_EVERY: Duration = Duration::from_millis(2);
 
 /// Bytes from which on no more replies wait for one connection to take them, beside what the kernel holds: hundreds of
-/// usual ones. What is above it stays parked, so that 512 senders that read nothing cost 32 MiB.
+/// usual ones. What is above it stays parked, so that 512 senders that read nothing cost 32 MiB, and one reply more each.
 const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 
 /// The replies of one listener that wait for their record.
@@ -101,7 +104,7 @@ impl Replies {
         }
         self.count_dropped(replies);
         if let Some(skipped) = MUTE.admit(Instant::now()) {
-            tracing::warn!(listener = %self.ledger.listener.name, replies, skipped, "informs stay unanswered: the spool does not accept their events");
+            tracing::warn!(listener = %self.ledger.listener.name, replies, skipped, "informs stay unanswered: the spool does not accept their events, or their senders do not read what they are sent");
         }
     }
 
@@ -114,6 +117,8 @@ impl Replies {
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: RefCell<Vec<u8>>,
+    /// Bytes in front of them, which are being written.
+    in_writing: Cell<usize>,
     replies: Cell<u64>,
     is_closed: Cell<bool>,
     has_grown: Notify,
@@ -122,7 +127,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Whether another reply may come, of any length; one that is closed refuses it.
     fn has_room(&self) -> bool {
-        self.bytes.borrow().len() < OUTGOING_BYTES_MAX
+        self.bytes.borrow().len() + self.in_writing.get() < OUTGOING_BYTES_MAX
     }
 
     /// Whether `bytes` were taken.
@@ -197,10 +202,13 @@ impl Writing {
     fn refill(&mut self) {
         std::mem::swap(&mut self.bytes, &mut *self.outgoing.bytes.borrow_mut());
         self.replies = self.outgoing.replies.take();
+        self.outgoing.in_writing.set(self.bytes.len());
     }
 
     fn empty(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.outgoing.in_writing.set(0);
         (self.written, self.replies) = (0, 0);
     }
 

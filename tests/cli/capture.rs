@@ -54,7 +54,7 @@ fn trap() -> Vec<u8> {
 
 /// Seven packets: syslog, a trap, a name look-up, a fragment, two messages in one segment, an acknowledgement, a trap.
 fn capture() -> Vec<u8> {
-    let stream = [b"<13>first\n<13>second\n".as_slice()].concat();
+    let stream = [b"<13>first\n<13>second".as_slice()].concat();
     pcap(&[
         udp(
             1,
@@ -96,6 +96,8 @@ fn each_packet_that_is_syslog_or_snmp_is_explained_with_its_number_time_and_send
             "packet 4: a fragment of an IP packet from 10.20.0.4",
             "\"message\": \"first\"",
             "\"message\": \"second\"",
+            // It may go on in the next segment.
+            "to 10.0.0.5:0, not all of it\n",
             "packet 7, ",
             "7 packets: 4 explained, 1 fragments, 2 neither syslog nor SNMP\n",
         ] {
@@ -115,7 +117,13 @@ fn one_packet_can_be_asked_for_and_what_it_is_not_is_said() {
     assert_eq!(second.out.matches("\nevent\n").count(), 1);
     let third = explain(&file, &["--packet", "3"]);
     assert_eq!(third.out, "packet 3: neither syslog nor SNMP\n");
-    // Whatever it looks like, it is read as what one says that it is.
+    // Whatever one says that it is, its community is not shown.
+    for packet in ["2", "7"] {
+        let trap = explain(&file, &["--packet", packet, "--protocol", "syslog"]);
+        assert!(trap.out.contains("IF-MIB::linkDown"), "{}", trap.out);
+        assert!(!trap.out.contains("s3cr3t"), "{}", trap.out);
+    }
+    // Else it is read as what one says, whatever it looks like.
     let forced = explain(&file, &["--packet", "3", "--protocol", "syslog"]);
     assert!(forced.out.contains("\nevent\n"), "{}", forced.out);
     let none = explain(&file, &["--packet", "8"]);

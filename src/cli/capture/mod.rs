@@ -67,6 +67,9 @@ struct Interface {
     ticks: Ticks,
 }
 
+/// The end of the year 9999 (µs since the epoch): RFC 3339 writes no later time.
+const MICROS_MAX: i64 = 253_402_300_799_999_999;
+
 /// What one unit of a time stamp is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Ticks {
@@ -91,7 +94,8 @@ impl Ticks {
 
     fn at(self, ticks: u64) -> Option<UnixMicros> {
         let micros = u128::from(ticks) * 1_000_000 / u128::from(self.per_second);
-        i64::try_from(micros).ok().map(UnixMicros)
+        let micros = i64::try_from(micros).ok()?;
+        (micros <= MICROS_MAX).then_some(UnixMicros(micros))
     }
 }
 

@@ -294,3 +294,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_time_beyond_what_can_be_written_is_none() {
+    assert_eq!(
+        Ticks::MICROS.at(MICROS_MAX as u64),
+        Some(UnixMicros(MICROS_MAX))
+    );
+    assert_eq!(Ticks::MICROS.at(MICROS_MAX as u64 + 1), None);
+    assert_eq!(Ticks { per_second: 1 }.at(u64::MAX), None);
+}

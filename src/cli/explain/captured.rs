@@ -149,9 +149,14 @@ impl Explaining<'_> {
         let mut messages = BerFramer::new(FRAME_BYTES_MAX);
         let (mut rest, mut explained) = (sent.octets, false);
         loop {
-            let step = match protocol {
-                Protocol::Syslog => lines.next(rest, EndOfStream::Reached),
-                Protocol::Snmp => messages.next(rest, EndOfStream::Reached),
+            let mut next = |end| match protocol {
+                Protocol::Syslog => lines.next(rest, end),
+                Protocol::Snmp => messages.next(rest, end),
+            };
+            // What the segment ends within goes on in the next one, which is not looked at.
+            let (step, goes_on) = match next(EndOfStream::NotYet) {
+                Step::NeedMore => (next(EndOfStream::Reached), true),
+                step => (step, false),
             };
             let consumed = match step {
                 Step::NeedMore | Step::Lost { .. } => return Ok(explained),
@@ -162,6 +167,10 @@ impl Explaining<'_> {
                     consumed,
                 } => {
                     let bytes = rest.get(bytes).unwrap_or_default();
+                    let wholeness = match wholeness {
+                        Wholeness::Whole if goes_on => Wholeness::Half,
+                        wholeness => wholeness,
+                    };
                     self.message(frame, sent, bytes, (protocol, Transport::Tcp, wholeness))?;
                     explained = true;
                     consumed

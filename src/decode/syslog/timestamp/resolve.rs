@@ -69,5 +69,7 @@ fn instant(stamp: &Stamp<'_>, year: i32, offset_minutes: i16) -> Option<i64> {
         + i64::from(stamp.minute) * 60
         + i64::from(stamp.second)
         - i64::from(offset_minutes) * 60;
-    Some(seconds * 1_000_000 + i64::from(stamp.micros))
+    seconds
+        .checked_mul(1_000_000)?
+        .checked_add(i64::from(stamp.micros))
 }

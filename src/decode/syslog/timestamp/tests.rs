@@ -200,6 +200,18 @@ fn an_unknown_zone_is_kept_as_a_name_and_the_default_is_supplied() {
 }
 
 #[test]
+fn an_arrival_at_the_end_of_time_gives_no_instant_beyond_it() {
+    let (stamp, _) = read("Dec 31 23:59:59", |input| {
+        bsd(input, ZoneWords::BeforeColon)
+    })
+    .unwrap();
+    for received in [i64::MAX, i64::MIN] {
+        let resolved = resolve(&stamp, received, 0);
+        assert!(resolved.is_none_or(|resolved| resolved.at_micros.abs_diff(received) < 1 << 55));
+    }
+}
+
+#[test]
 fn more_than_six_digits_of_a_second_are_cut_and_said() {
     let (stamp, _) = read("2003-10-11T22:14:15.123456789Z", rfc3339).unwrap();
     assert_eq!((stamp.micros, stamp.fraction_digits), (123_456, 9));
