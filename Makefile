@@ -26,6 +26,7 @@ soak: ## Fault proofs for longer: 100 kills, leaders killed again and again, SOA
 	SOAK_MINUTES="$(SOAK_MINUTES)" tests/run soak
 
 lint: ## Check formatting, clippy's lints and the shell scripts.
+	tests/setup lint
 	tests/run lint
 
 bench: ## Measure the stages, the spool and the whole agent on this machine, and rsyslog and snmptrapd beside it.
@@ -58,6 +59,12 @@ dist: build ## Make everything that a release has: package, tar file, bill of ma
 
 dist-verify: ## Build twice from nothing, and compare what `make dist` makes of it. Takes two full builds.
 	packaging/dist verify
+
+# What packs, besides what builds.
+.PHONY: packers
+mibs deb dist dist-verify: packers
+packers:
+	tests/setup pack
 
 test-packages: ## Install the packages in real systems and try them there. Needs root; the first run takes some minutes.
 	tests/packages/run
