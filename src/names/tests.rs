@@ -298,6 +298,37 @@ fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_a
     assert_eq!(names.relayed.len(), 1);
 }
 
+#[test]
+fn a_device_behind_a_relay_has_the_limit_of_its_own_line_and_not_the_relays() {
+    let (names, mut view) = names(
+        "address,hostname,silent_seconds\n10.9.9.9,relay1,100\n10.1.0.0/24,site1,300\n10.2.0.0/24,site2,0\n",
+    );
+    let config = Config {
+        silent_seconds: 600,
+        ..names.known().1.config.clone()
+    };
+    names.replace(config, names.known().1.inventory.clone());
+    view.refresh();
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    for seconds in [0, 30, 60] {
+        for name in ["far", "site1", "site2"] {
+            identify(&view, claim(RELAY, Some(name), seconds));
+        }
+    }
+    let mut silent_at = |seconds: i64| {
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+        let told = told(&names).into_iter();
+        told.filter(|(name, news)| name != "relay1" && matches!(news, News::Silent { .. }))
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(silent_at(300), [""; 0]);
+    assert_eq!(silent_at(400), ["site1"]);
+    assert_eq!(silent_at(700), ["far"]);
+    assert_eq!(silent_at(90_000), [""; 0]);
+}
+
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
 #[test]
 fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_than_its_room() {
