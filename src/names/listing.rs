@@ -76,6 +76,9 @@ impl FromStr for Place {
         }
         let number = parts.next().and_then(|number| number.parse().ok());
         let number: usize = number.ok_or_else(wrong)?;
+        if kind != "never" && number >= SHARDS {
+            return Err(wrong());
+        }
         match (kind, parts.next()) {
             ("heard", None) => Ok(Place::Heard(number, None)),
             ("heard", Some(after)) => {
@@ -441,5 +444,12 @@ mod tests {
         for text in ["heard", "heard/x", "heard/1/r1", "never/1/2", "x/1", "/"] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }
+        for number in [SHARDS, usize::MAX] {
+            for text in [format!("heard/{number}"), format!("behind/{number}/r1")] {
+                assert!(text.parse::<Place>().is_err(), "{text}");
+            }
+        }
+        let (names, last) = (Names::new(Config::default()), Place::Never(usize::MAX));
+        assert_eq!(names.list(&last, UnixMicros(0)).next, None);
     }
 }
