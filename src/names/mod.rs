@@ -271,7 +271,8 @@ impl View {
         self.known.inventory.find(sender)?.facts.encoding
     }
 
-    /// A message that a trusted relay brings: the device is whom the message names.
+    /// A message that a trusted relay brings: the device is whom the message names. `None`: it names nobody, and is the
+    /// relay's own.
     fn of_relay<'n>(
         &'n self,
         claim: &Claim<'_>,
@@ -279,12 +280,10 @@ impl View {
         name: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        self.names.devices.with(relay, claim.received, |device, _| {
-            device.standing.hear(claim.received)
-        });
         if let Some(claimed) = claim.name {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
+            self.hear_relay(claim, relay);
             self.hear_relayed(claim, claimed, said, relay);
             return Some(Identity {
                 source: HostnameSource::Header,
@@ -296,6 +295,7 @@ impl View {
             .subject
             .or_else(engine)
             .filter(|subject| *subject != relay)?;
+        self.hear_relay(claim, relay);
         let said = inventory.find(subject);
         let facts = said.map(|device| &device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
@@ -320,6 +320,23 @@ impl View {
                 .tell(subject, (name, source), claim.received, news);
         }
         Some(Identity { source, facts })
+    }
+
+    /// The relay itself is heard with what it brings of others.
+    fn hear_relay(&self, claim: &Claim<'_>, relay: IpAddr) {
+        let now = claim.received;
+        let said = self.known.inventory.find(relay);
+        let ((), news) = self.names.devices.with(relay, now, |device, _| {
+            device.is_named = said.is_some_and(inventory::Device::is_host);
+            device.standing.hear(now);
+            device.via = None;
+        });
+        if !news.is_empty()
+            && let Some(device) = self.names.devices.get(relay)
+        {
+            let (name, source) = self.known.name(relay, &device.standing);
+            self.names.tell(relay, (&name, source), now, news);
+        }
     }
 
     /// A relay names a device. Where its address is known, it is heard there as if it had spoken itself: it is not

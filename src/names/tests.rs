@@ -263,6 +263,7 @@ fn a_device_that_speaks_through_a_relay_is_not_silent_and_its_gaps_are_seen() {
         told(&names),
         [
             ("r1".into(), News::New),
+            (String::new(), News::New),
             ("r1".into(), News::Missing(3..=4))
         ]
     );
@@ -294,7 +295,8 @@ fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_a
         "{news:?}"
     );
     identify(&view, claim(RELAY, Some("far"), 201));
-    assert_eq!(told(&names), [("far".into(), News::Back)]);
+    let of_relay = (String::new(), News::Back);
+    assert_eq!(told(&names), [of_relay, ("far".into(), News::Back)]);
     assert_eq!(names.relayed.len(), 1);
 }
 
@@ -327,6 +329,35 @@ fn a_device_behind_a_relay_has_the_limit_of_its_own_line_and_not_the_relays() {
     assert_eq!(silent_at(400), ["site1"]);
     assert_eq!(silent_at(700), ["far"]);
     assert_eq!(silent_at(90_000), [""; 0]);
+}
+
+#[test]
+fn a_relay_is_told_as_new_silent_and_back_and_each_of_its_messages_counts_once() {
+    let (names, view) = names("address,hostname,silent_seconds\n10.9.9.9,relay1,100\n");
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    let subject = Some(IpAddr::from(ROUTER));
+    let told_of_relay = || {
+        let told = told(&names).into_iter();
+        told.filter(|(name, _)| name == "relay1")
+            .map(|(_, news)| news)
+            .collect::<Vec<_>>()
+    };
+    identify(&view, claim(RELAY, Some("far"), 0));
+    assert_eq!(told_of_relay(), [News::New]);
+    let named_by_trap = Claim {
+        subject,
+        ..claim(RELAY, None, 30)
+    };
+    identify(&view, named_by_trap);
+    identify(&view, claim(RELAY, None, 60));
+    let messages = || names.devices.get(RELAY.into()).unwrap().standing.messages;
+    assert_eq!(messages(), 3);
+    names.watch(&mut watch, UnixMicros(200_000_000));
+    assert!(matches!(told_of_relay()[..], [News::Silent { .. }]));
+    identify(&view, claim(RELAY, Some("far"), 201));
+    assert_eq!(told_of_relay(), [News::Back]);
+    assert_eq!(messages(), 4);
 }
 
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
