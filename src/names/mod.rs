@@ -283,8 +283,9 @@ impl View {
         if let Some(claimed) = claim.name {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
-            self.hear_relay(claim, relay);
-            self.hear_relayed(claim, claimed, said, relay);
+            if !self.hear_relay(claim, relay, said) {
+                self.hear_relayed(claim, claimed, said, relay);
+            }
             return Some(Identity {
                 source: HostnameSource::Header,
                 facts: said.map(|device| &device.facts),
@@ -295,7 +296,7 @@ impl View {
             .subject
             .or_else(engine)
             .filter(|subject| *subject != relay)?;
-        self.hear_relay(claim, relay);
+        self.hear_relay(claim, relay, None);
         let said = inventory.find(subject);
         let facts = said.map(|device| &device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
@@ -322,14 +323,30 @@ impl View {
         Some(Identity { source, facts })
     }
 
-    /// The relay itself is heard with what it brings of others.
-    fn hear_relay(&self, claim: &Claim<'_>, relay: IpAddr) {
+    /// The relay itself is heard with what it brings. `named`: the line of the name that the message brings. Returns
+    /// whether that name is the relay's own, by the inventory or else by what was learned, and so nobody else's message.
+    fn hear_relay(
+        &self,
+        claim: &Claim<'_>,
+        relay: IpAddr,
+        named: Option<&inventory::Device>,
+    ) -> bool {
         let now = claim.received;
         let said = self.known.inventory.find(relay);
-        let ((), news) = self.names.devices.with(relay, now, |device, _| {
+        let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
             device.is_named = said.is_some_and(inventory::Device::is_host);
             device.standing.hear(now);
             device.via = None;
+            let is_own = match (claim.name, host(named)) {
+                (None, _) => false,
+                (Some(_), Some(address)) => address == relay,
+                (Some(name), None) => device.standing.name == name,
+            };
+            if is_own {
+                hear_kind(device, claim);
+                hear_number(device, claim, tell);
+            }
+            is_own
         });
         if !news.is_empty()
             && let Some(device) = self.names.devices.get(relay)
@@ -337,6 +354,7 @@ impl View {
             let (name, source) = self.known.name(relay, &device.standing);
             self.names.tell(relay, (&name, source), now, news);
         }
+        is_own
     }
 
     /// A relay names a device. Where its address is known, it is heard there as if it had spoken itself: it is not
@@ -352,9 +370,7 @@ impl View {
             devices, relayed, ..
         } = &*self.names;
         let now = claim.received;
-        let of_inventory = said
-            .filter(|device| device.is_host())
-            .map(|device| device.net.addr());
+        let of_inventory = host(said);
         let address = of_inventory
             .or_else(|| devices.owner(name))
             .filter(|address| *address != relay);
@@ -529,6 +545,12 @@ impl View {
     }
 }
 
+/// The address of a line that has one of its own.
+fn host(line: Option<&inventory::Device>) -> Option<IpAddr> {
+    line.filter(|line| line.is_host())
+        .map(|line| line.net.addr())
+}
+
 /// What a message shows of the device's make.
 fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
     if claim.vendor.is_some() {
@@ -544,6 +566,11 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
     device.standing.hear(claim.received);
     device.via = Some(relay);
     hear_kind(device, claim);
+    hear_number(device, claim, tell);
+}
+
+/// The device's own number of a message.
+fn hear_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
     if let Some(number) = claim.sequence {
         let sequence = device.sequence.get_or_insert_default();
         sequence.hear(number, claim.received, |numbers| {

@@ -360,6 +360,40 @@ fn a_relay_is_told_as_new_silent_and_back_and_each_of_its_messages_counts_once()
     assert_eq!(messages(), 4);
 }
 
+#[test]
+fn a_relay_that_names_itself_is_one_device_and_its_own_numbers_are_followed() {
+    let (names, mut view) = names("address,hostname\n10.9.9.9,relay1\n");
+    let say = |view: &View, name, seconds: i64, number| {
+        let sequence = Some(number);
+        let claim = claim(RELAY, Some(name), seconds);
+        let identity = identify(view, Claim { sequence, ..claim });
+        assert_eq!(identity, format!("{name} Header"));
+    };
+    for (seconds, number) in [(0, 1), (30, 2), (60, 5), (63, 6)] {
+        say(&view, "relay1", seconds, number);
+    }
+    assert_eq!(
+        told(&names),
+        [
+            ("relay1".into(), News::New),
+            ("relay1".into(), News::Missing(3..=4))
+        ]
+    );
+    assert!(names.relayed.is_empty());
+    assert_eq!(
+        names.devices.get(RELAY.into()).unwrap().standing.messages,
+        4
+    );
+    // Without a line: what reverse DNS calls the relay is its own name too.
+    names.replace(names.known().1.config.clone(), Arc::default());
+    view.refresh();
+    names.take_dns_answer(RELAY.into(), "relay1", UnixMicros(64_000_000));
+    say(&view, "relay1", 65, 7);
+    assert!(names.relayed.is_empty());
+    say(&view, "far", 66, 900);
+    assert!(names.relayed.get("far").is_some());
+}
+
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
 #[test]
 fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_than_its_room() {
