@@ -44,6 +44,7 @@ use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
+use sequence::Way;
 use standing::Rank;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
@@ -344,7 +345,7 @@ impl View {
             };
             if is_own {
                 hear_kind(device, claim);
-                hear_number(device, claim, tell);
+                hear_number(device, claim, Way::Direct, tell);
             }
             is_own
         });
@@ -525,11 +526,8 @@ impl View {
             device.engine_id = Some(engine_id.into());
             self.names.devices.note_engine(engine_id, address);
         }
-        if let Some(number) = claim.sequence
-            && !device.standing.is_shared
-        {
-            let sequence = device.sequence.get_or_insert_default();
-            sequence.hear(number, now, |numbers| tell(News::Missing(numbers)));
+        if !device.standing.is_shared {
+            hear_number(device, claim, Way::Direct, tell);
         }
     }
 
@@ -566,14 +564,14 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
     device.standing.hear(claim.received);
     device.via = Some(relay);
     hear_kind(device, claim);
-    hear_number(device, claim, tell);
+    hear_number(device, claim, Way::Relayed, tell);
 }
 
 /// The device's own number of a message.
-fn hear_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
+fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn FnMut(News)) {
     if let Some(number) = claim.sequence {
         let sequence = device.sequence.get_or_insert_default();
-        sequence.hear(number, claim.received, |numbers| {
+        sequence.hear_by(way, number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }

@@ -394,6 +394,31 @@ fn a_relay_that_names_itself_is_one_device_and_its_own_numbers_are_followed() {
     assert!(names.relayed.get("far").is_some());
 }
 
+#[test]
+fn what_a_relay_sends_late_of_a_device_that_speaks_itself_is_no_gap() {
+    let (names, view) = names("address,hostname\n10.0.0.1,r1\n");
+    let mut watch = Watch::default();
+    for step in 0..200 {
+        let (seconds, behind) = (i64::try_from(step).unwrap(), 3_000 + step);
+        for (address, number) in [(ROUTER, 9_000 + step), (RELAY, behind)] {
+            let sequence = Some(number);
+            let claim = claim(address, Some("r1"), seconds);
+            identify(&view, Claim { sequence, ..claim });
+        }
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+    }
+    names.watch(&mut watch, UnixMicros(300_000_000));
+    let of_device = told(&names)
+        .into_iter()
+        .filter(|(name, _)| name == "r1")
+        .collect::<Vec<_>>();
+    assert_eq!(of_device, [("r1".into(), News::New)]);
+    let device = names.devices.get(ROUTER.into()).unwrap();
+    assert_eq!(device.standing.messages, 400);
+    let sequence = device.sequence.unwrap();
+    assert_eq!((sequence.missing, sequence.restarts), (0, 0));
+}
+
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
 #[test]
 fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_than_its_room() {
