@@ -180,6 +180,14 @@ pub struct Row {
     pub conflicts: u64,
 }
 
+impl Row {
+    /// Whether the operator has said nothing of it, though there is an inventory. A trusted relay is known by the
+    /// configuration.
+    pub fn is_unknown(&self) -> bool {
+        self.inventory == Some(InInventory::Unknown) && self.role != Role::Relay
+    }
+}
+
 impl Names {
     /// A page of the list.
     pub fn list(&self, place: &Place, now: UnixMicros) -> Page {

@@ -318,8 +318,8 @@ impl View {
             });
         if !news.is_empty() {
             let name = std::str::from_utf8(name).unwrap_or_default();
-            self.names
-                .tell(subject, (name, source), claim.received, news);
+            let is_said = self.has(subject);
+            self.tell(subject, (name, source), claim.received, is_said, news);
         }
         Some(Identity { source, facts })
     }
@@ -353,7 +353,7 @@ impl View {
             && let Some(device) = self.names.devices.get(relay)
         {
             let (name, source) = self.known.name(relay, &device.standing);
-            self.names.tell(relay, (&name, source), now, news);
+            self.tell(relay, (&name, source), now, self.has(relay), news);
         }
         is_own
     }
@@ -375,25 +375,49 @@ impl View {
         let address = of_inventory
             .or_else(|| devices.owner(name))
             .filter(|address| *address != relay);
-        let (address, news) = match address {
+        let (address, is_said, news) = match address {
             Some(address) => {
                 let ((), news) = devices.with(address, now, |device, tell| {
                     device.is_named = of_inventory.is_some();
                     hear_behind(device, claim, relay, tell);
                 });
-                (address, news)
+                (address, self.has(address), news)
             }
             None => {
                 let hear = |device: &mut Device, tell: &mut dyn FnMut(News)| {
                     hear_behind(device, claim, relay, tell);
                 };
-                (relay, relayed.with(name, relay, now, hear))
+                let news = relayed.with(name, relay, now, hear);
+                (relay, said.is_some(), news)
             }
         };
         if !news.is_empty() {
-            self.names
-                .tell(address, (name, HostnameSource::Header), now, news);
+            let named = (name, HostnameSource::Header);
+            self.tell(address, named, now, is_said, news);
         }
+    }
+
+    /// Whether the operator has said anything of this address.
+    fn has(&self, address: IpAddr) -> bool {
+        self.known.inventory.find(address).is_some() || self.known.is_relay(address)
+    }
+
+    /// Tells what became known of a device. A new one of which the operator has said nothing, while there is an inventory,
+    /// is unknown.
+    fn tell(
+        &self,
+        address: IpAddr,
+        named: (&str, HostnameSource),
+        at: UnixMicros,
+        is_said: bool,
+        mut news: Vec<News>,
+    ) {
+        if !is_said && !self.known.inventory.is_empty() {
+            news.iter_mut()
+                .filter(|one| **one == News::New)
+                .for_each(|one| *one = News::Unknown);
+        }
+        self.names.tell(address, named, at, news);
     }
 
     /// A message of the device itself.
@@ -446,14 +470,8 @@ impl View {
                 // What it calls itself changes no key then.
                 news.retain(|one| !matches!(one, News::Renamed { .. }));
             }
-            let is_unknown = said.is_none() && !self.known.inventory.is_empty();
-            if is_unknown {
-                news.iter_mut()
-                    .filter(|one| **one == News::New)
-                    .for_each(|one| *one = News::Unknown);
-            }
-            self.names
-                .tell(address, (name, source), claim.received, news);
+            let is_said = self.has(address);
+            self.tell(address, (name, source), claim.received, is_said, news);
         }
         Identity { source, facts }
     }

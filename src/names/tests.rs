@@ -419,6 +419,35 @@ fn what_a_relay_sends_late_of_a_device_that_speaks_itself_is_no_gap() {
     assert_eq!((sequence.missing, sequence.restarts), (0, 0));
 }
 
+#[test]
+fn what_is_told_as_unknown_is_what_the_list_shows_as_unknown_behind_a_relay_too() {
+    let (names, view) = names("address,hostname\n10.0.0.7,r7\n10.1.0.0/24,site1\n");
+    let subject = Some(IpAddr::from(OTHER));
+    for seconds in [0, 30, 60] {
+        for name in ["r7", "far", "site1"] {
+            identify(&view, claim(RELAY, Some(name), seconds));
+        }
+        let claim = claim(RELAY, None, seconds);
+        identify(&view, Claim { subject, ..claim });
+    }
+    let told = names.notices.take().notices.into_iter();
+    let mut unknown: Vec<_> = told
+        .filter(|notice| notice.news == News::Unknown)
+        .map(|notice| notice.name.to_string())
+        .collect();
+    let (mut listed, mut place) = (Vec::new(), Some(String::new()));
+    while let Some(at) = place {
+        let page = names.list(&at.parse().unwrap(), UnixMicros(61_000_000));
+        let rows = page.devices.into_iter();
+        listed.extend(rows.filter(|row| row.is_unknown()).map(|row| row.hostname));
+        place = page.next;
+    }
+    unknown.sort();
+    listed.sort();
+    assert_eq!(unknown, ["10.0.0.2", "far"]);
+    assert_eq!(listed, unknown);
+}
+
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.
 #[test]
 fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_than_its_room() {
