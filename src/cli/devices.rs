@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use super::ConfigArguments;
 use super::admin::{Admin, AdminError};
 use super::output::{Output, complain, tamed};
-use crate::names::listing::{InInventory, Page, Row, State};
+use crate::names::listing::{Page, Row, State};
 
 /// Pages of one list. A million devices have some thousands; more is an agent that goes round in a circle.
 const PAGES_MAX: usize = 100_000;
@@ -135,7 +135,7 @@ impl Arguments {
         (self.silent || self.name.is_some() || !is_never)
             && (!self.silent || is_silent)
             && (!self.conflicts || row.conflicts > 0)
-            && (!self.unknown || row.inventory == Some(InInventory::Unknown))
+            && (!self.unknown || row.is_unknown())
             && self.vendor.as_ref().is_none_or(|vendor| {
                 let known = row.vendor.as_deref().unwrap_or_default();
                 known.eq_ignore_ascii_case(vendor)

@@ -76,6 +76,9 @@ impl FromStr for Place {
         }
         let number = parts.next().and_then(|number| number.parse().ok());
         let number: usize = number.ok_or_else(wrong)?;
+        if kind != "never" && number >= SHARDS {
+            return Err(wrong());
+        }
         match (kind, parts.next()) {
             ("heard", None) => Ok(Place::Heard(number, None)),
             ("heard", Some(after)) => {
@@ -175,6 +178,14 @@ pub struct Row {
     pub restarts: u64,
     /// Messages whose name belonged to another address.
     pub conflicts: u64,
+}
+
+impl Row {
+    /// Whether the operator has said nothing of it, though there is an inventory. A trusted relay is known by the
+    /// configuration.
+    pub fn is_unknown(&self) -> bool {
+        self.inventory == Some(InInventory::Unknown) && self.role != Role::Relay
+    }
 }
 
 impl Names {
@@ -441,5 +452,12 @@ mod tests {
         for text in ["heard", "heard/x", "heard/1/r1", "never/1/2", "x/1", "/"] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }
+        for number in [SHARDS, usize::MAX] {
+            for text in [format!("heard/{number}"), format!("behind/{number}/r1")] {
+                assert!(text.parse::<Place>().is_err(), "{text}");
+            }
+        }
+        let (names, last) = (Names::new(Config::default()), Place::Never(usize::MAX));
+        assert_eq!(names.list(&last, UnixMicros(0)).next, None);
     }
 }

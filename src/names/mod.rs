@@ -44,6 +44,7 @@ use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
+use sequence::Way;
 use standing::Rank;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
@@ -271,7 +272,8 @@ impl View {
         self.known.inventory.find(sender)?.facts.encoding
     }
 
-    /// A message that a trusted relay brings: the device is whom the message names.
+    /// A message that a trusted relay brings: the device is whom the message names. `None`: it names nobody, and is the
+    /// relay's own.
     fn of_relay<'n>(
         &'n self,
         claim: &Claim<'_>,
@@ -279,13 +281,12 @@ impl View {
         name: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        self.names.devices.with(relay, claim.received, |device, _| {
-            device.standing.hear(claim.received)
-        });
         if let Some(claimed) = claim.name {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
-            self.hear_relayed(claim, claimed, said, relay);
+            if !self.hear_relay(claim, relay, said) {
+                self.hear_relayed(claim, claimed, said, relay);
+            }
             return Some(Identity {
                 source: HostnameSource::Header,
                 facts: said.map(|device| &device.facts),
@@ -296,6 +297,7 @@ impl View {
             .subject
             .or_else(engine)
             .filter(|subject| *subject != relay)?;
+        self.hear_relay(claim, relay, None);
         let said = inventory.find(subject);
         let facts = said.map(|device| &device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
@@ -316,10 +318,44 @@ impl View {
             });
         if !news.is_empty() {
             let name = std::str::from_utf8(name).unwrap_or_default();
-            self.names
-                .tell(subject, (name, source), claim.received, news);
+            let is_said = self.has(subject);
+            self.tell(subject, (name, source), claim.received, is_said, news);
         }
         Some(Identity { source, facts })
+    }
+
+    /// The relay itself is heard with what it brings. `named`: the line of the name that the message brings. Returns
+    /// whether that name is the relay's own, by the inventory or else by what was learned, and so nobody else's message.
+    fn hear_relay(
+        &self,
+        claim: &Claim<'_>,
+        relay: IpAddr,
+        named: Option<&inventory::Device>,
+    ) -> bool {
+        let now = claim.received;
+        let said = self.known.inventory.find(relay);
+        let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
+            device.is_named = said.is_some_and(inventory::Device::is_host);
+            device.standing.hear(now);
+            device.via = None;
+            let is_own = match (claim.name, host(named)) {
+                (None, _) => false,
+                (Some(_), Some(address)) => address == relay,
+                (Some(name), None) => device.standing.name == name,
+            };
+            if is_own {
+                hear_kind(device, claim);
+                hear_number(device, claim, Way::Direct, tell);
+            }
+            is_own
+        });
+        if !news.is_empty()
+            && let Some(device) = self.names.devices.get(relay)
+        {
+            let (name, source) = self.known.name(relay, &device.standing);
+            self.tell(relay, (&name, source), now, self.has(relay), news);
+        }
+        is_own
     }
 
     /// A relay names a device. Where its address is known, it is heard there as if it had spoken itself: it is not
@@ -335,31 +371,53 @@ impl View {
             devices, relayed, ..
         } = &*self.names;
         let now = claim.received;
-        let of_inventory = said
-            .filter(|device| device.is_host())
-            .map(|device| device.net.addr());
+        let of_inventory = host(said);
         let address = of_inventory
             .or_else(|| devices.owner(name))
             .filter(|address| *address != relay);
-        let (address, news) = match address {
+        let (address, is_said, news) = match address {
             Some(address) => {
                 let ((), news) = devices.with(address, now, |device, tell| {
                     device.is_named = of_inventory.is_some();
                     hear_behind(device, claim, relay, tell);
                 });
-                (address, news)
+                (address, self.has(address), news)
             }
             None => {
                 let hear = |device: &mut Device, tell: &mut dyn FnMut(News)| {
                     hear_behind(device, claim, relay, tell);
                 };
-                (relay, relayed.with(name, relay, now, hear))
+                let news = relayed.with(name, relay, now, hear);
+                (relay, said.is_some(), news)
             }
         };
         if !news.is_empty() {
-            self.names
-                .tell(address, (name, HostnameSource::Header), now, news);
+            let named = (name, HostnameSource::Header);
+            self.tell(address, named, now, is_said, news);
         }
+    }
+
+    /// Whether the operator has said anything of this address.
+    fn has(&self, address: IpAddr) -> bool {
+        self.known.inventory.find(address).is_some() || self.known.is_relay(address)
+    }
+
+    /// Tells what became known of a device. A new one of which the operator has said nothing, while there is an inventory,
+    /// is unknown.
+    fn tell(
+        &self,
+        address: IpAddr,
+        named: (&str, HostnameSource),
+        at: UnixMicros,
+        is_said: bool,
+        mut news: Vec<News>,
+    ) {
+        if !is_said && !self.known.inventory.is_empty() {
+            news.iter_mut()
+                .filter(|one| **one == News::New)
+                .for_each(|one| *one = News::Unknown);
+        }
+        self.names.tell(address, named, at, news);
     }
 
     /// A message of the device itself.
@@ -412,14 +470,8 @@ impl View {
                 // What it calls itself changes no key then.
                 news.retain(|one| !matches!(one, News::Renamed { .. }));
             }
-            let is_unknown = said.is_none() && !self.known.inventory.is_empty();
-            if is_unknown {
-                news.iter_mut()
-                    .filter(|one| **one == News::New)
-                    .for_each(|one| *one = News::Unknown);
-            }
-            self.names
-                .tell(address, (name, source), claim.received, news);
+            let is_said = self.has(address);
+            self.tell(address, (name, source), claim.received, is_said, news);
         }
         Identity { source, facts }
     }
@@ -492,11 +544,8 @@ impl View {
             device.engine_id = Some(engine_id.into());
             self.names.devices.note_engine(engine_id, address);
         }
-        if let Some(number) = claim.sequence
-            && !device.standing.is_shared
-        {
-            let sequence = device.sequence.get_or_insert_default();
-            sequence.hear(number, now, |numbers| tell(News::Missing(numbers)));
+        if !device.standing.is_shared {
+            hear_number(device, claim, Way::Direct, tell);
         }
     }
 
@@ -510,6 +559,12 @@ impl View {
             device.dns_asked = now;
         }
     }
+}
+
+/// The address of a line that has one of its own.
+fn host(line: Option<&inventory::Device>) -> Option<IpAddr> {
+    line.filter(|line| line.is_host())
+        .map(|line| line.net.addr())
 }
 
 /// What a message shows of the device's make.
@@ -527,9 +582,14 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
     device.standing.hear(claim.received);
     device.via = Some(relay);
     hear_kind(device, claim);
+    hear_number(device, claim, Way::Relayed, tell);
+}
+
+/// The device's own number of a message.
+fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn FnMut(News)) {
     if let Some(number) = claim.sequence {
         let sequence = device.sequence.get_or_insert_default();
-        sequence.hear(number, claim.received, |numbers| {
+        sequence.hear_by(way, number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }

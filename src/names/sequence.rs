@@ -6,8 +6,9 @@
 //!  900 901 3 4    ──▶ restart, no gap
 //! ```
 //!
-//! In: one number and the time it came at. Out: ranges that are missing for good. UDP may deliver out of order, so a
-//! missing number is awaited for [`LATE_MICROS`].
+//! In: one number, the way and the time it came. Out: ranges that are missing for good. UDP may deliver out of order, so a
+//! missing number is awaited for [`LATE_MICROS`]. Where a device is heard both directly and through relays, the numbers of
+//! one way are followed: a relay may be an hour behind with what it kept.
 
 use std::ops::RangeInclusive;
 
@@ -25,9 +26,25 @@ const RESTART_BEHIND: u64 = 1_000;
 /// A step ahead larger than this is a counter that was set, not a loss: no device loses a million messages between two.
 const JUMP_MAX: u64 = 1_000_000;
 
+/// Relays' numbers count when none came directly for so long: more than the pause of a device that says little.
+const DIRECT_MICROS: i64 = 600 * 1_000_000;
+
+/// How a number came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// From the device itself.
+    #[default]
+    Direct,
+    /// Through a relay; devices may use several by turns.
+    Relayed,
+}
+
 /// One counter of one device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sequence {
+    /// The way whose numbers are followed, and when it last brought one.
+    way: Way,
+    way_heard: UnixMicros,
     last: Option<u64>,
     awaited: Vec<Awaited>,
     /// Numbers that never came, in all.
@@ -43,13 +60,31 @@ struct Awaited {
 }
 
 impl Sequence {
-    /// One more number. Ranges that are now known to be missing go to `tell`.
-    pub fn hear(
+    /// One more number, that came this way. Ranges that are now known to be missing go to `tell`.
+    pub fn hear_by(
         &mut self,
+        way: Way,
         number: u64,
         now: UnixMicros,
         mut tell: impl FnMut(RangeInclusive<u64>),
     ) {
+        if way != self.way && self.last.is_some() {
+            let pause_micros = now.0.saturating_sub(self.way_heard.0);
+            if way == Way::Relayed && pause_micros < DIRECT_MICROS {
+                // Another way, but it has arrived.
+                self.expire(now, tell);
+                self.arrive_late(number);
+                return;
+            }
+            // What is between the numbers of two ways says nothing.
+            self.last = None;
+        }
+        (self.way, self.way_heard) = (way, now);
+        self.hear(number, now, &mut tell);
+    }
+
+    /// One more number of the way that is followed.
+    fn hear(&mut self, number: u64, now: UnixMicros, mut tell: impl FnMut(RangeInclusive<u64>)) {
         self.expire(now, &mut tell);
         let Some(last) = self.last else {
             self.last = Some(number);
@@ -151,6 +186,38 @@ mod tests {
         assert_eq!(missing(&[90_000, 90_001, 3, 4]), []);
         assert_eq!(missing(&[500, 501, 1, 2]), []);
         assert_eq!(missing(&[5, u64::MAX, 6]), []);
+    }
+
+    #[test]
+    fn numbers_that_a_relay_brings_are_followed_only_while_none_comes_directly() {
+        let mut sequence = Sequence::default();
+        let mut hear = |way, number, seconds: i64| {
+            let (mut found, now) = (Vec::new(), UnixMicros(seconds * 1_000_000));
+            sequence.hear_by(way, number, now, |range| found.push(range));
+            found
+        };
+        let nothing: [RangeInclusive<u64>; 0] = [];
+        assert_eq!(hear(Way::Direct, 9_000, 0), nothing);
+        // What a relay kept during an outage, far behind, while the device goes on.
+        for number in 3_001..3_100 {
+            let seconds = i64::try_from(number).unwrap() - 3_000;
+            assert_eq!(hear(Way::Relayed, number, seconds), nothing);
+            assert_eq!(hear(Way::Direct, 6_000 + number, seconds), nothing);
+        }
+        assert_eq!(hear(Way::Direct, 9_102, 100), nothing);
+        assert_eq!(
+            hear(Way::Relayed, 9_100, 101),
+            nothing,
+            "it came by a relay"
+        );
+        assert_eq!(hear(Way::Direct, 9_103, 103), [9_101..=9_101]);
+        // Then through relays alone: a gap there is one, and the step from way to way is none.
+        assert_eq!(hear(Way::Relayed, 9_300, 900), nothing);
+        assert_eq!(hear(Way::Relayed, 9_302, 901), nothing);
+        assert_eq!(hear(Way::Relayed, 9_303, 904), [9_301..=9_301]);
+        assert_eq!(hear(Way::Direct, 9_900, 905), nothing);
+        assert_eq!(hear(Way::Direct, 9_901, 908), nothing);
+        assert_eq!((sequence.missing, sequence.restarts), (2, 0));
     }
 
     proptest! {

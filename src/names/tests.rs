@@ -263,6 +263,7 @@ fn a_device_that_speaks_through_a_relay_is_not_silent_and_its_gaps_are_seen() {
         told(&names),
         [
             ("r1".into(), News::New),
+            (String::new(), News::New),
             ("r1".into(), News::Missing(3..=4))
         ]
     );
@@ -294,8 +295,157 @@ fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_a
         "{news:?}"
     );
     identify(&view, claim(RELAY, Some("far"), 201));
-    assert_eq!(told(&names), [("far".into(), News::Back)]);
+    let of_relay = (String::new(), News::Back);
+    assert_eq!(told(&names), [of_relay, ("far".into(), News::Back)]);
     assert_eq!(names.relayed.len(), 1);
+}
+
+#[test]
+fn a_device_behind_a_relay_has_the_limit_of_its_own_line_and_not_the_relays() {
+    let (names, mut view) = names(
+        "address,hostname,silent_seconds\n10.9.9.9,relay1,100\n10.1.0.0/24,site1,300\n10.2.0.0/24,site2,0\n",
+    );
+    let config = Config {
+        silent_seconds: 600,
+        ..names.known().1.config.clone()
+    };
+    names.replace(config, names.known().1.inventory.clone());
+    view.refresh();
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    for seconds in [0, 30, 60] {
+        for name in ["far", "site1", "site2"] {
+            identify(&view, claim(RELAY, Some(name), seconds));
+        }
+    }
+    let mut silent_at = |seconds: i64| {
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+        let told = told(&names).into_iter();
+        told.filter(|(name, news)| name != "relay1" && matches!(news, News::Silent { .. }))
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(silent_at(300), [""; 0]);
+    assert_eq!(silent_at(400), ["site1"]);
+    assert_eq!(silent_at(700), ["far"]);
+    assert_eq!(silent_at(90_000), [""; 0]);
+}
+
+#[test]
+fn a_relay_is_told_as_new_silent_and_back_and_each_of_its_messages_counts_once() {
+    let (names, view) = names("address,hostname,silent_seconds\n10.9.9.9,relay1,100\n");
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    let subject = Some(IpAddr::from(ROUTER));
+    let told_of_relay = || {
+        let told = told(&names).into_iter();
+        told.filter(|(name, _)| name == "relay1")
+            .map(|(_, news)| news)
+            .collect::<Vec<_>>()
+    };
+    identify(&view, claim(RELAY, Some("far"), 0));
+    assert_eq!(told_of_relay(), [News::New]);
+    let named_by_trap = Claim {
+        subject,
+        ..claim(RELAY, None, 30)
+    };
+    identify(&view, named_by_trap);
+    identify(&view, claim(RELAY, None, 60));
+    let messages = || names.devices.get(RELAY.into()).unwrap().standing.messages;
+    assert_eq!(messages(), 3);
+    names.watch(&mut watch, UnixMicros(200_000_000));
+    assert!(matches!(told_of_relay()[..], [News::Silent { .. }]));
+    identify(&view, claim(RELAY, Some("far"), 201));
+    assert_eq!(told_of_relay(), [News::Back]);
+    assert_eq!(messages(), 4);
+}
+
+#[test]
+fn a_relay_that_names_itself_is_one_device_and_its_own_numbers_are_followed() {
+    let (names, mut view) = names("address,hostname\n10.9.9.9,relay1\n");
+    let say = |view: &View, name, seconds: i64, number| {
+        let sequence = Some(number);
+        let claim = claim(RELAY, Some(name), seconds);
+        let identity = identify(view, Claim { sequence, ..claim });
+        assert_eq!(identity, format!("{name} Header"));
+    };
+    for (seconds, number) in [(0, 1), (30, 2), (60, 5), (63, 6)] {
+        say(&view, "relay1", seconds, number);
+    }
+    assert_eq!(
+        told(&names),
+        [
+            ("relay1".into(), News::New),
+            ("relay1".into(), News::Missing(3..=4))
+        ]
+    );
+    assert!(names.relayed.is_empty());
+    assert_eq!(
+        names.devices.get(RELAY.into()).unwrap().standing.messages,
+        4
+    );
+    // Without a line: what reverse DNS calls the relay is its own name too.
+    names.replace(names.known().1.config.clone(), Arc::default());
+    view.refresh();
+    names.take_dns_answer(RELAY.into(), "relay1", UnixMicros(64_000_000));
+    say(&view, "relay1", 65, 7);
+    assert!(names.relayed.is_empty());
+    say(&view, "far", 66, 900);
+    assert!(names.relayed.get("far").is_some());
+}
+
+#[test]
+fn what_a_relay_sends_late_of_a_device_that_speaks_itself_is_no_gap() {
+    let (names, view) = names("address,hostname\n10.0.0.1,r1\n");
+    let mut watch = Watch::default();
+    for step in 0..200 {
+        let (seconds, behind) = (i64::try_from(step).unwrap(), 3_000 + step);
+        for (address, number) in [(ROUTER, 9_000 + step), (RELAY, behind)] {
+            let sequence = Some(number);
+            let claim = claim(address, Some("r1"), seconds);
+            identify(&view, Claim { sequence, ..claim });
+        }
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+    }
+    names.watch(&mut watch, UnixMicros(300_000_000));
+    let of_device = told(&names)
+        .into_iter()
+        .filter(|(name, _)| name == "r1")
+        .collect::<Vec<_>>();
+    assert_eq!(of_device, [("r1".into(), News::New)]);
+    let device = names.devices.get(ROUTER.into()).unwrap();
+    assert_eq!(device.standing.messages, 400);
+    let sequence = device.sequence.unwrap();
+    assert_eq!((sequence.missing, sequence.restarts), (0, 0));
+}
+
+#[test]
+fn what_is_told_as_unknown_is_what_the_list_shows_as_unknown_behind_a_relay_too() {
+    let (names, view) = names("address,hostname\n10.0.0.7,r7\n10.1.0.0/24,site1\n");
+    let subject = Some(IpAddr::from(OTHER));
+    for seconds in [0, 30, 60] {
+        for name in ["r7", "far", "site1"] {
+            identify(&view, claim(RELAY, Some(name), seconds));
+        }
+        let claim = claim(RELAY, None, seconds);
+        identify(&view, Claim { subject, ..claim });
+    }
+    let told = names.notices.take().notices.into_iter();
+    let mut unknown: Vec<_> = told
+        .filter(|notice| notice.news == News::Unknown)
+        .map(|notice| notice.name.to_string())
+        .collect();
+    let (mut listed, mut place) = (Vec::new(), Some(String::new()));
+    while let Some(at) = place {
+        let page = names.list(&at.parse().unwrap(), UnixMicros(61_000_000));
+        let rows = page.devices.into_iter();
+        listed.extend(rows.filter(|row| row.is_unknown()).map(|row| row.hostname));
+        place = page.next;
+    }
+    unknown.sort();
+    listed.sort();
+    assert_eq!(unknown, ["10.0.0.2", "far"]);
+    assert_eq!(listed, unknown);
 }
 
 /// A flood from made-up addresses, under made-up names and known ones, directly and in the name of a relay.

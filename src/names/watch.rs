@@ -15,7 +15,7 @@ use compact_str::CompactString;
 use super::devices::{Device, News, Notice};
 use super::notices::Notices;
 use super::standing::{Rank, Standing};
-use super::{Known, Names};
+use super::{Known, Names, inventory};
 use crate::event::HostnameSource;
 use crate::time::UnixMicros;
 
@@ -46,18 +46,22 @@ impl Names {
         self.devices.each(|address, device| {
             watch.told.remove(&address);
             let (name, source) = known.name(address, &device.standing);
-            silent.extend(look.at(device, address, name, source, &self.notices));
+            let said = known.inventory.find(address);
+            let named = (name, source);
+            silent.extend(look.at(device, address, said, named, &self.notices));
         });
         self.relayed.each(|device| {
             let Some(relay) = device.via else { return };
             let name = device.standing.name.clone();
-            let source = HostnameSource::Header;
-            silent.extend(look.at(device, relay, name, source, &self.notices));
+            // What is said of the relay's address is said of the relay alone.
+            let said = known.inventory.named(&name);
+            let named = (name, HostnameSource::Header);
+            silent.extend(look.at(device, relay, said, named, &self.notices));
         });
-        for (address, _) in known.inventory.hosts() {
+        for (address, line) in known.inventory.hosts() {
             let never_spoke = || self.devices.get(address).is_none();
             if !watch.told.contains(&address)
-                && known.is_too_long(address, started, now)
+                && known.is_too_long(Some(line), started, now)
                 && never_spoke()
             {
                 watch.told.insert(address);
@@ -86,13 +90,13 @@ struct Look<'k> {
 }
 
 impl Look<'_> {
-    /// At one device. `address` is whose limit counts. Returns what is to be told if it fell silent.
+    /// At one device, of which the inventory says `said`. Returns what is to be told if it fell silent.
     fn at(
         &self,
         device: &mut Device,
         address: IpAddr,
-        name: CompactString,
-        source: HostnameSource,
+        said: Option<&inventory::Device>,
+        (name, source): (CompactString, HostnameSource),
         notices: &Notices,
     ) -> Option<Notice> {
         device
@@ -113,7 +117,7 @@ impl Look<'_> {
         let last = device.standing.last_heard;
         // A process that starts after a pause has not listened meanwhile.
         let since = last.max(self.started);
-        if device.is_silent || !self.known.is_too_long(address, since, self.now) {
+        if device.is_silent || !self.known.is_too_long(said, since, self.now) {
             return None;
         }
         device.is_silent = true;
@@ -123,8 +127,12 @@ impl Look<'_> {
 }
 
 impl Known {
-    fn is_too_long(&self, address: IpAddr, since: UnixMicros, now: UnixMicros) -> bool {
-        let said = self.inventory.find(address);
+    fn is_too_long(
+        &self,
+        said: Option<&inventory::Device>,
+        since: UnixMicros,
+        now: UnixMicros,
+    ) -> bool {
         let limit = said
             .and_then(|device| device.silent_seconds)
             .unwrap_or(self.config.silent_seconds);

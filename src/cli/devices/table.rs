@@ -11,7 +11,7 @@
 //! are left out; where there is no room the engine goes first, then names are cut.
 
 use crate::cli::output::{Output, tamed};
-use crate::names::listing::{InInventory, Role, Row, State};
+use crate::names::listing::{Role, Row, State};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -209,7 +209,7 @@ fn notes(row: &Row) -> String {
         Role::Shared => notes.push("NAT?".to_owned()),
         Role::Device => {}
     }
-    if row.inventory == Some(InInventory::Unknown) && row.role != Role::Relay {
+    if row.is_unknown() {
         notes.push("unknown".to_owned());
     }
     if let (Some(_), Some(relay)) = (row.address, row.relay) {
@@ -237,10 +237,7 @@ fn summary(rows: &[Row], heard: usize) -> String {
         (of(|row| row.state == State::Newcomer), "new"),
         (of(|row| row.missing > 0), "with gaps"),
         (of(|row| row.conflicts > 0), "with conflicts"),
-        (
-            of(|row| row.inventory == Some(InInventory::Unknown)),
-            "unknown to the inventory",
-        ),
+        (of(Row::is_unknown), "unknown to the inventory"),
     ] {
         if count > 0 {
             text.push_str(&format!(", {count} {word}"));

@@ -1,6 +1,7 @@
 //! Claims about the list's text.
 
 use super::*;
+use crate::names::listing::InInventory;
 
 fn device(hostname: &str, address: [u8; 4]) -> Row {
     Row {
@@ -97,8 +98,13 @@ fn the_summary_counts_what_is_the_matter() {
         inventory: Some(InInventory::Unknown),
         ..device("r1", [10, 0, 0, 1])
     };
+    let relay = Row {
+        role: Role::Relay,
+        inventory: Some(InInventory::Unknown),
+        ..device("relay1", [10, 9, 9, 9])
+    };
     assert_eq!(
-        summary(&[silent], 1),
-        "1 heard, 1 silent, 1 with conflicts, 1 unknown to the inventory"
+        summary(&[silent, relay], 2),
+        "2 heard, 1 silent, 1 with conflicts, 1 unknown to the inventory"
     );
 }
