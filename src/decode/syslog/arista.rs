@@ -6,20 +6,14 @@
 //!  <165>1 2026-07-15T12:34:56Z switch1 Bgp 2030 - - %BGP-5-ADJCHANGE: peer 192.0.2.2 ...
 //! ```
 //!
-//! Evidence: a code behind a tag that starts with a capital letter, as all agents of EOS do. Cisco's devices write no
-//! tag; what relays put in front of them has small letters. (Arista, "EOS System Message Guide".)
+//! Evidence: a code behind a tag that is an agent's name: capital and small letters, without a dash. Cisco's devices
+//! write no tag; in their place behind a relay stands the device's name (`relay1 Core-Rtr: 118: %SYS-5-CONFIG_I:`), which
+//! is told from an agent's by its letters alone. (Arista, "EOS System Message Guide".)
 
 use super::{Message, cisco};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
-    let is_agent = |name: &[u8]| {
-        name.first().is_some_and(u8::is_ascii_uppercase)
-            && name.iter().any(u8::is_ascii_lowercase)
-            && name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
     let is_agents = message.vendor.is_none() && message.app_name.is_some_and(is_agent);
     let found = is_agents && (message.event_code.is_some() || take_counted(message));
     if found {
@@ -27,6 +21,16 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         message.os = Some("eos");
     }
     found
+}
+
+/// A name as EOS gives its agents: `Ebra`, `StpTxRx`, `Dot1x`, and `ProcMgr-worker`. Words without a small letter, without
+/// a capital in front, and with a dash are hosts; so are the names that Cisco's devices have from the factory.
+pub(super) fn is_agent(name: &[u8]) -> bool {
+    let word = name.strip_suffix(b"-worker").unwrap_or(name);
+    word.first().is_some_and(u8::is_ascii_uppercase)
+        && word.iter().any(u8::is_ascii_lowercase)
+        && word.iter().all(u8::is_ascii_alphanumeric)
+        && !matches!(word, b"Router" | b"Switch")
 }
 
 /// Takes `4711: %SPANTREE-6-INTERFACE_ADD: `: the counter in front of the code (`logging format sequence-numbers`).
@@ -59,6 +63,10 @@ mod tests {
             "<165>Feb  6 09:42:36 switch1 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 switch1 ProcMgr-worker: %PROCMGR-6-PROCESS_STARTED: x",
             "<165>1 2026-07-15T12:34:56Z switch1 Bgp 2030 - - %BGP-5-ADJCHANGE: x",
+            "<165>Feb  6 09:42:36 switch1 Ebra: 118: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 switch1 StpTxRx: 118: %SPANTREE-6-INTERFACE_ADD: x",
+            "<165>Feb  6 09:42:36 switch1 Dot1x: 118: %DOT1X-6-SUPPLICANT_AUTHENTICATED: x",
+            "<165>Feb  6 09:42:36 switch1 ProcMgr-worker: 118: %PROCMGR-6-PROCESS_STARTED: x",
         ] {
             let message = read(input.as_bytes());
             assert_eq!((message.vendor, message.os), (Some("arista"), Some("eos")));
@@ -70,6 +78,8 @@ mod tests {
         for input in [
             "<165>Feb  6 09:42:36 h app: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h Ebra: no code",
+            "<189>Feb  6 09:42:36 h Core-Rtr: %SYS-5-CONFIG_I: x",
+            "<189>Feb  6 09:42:36 h R1: %SYS-5-CONFIG_I: x",
         ] {
             assert_eq!(read(input.as_bytes()).vendor, None, "{input}");
         }

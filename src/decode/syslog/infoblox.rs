@@ -8,9 +8,11 @@
 //!  grid   <13>Jul 15 12:34:56 ddi1 monitor[1970]: Type: clusterd, State: Red, Event: A grid daemon failure has occurred.
 //! ```
 //!
-//! Evidence: a time in UTC and a user in brackets behind one of four tags; a transaction or duration in a line of
-//! dhcpd; a response in a query line of named. The daemons' other lines are those of any host. Its CEF has its reader.
-//! (Infoblox, "NIOS Administrator Guide": audit log, syslog, capturing DNS queries and responses.)
+//! Evidence: a time in UTC and a user in brackets behind one of four tags, or the console's group of users; a transaction
+//! or duration in a line of dhcpd; a response in a query line of named; a colour in a line of monitor, with a daemon of
+//! the grid or the failure of another. The daemons' other lines are those of any host. Its CEF has its reader.
+//! (Infoblox, "NIOS Administrator Guide": audit log, syslog message prefixes, capturing DNS queries and responses,
+//! processing and software failure traps.)
 
 use super::fields::Fields;
 use super::{Message, timestamp};
@@ -18,10 +20,8 @@ use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let found = match message.app_name {
-        // No other product has this daemon.
         Some(b"serial_console" | b"-serial_console") => {
-            audit(message);
-            true
+            audit(message) || message.text.starts_with(b"User group = ")
         }
         Some(b"httpd" | b"sshd") => audit(message),
         Some(b"monitor") => grid(message),
@@ -64,25 +64,32 @@ fn audit(message: &mut Message<'_>) -> bool {
 }
 
 /// `Type: clusterd, State: Red, Event: A grid daemon failure has occurred.`: the type is the event's name.
+///
+/// Any host may have a `monitor` that writes so. What only a grid has is a state that is a colour, beside a daemon of the
+/// grid's own or the sentence with which it reports that any daemon failed.
 fn grid(message: &mut Message<'_>) -> bool {
-    let Some(rest) = message.text.strip_prefix(b"Type: ") else {
+    let Some((kind, state, event)) = grid_parts(message.text) else {
         return false;
     };
-    let mut input = Reader::new(rest);
-    let kind = input.take_while(|byte| byte.is_ascii_graphic() && byte != b',');
-    let state = input.rest().strip_prefix(b", State: ").map(|rest| {
-        let mut input = Reader::new(rest);
-        let state = input.take_while(|byte| byte.is_ascii_alphanumeric());
-        (state, input.rest())
-    });
-    match state {
-        Some((state, rest)) if rest.starts_with(b", Event: ") && !kind.is_empty() => {
-            message.event_code = Some(kind);
-            message.fields = Some(Fields::parts(&["type", "state"], [kind, state, b"", b""]));
-            true
-        }
-        _ => false,
+    let is_colour = matches!(state, b"Green" | b"Yellow" | b"Red");
+    let is_grids = matches!(kind, b"clusterd" | b"controld");
+    let failed = memchr::memmem::find(event, b" failure has occurred").is_some();
+    let found = is_colour && (is_grids || failed);
+    if found {
+        message.event_code = Some(kind);
+        message.fields = Some(Fields::parts(&["type", "state"], [kind, state, b"", b""]));
     }
+    found
+}
+
+/// Type, state and event; the type is one word.
+fn grid_parts(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut input = Reader::new(text.strip_prefix(b"Type: ")?);
+    let kind = input.take_while(|byte| byte.is_ascii_graphic() && byte != b',');
+    let mut input = Reader::new(input.rest().strip_prefix(b", State: ")?);
+    let state = input.take_while(|byte| byte.is_ascii_alphanumeric());
+    let event = input.rest().strip_prefix(b", Event: ")?;
+    (!kind.is_empty()).then_some((kind, state, event))
 }
 
 fn dhcp(message: &mut Message<'_>) -> bool {
@@ -144,6 +151,42 @@ mod tests {
                 None,
             ),
             ("httpd: 2026-07-15 12:34:56.789Z [admin", None, None),
+            (
+                "serial_console: 2026-07-15 12:34:56.789Z [root]: Login_Denied - - to=Serial",
+                Some("infoblox"),
+                Some("Login_Denied"),
+            ),
+            (
+                "-serial_console: User group = admin-group4",
+                Some("infoblox"),
+                None,
+            ),
+            ("serial_console: ttyS0 is open", None, None),
+            (
+                "monitor[7]: Type: controld, State: Green, Event: running",
+                Some("infoblox"),
+                Some("controld"),
+            ),
+            (
+                "monitor[7]: Type: TFTP, State: Red, Event: A TFTPD daemon failure has occurred",
+                Some("infoblox"),
+                Some("TFTP"),
+            ),
+            (
+                "monitor[7]: Type: disk, State: OK, Event: 40% used",
+                None,
+                None,
+            ),
+            (
+                "monitor[7]: Type: disk, State: Red, Event: 99% used",
+                None,
+                None,
+            ),
+            (
+                "monitor[7]: Type: disk, State: Failed, Event: A disk failure has occurred",
+                None,
+                None,
+            ),
             ("sshd[1]: Accepted password for root", None, None),
         ] {
             let input = format!("<13>Jul 15 12:34:56 ddi1 {text}");

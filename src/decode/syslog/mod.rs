@@ -494,7 +494,13 @@ mod tests {
         ) {
             let text = parts.concat();
             let message = read(text.as_bytes());
-            proptest::prop_assert!(without_trailer(text.as_bytes()).ends_with(message.text) || message.format == Format::Loose);
+            let whole = without_trailer(text.as_bytes());
+            // The lenient reader leaves out the spaces at the end, and pairs may be found in what it leaves.
+            let is_end = match message.fidelity {
+                Fidelity::Exact => whole.ends_with(message.text),
+                Fidelity::Changed => whole.trim_ascii_end().ends_with(message.text.trim_ascii_end()),
+            };
+            proptest::prop_assert!(is_end || message.format == Format::Loose);
         }
     }
 }

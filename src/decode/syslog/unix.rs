@@ -40,27 +40,22 @@ fn take_forwarded(message: &mut Message<'_>) -> bool {
     true
 }
 
-/// Takes `web1/relay1 sshd[4711]: ` or `src@web1/relay1 sshd[4711]: `: the first name of the chain is the sender's own. A
-/// tag with a number has to follow, so that no path is taken for hosts.
+/// Takes `web1/relay1 sshd[4711]: ` or `src@web1/relay1 sshd[4711]: `: the first name of the chain is the sender's own.
+///
+/// A tag with a number has to follow, and each name has to look like a host's, so that no path (`/usr/sbin/cron job[12]:`)
+/// and no words between slashes (`I/O scheduler[33]:`) are taken for hosts.
 fn take_chain(message: &mut Message<'_>) -> bool {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if message.hostname.is_some() || message.app_name.is_some() {
         return false;
     }
     let mut input = Reader::new(message.text);
-    let mut first = input.take_while(is_name);
-    let is_source = input.eat(b'@');
-    if is_source {
-        first = input.take_while(is_name);
-    }
-    let mut names = usize::from(!first.is_empty());
-    while input.eat(b'/') {
-        names += usize::from(!input.take_while(is_name).is_empty());
-    }
-    let is_chain = names >= 2 || is_source && names == 1;
+    let chain = input.take_while(|byte| is_of_name(byte) || matches!(byte, b'@' | b'/'));
+    let Some(first) = first_of_chain(chain) else {
+        return false;
+    };
     let mut inner = message.clone();
     let tagged = input.eat(b' ') && rfc3164::take_tag(&mut input, &mut inner);
-    if !is_chain || !tagged || inner.proc_id.is_none() {
+    if !tagged || inner.proc_id.is_none() {
         return false;
     }
     *message = inner;
@@ -69,6 +64,40 @@ fn take_chain(message: &mut Message<'_>) -> bool {
     // The relays' names are left out.
     message.fidelity = Fidelity::Changed;
     true
+}
+
+/// The first host of `web1/relay1` or `src@web1/relay1`. Behind a source a single name will do, and any: nothing else has
+/// this shape.
+fn first_of_chain(chain: &[u8]) -> Option<&[u8]> {
+    let mut input = Reader::new(chain);
+    let source = input.take_until(b'@');
+    let names = input.rest();
+    let first = Reader::new(names).take_while(|byte| byte != b'/');
+    let is_source = source.is_some_and(is_name);
+    let is_chain = is_source || source.is_none() && names.len() > first.len();
+    let are_hosts = names
+        .split(|byte| *byte == b'/')
+        .all(|name| is_name(name) && (is_source || is_hosts(name)));
+    Some(first).filter(|_| is_chain && are_hosts)
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+}
+
+/// Starts and ends with a letter or digit, and is no bare number.
+fn is_name(name: &[u8]) -> bool {
+    let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    name.iter().copied().all(is_of_name)
+        && ends_well(name.first())
+        && ends_well(name.last())
+        && !name.iter().all(u8::is_ascii_digit)
+}
+
+/// Has what words have not: a digit, a dash or a point.
+fn is_hosts(name: &[u8]) -> bool {
+    name.iter()
+        .any(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
 }
 
 /// Takes `[ID 800047 auth.info] `. Facility and severity are those of the PRI once more.
@@ -108,6 +137,45 @@ mod tests {
         assert_eq!(repeated.text, b"last message repeated 3 times");
         let cut = read(b"<13>Jul 15 12:34:56 Message forwarded from ");
         assert_eq!(cut.os, None);
+    }
+
+    #[test]
+    fn the_first_host_of_a_chain_is_the_sender() {
+        for (chain, host) in [
+            ("web1/relay1", "web1"),
+            ("web-a/192.0.2.7/relay.example", "web-a"),
+            ("s_net@web/relay", "web"),
+            ("src@web1", "web1"),
+        ] {
+            let input = format!("<38>Jul 15 12:34:56 {chain} sshd[4711]: Accepted");
+            let message = read(input.as_bytes());
+            assert_eq!(message.hostname, Some(host.as_bytes()), "{input}");
+            assert_eq!(message.app_name, Some(&b"sshd"[..]), "{input}");
+            assert_eq!(message.text, b"Accepted", "{input}");
+        }
+    }
+
+    #[test]
+    fn paths_and_words_between_slashes_are_no_chain() {
+        for text in [
+            "/usr/sbin/cron job[12]: hello",
+            "I/O scheduler[33]: hello",
+            "TCP/UDP server[33]: hello",
+            "kernel/net driver[33]: hello",
+            "usr/lib64 loader[33]: hello",
+            "web1//relay1 sshd[33]: hello",
+            "web1/relay1/ sshd[33]: hello",
+            "12/07/2026 sshd[33]: hello",
+            "a1/.. sshd[33]: hello",
+            "@web1 sshd[33]: hello",
+            "a@b@web1 sshd[33]: hello",
+            "web1/relay1 no tag",
+        ] {
+            let input = format!("<78>Jul 15 12:34:56 {text}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.hostname, None, "{input}");
+            assert_eq!(message.text, text.as_bytes(), "{input}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) mod wsa;
 
 use super::fields::Fields;
 use super::timestamp::{self, Stamp, ZoneWords};
-use super::{Clock, Fidelity, Format, Message, Pri};
+use super::{Clock, Fidelity, Format, Message, Pri, arista};
 use crate::decode::reader::Reader;
 
 /// A code that starts later than this is a quotation in some text: the longest header, with two names of 63 bytes, is
@@ -186,8 +186,8 @@ struct Header<'a> {
     dropped: bool,
     /// A word that is a host or a process; which of both shows only what follows.
     open_word: bool,
-    /// It stands behind a time and a host: an agent of Arista's, even with its counter behind it (`leaf1 Stp: 12: %`).
-    has_second_word: bool,
+    /// It stands behind a time and a host, and is an agent of Arista's even with a counter behind it (`leaf1 Stp: 12: %`).
+    has_agent: bool,
 }
 
 impl<'a> Header<'a> {
@@ -283,7 +283,7 @@ impl<'a> Header<'a> {
             None => self.sequence = Some(sequence),
             Some(_) => self.keep(2, digits),
         }
-        self.open_word &= self.has_second_word;
+        self.open_word &= self.has_agent;
         *input = after;
         true
     }
@@ -368,7 +368,9 @@ impl<'a> Header<'a> {
     }
 
     /// `hostname:`, `hostname ` or an address. A second word, and a word glued to a colon behind a time, may be a
-    /// process (`Ebra:`); it is a host where a counter or another time follows.
+    /// process (`app:`). It is a host where another time follows or where a counter stands beside it: a relay's header
+    /// is in front of the device's own (`relay1 Core-Rtr: 118: %`). Only Arista's agents have a counter, too: a second
+    /// word of their shape stays open even then.
     fn take_hostname(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
         let word = after.take_while(|byte| {
@@ -381,8 +383,11 @@ impl<'a> Header<'a> {
             return false;
         }
         let glued_behind_time = self.time.is_some() && after.peek() == Some(b':');
-        self.has_second_word = self.hostname.is_some() && glued_behind_time;
-        self.open_word = self.hostname.is_some() || glued_behind_time;
+        let is_second = self.hostname.is_some();
+        self.has_agent = is_second && glued_behind_time && arista::is_agent(word);
+        // A counter in front of the word is the device's own, too: no agent has it there.
+        let is_counted = self.sequence.is_some() && glued_behind_time;
+        self.open_word = (is_second || glued_behind_time) && !is_counted;
         self.dropped |= self.hostname.is_some();
         self.hostname = Some(word);
         *input = after;
@@ -547,6 +552,26 @@ mod tests {
     }
 
     #[test]
+    fn a_device_behind_a_relay_is_named_by_its_own_header() {
+        for (header, host) in [
+            ("relay1 Core-Rtr: 118:", "Core-Rtr"),
+            ("relay1 core-rtr: 118:", "core-rtr"),
+            ("relay1 corertr: 118:", "corertr"),
+            ("relay1 R1: 118:", "R1"),
+            ("relay1 CORE01: 118:", "CORE01"),
+            ("relay1 Router: 118:", "Router"),
+            ("relay1 192.0.2.7: 118:", "192.0.2.7"),
+            ("relay1 118: core-rtr:", "core-rtr"),
+            ("R1: 118:", "R1"),
+        ] {
+            let input = format!("<189>Jul 15 12:34:56 {header} %SYS-5-CONFIG_I: Configured");
+            let expected = format!("{host}|~|SYS-5-CONFIG_I|ios|118|Synchronized|Configured");
+            assert_eq!(parts(&input), expected, "{input}");
+            assert_eq!(read(input.as_bytes()).format, Format::Cisco, "{input}");
+        }
+    }
+
+    #[test]
     fn what_no_field_holds_is_said_to_be_left_out() {
         for (input, fidelity) in [
             (
@@ -603,6 +628,7 @@ mod tests {
         for input in [
             "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 veos01 Ebra: 118: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h app[1]: %SYS-5-CONFIG_I: x",
             "<165>Feb  6 09:42:36 h someone logged \"x\" %SYS-5-CONFIG_I: x",
         ] {
