@@ -93,6 +93,13 @@ impl Relayed {
         }
     }
 
+    /// Forgets those of whom this is true.
+    pub fn forget(&self, mut is_gone: impl FnMut(&Device) -> bool) {
+        for shard in &self.shards {
+            lock(shard).known.retain(|_, device| !is_gone(device));
+        }
+    }
+
     /// Puts back a device that an earlier process knew.
     pub fn restore(&self, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
