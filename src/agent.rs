@@ -132,7 +132,7 @@ impl Agent {
     ///
     /// # Errors
     /// No listener could be bound, or the Kafka client refused its settings.
-    pub fn start_on(config: Resolved, inherited: Inherited) -> Result<Agent, AgentError> {
+    pub fn start_on(mut config: Resolved, inherited: Inherited) -> Result<Agent, AgentError> {
         let started = UnixMicros::now();
         let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
         let Kept {
@@ -185,6 +185,8 @@ impl Agent {
             outlet,
             heartbeats.register("devices"),
         );
+        // The names have it, and let it go when its file changes; here it would stay in memory for good.
+        config.identity.inventory = Arc::default();
         let storms = StormReports::new(config.storm, &devices.names, &spool, &router, agent_id);
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())

@@ -1,28 +1,37 @@
 //! Devices that only relays speak for: known by name, since no packet has their address.
 //!
 //! ```text
-//!  message by a trusted relay, whose device has no address that we know ──▶ shard of its name ──▶ Device
+//!  message by a trusted relay, whose device has no address that we know
+//!    ──▶ shard of its name ──▶ known      (heard several times over a minute; kept for long)
+//!                          └─▶ newcomers  (a flood of made-up names turns only these over)
 //! ```
 //!
-//! Bounded as the table by address is. Where it is full a new name is not remembered, and costs none that is; the sweep,
-//! once in some seconds, forgets first the names that were never heard for long: a flood of made-up ones.
+//! Bounded as the table by address is. A newcomer whose turn it is to go stays for another round if it was heard again
+//! meanwhile, which made-up names seldom are: a device that goes on speaking proves itself while a flood passes by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
-use super::devices::{Device, News, SHARDS};
+use super::devices::{Device, NEWCOMERS_MAX, News, SHARDS};
 use super::pace::Pace;
 use super::standing::Standing;
 use crate::time::UnixMicros;
 
-/// A name that was never heard for a minute, and not since so long, is forgotten.
-const UNPROVED_MICROS: i64 = 300 * 1_000_000;
+/// A newcomer that was not heard for so long is forgotten.
+const NEWCOMER_SILENT_MICROS: i64 = 300 * 1_000_000;
 
-type Shard = HashMap<CompactString, Device>;
+#[derive(Debug, Default)]
+struct Shard {
+    /// Boxed, so that the room that a table keeps free costs little.
+    known: HashMap<CompactString, Box<Device>>,
+    newcomers: HashMap<CompactString, Box<Device>>,
+    /// Each newcomer once, in the order in which they go, with the messages that it had when it was put there.
+    order: VecDeque<(CompactString, u64)>,
+}
 
 /// The table.
 #[derive(Debug)]
@@ -33,7 +42,7 @@ pub struct Relayed {
 }
 
 impl Relayed {
-    /// An empty table for at most `devices_max` names.
+    /// An empty table for at most `devices_max` names beside [`NEWCOMERS_MAX`] newcomers.
     pub fn new(devices_max: usize) -> Relayed {
         Relayed {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -42,7 +51,7 @@ impl Relayed {
         }
     }
 
-    /// Looks at, and changes, the entry of this name; `None` where there is no room for it.
+    /// Looks at, and changes, the entry of this name, which is made if there is none.
     pub fn with(
         &self,
         name: &str,
@@ -52,30 +61,18 @@ impl Relayed {
     ) -> Vec<News> {
         let mut news = Vec::new();
         let mut shard = self.shard(name);
-        if !shard.contains_key(name) {
-            if shard.len() >= self.devices_max / SHARDS {
-                return news;
+        if let Some(device) = shard.known.get_mut(name) {
+            if std::mem::take(&mut device.is_silent) {
+                news.push(News::Back);
             }
-            let standing = Standing {
-                name: name.into(),
-                ..Standing::new(now)
-            };
-            let device = Device {
-                standing,
-                ..Device::default()
-            };
-            shard.insert(name.into(), device);
-        }
-        let Some(device) = shard.get_mut(name) else {
+            device.via = Some(relay);
+            look(device, &mut |one| news.push(one));
             return news;
-        };
-        let was_confirmed = device.standing.is_confirmed();
-        if std::mem::take(&mut device.is_silent) {
-            news.push(News::Back);
         }
+        let device = shard.newcomer(name, now);
         device.via = Some(relay);
         look(device, &mut |one| news.push(one));
-        if !was_confirmed && device.standing.is_confirmed() {
+        if device.standing.is_confirmed() && shard.promote(name, self.devices_max / SHARDS) {
             news.push(News::New);
         }
         news
@@ -83,17 +80,23 @@ impl Relayed {
 
     /// A copy of one entry.
     pub fn get(&self, name: &str) -> Option<Device> {
-        self.shard(name).get(name).cloned()
+        let shard = self.shard(name);
+        let device = shard.known.get(name).or_else(|| shard.newcomers.get(name));
+        device.map(|device| Device::clone(device))
     }
 
     /// Goes through all that were heard for long enough, a shard at a time.
     pub fn each(&self, mut look: impl FnMut(&mut Device)) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let proved = shard.values_mut();
-            proved
-                .filter(|device| device.standing.is_confirmed())
-                .for_each(&mut look);
+            shard.known.values_mut().for_each(|device| look(device));
+        }
+    }
+
+    /// Forgets those of whom this is true.
+    pub fn forget(&self, mut is_gone: impl FnMut(&Device) -> bool) {
+        for shard in &self.shards {
+            lock(shard).known.retain(|_, device| !is_gone(device));
         }
     }
 
@@ -101,25 +104,24 @@ impl Relayed {
     pub fn restore(&self, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
         let mut shard = self.shard(&device.standing.name);
-        if shard.len() < self.devices_max / SHARDS {
-            shard.insert(device.standing.name.clone(), device);
+        if shard.known.len() < self.devices_max / SHARDS {
+            let name = device.standing.name.clone();
+            shard.known.insert(name, Box::new(device));
         }
     }
 
-    /// Makes room. Once in some seconds.
+    /// Makes room, and gives back what a flood left free. Once in some seconds.
     pub fn sweep(&self, now: UnixMicros) {
         // One in sixteen stays free, so that newcomers find room between two sweeps.
         let shard_max = self.devices_max / SHARDS;
         let keep = shard_max - shard_max / 16;
         for shard in &self.shards {
             let mut shard = lock(shard);
-            shard.retain(|_, device| {
-                let standing = &device.standing;
-                standing.is_confirmed() || now.0 - standing.last_heard.0 < UNPROVED_MICROS
-            });
-            if shard.len() > keep {
-                forget_weakest(&mut shard, keep);
+            if shard.known.len() > keep {
+                forget_most_silent(&mut shard.known, keep);
             }
+            shard.forget_silent_newcomers(now);
+            shard.give_back();
         }
     }
 
@@ -128,11 +130,13 @@ impl Relayed {
         let Some(shard) = self.shards.get(shard) else {
             return Vec::new();
         };
-        let mut found: Vec<CompactString> = lock(shard)
-            .keys()
-            .filter(|name| after.is_none_or(|after| name.as_str() > after))
-            .cloned()
-            .collect();
+        let mut found: Vec<CompactString> = {
+            let shard = lock(shard);
+            let all = shard.known.keys().chain(shard.newcomers.keys());
+            all.filter(|name| after.is_none_or(|after| name.as_str() > after))
+                .cloned()
+                .collect()
+        };
         found.sort_unstable();
         found.truncate(count);
         found
@@ -140,7 +144,8 @@ impl Relayed {
 
     /// How many names are remembered.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        let of = |shard: &Shard| shard.known.len() + shard.newcomers.len();
+        self.shards.iter().map(|shard| of(&lock(shard))).sum()
     }
 
     /// Whether there is none.
@@ -154,19 +159,84 @@ impl Relayed {
     }
 }
 
-/// Those that were never heard for long go first, then those that were silent for longest.
-fn forget_weakest(shard: &mut Shard, keep: usize) {
-    let mut worth: Vec<(bool, UnixMicros, CompactString)> = shard
-        .iter()
-        .map(|(name, device)| {
-            let standing = &device.standing;
-            (standing.is_confirmed(), standing.last_heard, name.clone())
+impl Shard {
+    fn newcomer(&mut self, name: &str, now: UnixMicros) -> &mut Device {
+        if !self.newcomers.contains_key(name) {
+            while self.newcomers.len() >= NEWCOMERS_MAX / SHARDS {
+                self.forget_newcomer();
+            }
+            self.order.push_back((name.into(), 1));
+        }
+        self.newcomers.entry(name.into()).or_insert_with(|| {
+            let standing = Standing {
+                name: name.into(),
+                ..Standing::new(now)
+            };
+            Box::new(Device {
+                standing,
+                ..Device::default()
+            })
         })
+    }
+
+    /// The first in order that was not heard since it was put there goes. Each other is put behind with what it has by
+    /// now, so this ends after one round.
+    fn forget_newcomer(&mut self) {
+        while let Some((name, before)) = self.order.pop_front() {
+            match self.newcomers.get(&name) {
+                Some(device) if device.standing.messages > before => {
+                    self.order.push_back((name, device.standing.messages));
+                }
+                Some(_) => {
+                    self.newcomers.remove(&name);
+                    return;
+                }
+                None => {}
+            }
+        }
+        self.newcomers.clear();
+    }
+
+    /// A newcomer that has proved itself becomes known, where there is room.
+    fn promote(&mut self, name: &str, known_max: usize) -> bool {
+        if self.known.len() >= known_max {
+            return false;
+        }
+        let Some((name, device)) = self.newcomers.remove_entry(name) else {
+            return false;
+        };
+        self.order.retain(|(other, _)| *other != name);
+        self.known.insert(name, device);
+        true
+    }
+
+    fn forget_silent_newcomers(&mut self, now: UnixMicros) {
+        let Shard {
+            newcomers, order, ..
+        } = self;
+        newcomers.retain(|_, device| {
+            now.0.saturating_sub(device.standing.last_heard.0) < NEWCOMER_SILENT_MICROS
+        });
+        order.retain(|(name, _)| newcomers.contains_key(name));
+    }
+
+    /// Twice the room that is used stays, so that tables that are in use are not moved to and fro.
+    fn give_back(&mut self) {
+        self.known.shrink_to(self.known.len() * 2);
+        self.newcomers.shrink_to(self.newcomers.len() * 2);
+        self.order.shrink_to(self.order.len() * 2);
+    }
+}
+
+fn forget_most_silent(known: &mut HashMap<CompactString, Box<Device>>, keep: usize) {
+    let mut heard: Vec<(UnixMicros, CompactString)> = known
+        .iter()
+        .map(|(name, device)| (device.standing.last_heard, name.clone()))
         .collect();
-    worth.sort_unstable();
-    let excess = worth.len().saturating_sub(keep);
-    for (_, _, name) in worth.into_iter().take(excess) {
-        shard.remove(&name);
+    heard.sort_unstable();
+    let excess = heard.len().saturating_sub(keep);
+    for (_, name) in heard.into_iter().take(excess) {
+        known.remove(&name);
     }
 }
 
@@ -197,19 +267,69 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_made_up_names_costs_no_known_device_its_entry_and_goes_first() {
-        let relayed = Relayed::new(SHARDS * 32);
+    fn a_flood_of_made_up_names_costs_no_known_device_its_entry_and_leaves_nothing() {
+        let relayed = Relayed::new(50_000);
         for seconds in [0, 30, 60] {
             say(&relayed, "core", seconds);
         }
         for number in 0..100_000 {
             say(&relayed, &format!("made-up-{number}"), 61);
         }
-        assert!(relayed.len() <= SHARDS * 32);
-        relayed.sweep(UnixMicros(62_000_000));
-        assert!(relayed.len() <= SHARDS * 30);
+        assert!(relayed.len() <= NEWCOMERS_MAX + 1, "{}", relayed.len());
         assert!(relayed.get("core").is_some());
         relayed.sweep(UnixMicros(400_000_000));
         assert_eq!(relayed.len(), 1);
+        for shard in &relayed.shards {
+            let shard = lock(shard);
+            let room = [
+                shard.known.capacity(),
+                shard.newcomers.capacity(),
+                shard.order.capacity(),
+            ];
+            assert!(room.into_iter().all(|room| room <= 4), "{room:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_device_that_goes_on_speaking_is_known_after_a_minute_of_a_flood() {
+        let relayed = Relayed::new(50_000);
+        let (mut told, mut number) = (Vec::new(), 0);
+        for seconds in 0..=60 {
+            told.extend(say(&relayed, "core", seconds));
+            for _ in 0..3_000 {
+                number += 1;
+                assert_eq!(say(&relayed, &format!("made-up-{number}"), seconds), []);
+            }
+            if seconds % 5 == 0 {
+                relayed.sweep(UnixMicros(seconds * 1_000_000));
+            }
+        }
+        assert_eq!(told, [News::New]);
+        assert!(relayed.len() <= NEWCOMERS_MAX + 1, "{}", relayed.len());
+        for shard in &relayed.shards {
+            let shard = lock(shard);
+            assert!(shard.order.len() == shard.newcomers.len());
+        }
+    }
+
+    #[test]
+    fn a_full_table_forgets_those_that_were_silent_for_longest() {
+        let relayed = Relayed::new(SHARDS * 16);
+        for number in 0..2_000 {
+            for seconds in [0, 30, 60] {
+                say(&relayed, &format!("r{number}"), seconds + number);
+            }
+        }
+        let known = || {
+            let mut names = Vec::new();
+            relayed.each(|device| names.push(device.standing.name.clone()));
+            names
+        };
+        let last = known().pop().unwrap();
+        say(&relayed, &last, 3_000);
+        assert!(known().len() <= SHARDS * 16);
+        relayed.sweep(UnixMicros(3_000_000_000));
+        assert!(known().len() <= SHARDS * 15);
+        assert!(known().contains(&last), "the one that was just heard stays");
     }
 }

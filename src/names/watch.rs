@@ -50,6 +50,12 @@ impl Names {
             let named = (name, source);
             silent.extend(look.at(device, address, said, named, &self.notices));
         });
+        // A name that has got an address since then is heard there, and is not silent here.
+        self.relayed.forget(|device| {
+            let name = &device.standing.name;
+            let line = known.inventory.named(name);
+            line.is_some_and(inventory::Device::is_host) || self.devices.owner(name).is_some()
+        });
         self.relayed.each(|device| {
             let Some(relay) = device.via else { return };
             let name = device.standing.name.clone();
