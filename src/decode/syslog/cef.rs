@@ -10,7 +10,7 @@
 use super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
 use super::timestamp::{self, Stamp, ZoneWords};
 use super::{Format, Message, vendor};
-use crate::decode::reader::Reader;
+use crate::decode::reader::{self, Reader};
 
 /// The header's parts in order, by the names of the standard's field dictionary.
 const PARTS: [&str; 6] = [
@@ -116,17 +116,28 @@ pub(super) fn take_part<'a>(input: &mut Reader<'a>) -> &'a [u8] {
 pub(super) fn take_pair<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
     let input = &mut walk.input;
     input.take_while(|byte| byte == b' ');
-    let before = take_to_equals(input)?;
-    let name = last_word(before);
-    walk.passed_over |= before.len() > name.len();
-    let all = input.rest();
-    let value_bytes = value_bytes(all);
-    input.take(value_bytes);
-    let value = all.get(..value_bytes).unwrap_or_default();
-    Some(Field {
-        name,
-        value: Value::with(value.trim_ascii_end(), VALUE_ESCAPES),
-    })
+    let name = match take_name(input) {
+        Some(name) => name,
+        None => {
+            let before = take_to_equals(input)?;
+            let name = last_word(before);
+            walk.passed_over |= before.len() > name.len();
+            name
+        }
+    };
+    let value = take_value(input);
+    Some(Field { name, value })
+}
+
+/// Takes `name=` where it comes next, as it does behind every value.
+fn take_name<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let mut after = *input;
+    let name = after.take_while(is_of_name);
+    if name.is_empty() || !after.eat(b'=') {
+        return None;
+    }
+    *input = after;
+    Some(name)
 }
 
 /// Takes everything up to an `=` behind a name, and the `=`.
@@ -146,27 +157,45 @@ fn take_to_equals<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
     None
 }
 
-/// How long the value at the start of `all` is: up to the space in front of the next name, or all of it.
-fn value_bytes(all: &[u8]) -> usize {
-    let mut input = Reader::new(all);
-    // Where the present word starts, until it is judged: one pass, however many `=` a word has.
-    let mut word_at = None;
-    while let Some(found) = memchr::memchr3(b'=', b'\\', b' ', input.rest()) {
-        input.take(found);
-        let at = input.at();
-        match input.byte() {
-            Some(b' ') => word_at = Some(at + 1),
-            Some(b'\\') => _ = input.byte(),
-            _ => {
-                if let Some(start) = word_at.take()
-                    && is_name(all.get(start..at).unwrap_or_default())
-                {
-                    return start - 1;
-                }
-            }
+/// Takes a value: up to the space in front of the next name, or all of it. Only an `=` is searched for, and the name is
+/// looked for backwards from it: one pass, because no two names share a byte.
+fn take_value<'a>(input: &mut Reader<'a>) -> Value<'a> {
+    let all = input.rest();
+    let mut ahead = Reader::new(all);
+    // The byte behind the last backslash: a space there is the value's own.
+    let mut escaped_at = None;
+    let mut value_bytes = all.len();
+    while let Some(found) = memchr::memchr2(b'=', b'\\', ahead.rest()) {
+        ahead.take(found);
+        let at = ahead.at();
+        if ahead.byte() == Some(b'\\') {
+            escaped_at = Some(at + 1);
+            ahead.byte();
+            continue;
+        }
+        let space = space_before_name(all.get(..at).unwrap_or_default());
+        if let Some(space) = space.filter(|space| escaped_at != Some(*space)) {
+            value_bytes = space;
+            break;
         }
     }
-    all.len()
+    let bytes = input.take(value_bytes).unwrap_or_default().trim_ascii_end();
+    match escaped_at {
+        Some(_) => Value {
+            bytes,
+            escapes: VALUE_ESCAPES,
+        },
+        None => Value::plain(bytes),
+    }
+}
+
+/// Where the space is in front of the name that `before` ends with.
+fn space_before_name(before: &[u8]) -> Option<usize> {
+    let name = before.iter().rev().take_while(|byte| is_of_name(**byte));
+    let name_bytes = name.count();
+    reader::count(name_bytes);
+    let space = before.len().checked_sub(name_bytes + 1)?;
+    (name_bytes > 0 && before.get(space) == Some(&b' ')).then_some(space)
 }
 
 fn last_word(bytes: &[u8]) -> &[u8] {
@@ -174,12 +203,25 @@ fn last_word(bytes: &[u8]) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
-/// The standard's names are letters and digits; vendors add `_`, `.`, `-` and brackets.
 fn is_name(word: &[u8]) -> bool {
-    let fits = |byte: &u8| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']')
+    !word.is_empty() && word.iter().all(|byte| is_of_name(*byte))
+}
+
+/// The standard's names are letters and digits; vendors add `_`, `.`, `-` and brackets. Looked up, because every byte of
+/// every name is asked.
+fn is_of_name(byte: u8) -> bool {
+    const NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let letter = byte as u8;
+            table[byte] = letter.is_ascii_alphanumeric()
+                || matches!(letter, b'_' | b'.' | b'-' | b'[' | b']');
+            byte += 1;
+        }
+        table
     };
-    !word.is_empty() && word.iter().all(fits)
+    NAME.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 #[cfg(test)]
@@ -204,6 +246,30 @@ mod tests {
             json(message.fields.unwrap()),
             r#"{"deviceVendor":"Trend Micro","deviceProduct":"Pro|duct","deviceVersion":"1.0","deviceEventClassId":"100","name":"Worm \\ found","severity":"10","src":"10.0.0.1","act":"blocked a =","dst":"1.1.1.1","msg":"two\nlines","request":"/a?b=c&d=e","cs1":""}"#
         );
+    }
+
+    #[test]
+    fn a_value_ends_where_the_next_name_starts() {
+        for (text, value) in [
+            ("one", "one"),
+            ("two words next=1", "two words"),
+            ("a=b c=d", "a=b"),
+            (r"one\ two=1 next=1", r"one\ two=1"),
+            (r"one\\ two=1", r"one\\"),
+            (r"one \=two next[0]=1", r"one \=two"),
+            (r"one \two=1", r"one \two=1"),
+            ("one = two é=1  next=", "one = two é=1"),
+            ("next=1", "next=1"),
+            (" next=1", ""),
+            ("", ""),
+        ] {
+            let taken = take_value(&mut Reader::new(text.as_bytes()));
+            assert_eq!(
+                taken,
+                Value::with(value.as_bytes(), VALUE_ESCAPES),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -47,12 +47,15 @@ const VENDORS: [(&str, &str); 41] = [
 
 /// The vendor by the name in a header; `None` for one that the table does not have: its own spelling is in the fields.
 pub(super) fn named(name: &[u8]) -> Option<&'static str> {
-    let letters = || {
-        let letters = name.iter().filter(|byte| **byte != b' ');
-        letters.map(u8::to_ascii_lowercase)
-    };
-    let starts = |start: &str| letters().take(start.len()).eq(start.bytes());
-    let found = VENDORS.iter().find(|(start, _)| starts(start));
+    // Longer than every start of the table.
+    let mut folded = [0; 16];
+    let letters = name.iter().filter(|byte| **byte != b' ');
+    for (slot, byte) in folded.iter_mut().zip(letters) {
+        *slot = byte.to_ascii_lowercase();
+    }
+    // Most names differ in their first letter already.
+    let starts = |start: &[u8]| start.first() == folded.first() && folded.starts_with(start);
+    let found = VENDORS.iter().find(|(start, _)| starts(start.as_bytes()));
     found.map(|(_, vendor)| *vendor)
 }
 

@@ -85,7 +85,12 @@ const PARTS: &[&str] = &["node", "uptime", "log_sequence", "session"];
 /// An IOS message in XML: the header in front of it, and its text whole.
 fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
     let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
-    let at = memchr::memmem::find(reach, b"<ios-log-msg>")?;
+    // Every message without a code is asked: a searcher for the whole mark costs more to build than it saves.
+    let is_mark = |at: &usize| {
+        let rest = reach.get(*at..).unwrap_or_default();
+        rest.starts_with(b"<ios-log-msg>")
+    };
+    let at = memchr::memchr_iter(b'<', reach).find(is_mark)?;
     let (header, text) = body.split_at_checked(at)?;
     let header = Header::read(header)?;
     let mut message = Message::of(Format::Cisco, pri, text);
