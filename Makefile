@@ -53,7 +53,7 @@ DIST = $(CARGO_TARGET_DIR)/dist
 deb: build ## Pack the Debian package (amd64): target/dist/trapline_VERSION_amd64.deb.
 	packaging/deb/build "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
 
-dist: build ## Make everything that a release has: package, tar file, bill of materials, checksums.
+dist: build ## Make everything that a release has: package, tar file, image, bill of materials, checksums.
 	packaging/dist "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
 
 dist-verify: ## Build twice from nothing, and compare what `make dist` makes of it. Takes two full builds.
