@@ -4,7 +4,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench fuzz mibs image deb dist dist-verify test-packages clean
+.PHONY: help build cross demo test soak lint bench fuzz mibs image deb dist dist-verify test-packages clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,22 @@ help: ## Show this list.
 build: ## Build the binary: target/release/trapline.
 	tests/setup build
 	cargo build --release --locked
+
+# What `make deb` and `make dist` are for: amd64, or arm64 too.
+ARCH = amd64
+ifeq ($(filter amd64 arm64,$(ARCH)),)
+$(error ARCH is amd64 or arm64, not '$(ARCH)')
+endif
+NATIVE = $(CARGO_TARGET_DIR)/release/trapline
+CROSSED = $(CARGO_TARGET_DIR)/aarch64-unknown-linux-gnu/release/trapline
+BUILT = build$(if $(filter arm64,$(ARCH)), cross)
+
+# Kernels for arm64 have pages of 4, 16 or 64 KiB. An allocator built for the largest runs on each; one built for smaller
+# ones ends at its first allocation.
+cross: ## Build the binary for arm64 on amd64: target/aarch64-unknown-linux-gnu/release/trapline.
+	tests/setup arm64
+	JEMALLOC_SYS_WITH_LG_PAGE=16 CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		cargo build --release --locked --target aarch64-unknown-linux-gnu
 
 demo: build ## Send device messages through the real agent into an embedded Kafka and print what arrives.
 	"$(CARGO_TARGET_DIR)/release/trapline" demo
@@ -51,11 +67,11 @@ image: build ## Build the OCI image from the binary: target/image/trapline.tar (
 
 DIST = $(CARGO_TARGET_DIR)/dist
 
-deb: build ## Pack the Debian package (amd64): target/dist/trapline_VERSION_amd64.deb.
-	packaging/deb/build "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+deb: $(BUILT) ## Pack the Debian package: target/dist/trapline_VERSION_amd64.deb; with ARCH=arm64 the one for arm64.
+	packaging/deb/build "$(if $(filter arm64,$(ARCH)),$(CROSSED),$(NATIVE))" "$(DIST)" 1 "$(NATIVE)"
 
-dist: build ## Make everything that a release has: package, tar file, bill of materials, checksums.
-	packaging/dist "$(CARGO_TARGET_DIR)/release/trapline" "$(DIST)"
+dist: $(BUILT) ## Make everything that a release has: packages, image, bill of materials, checksums; with ARCH=arm64 for both.
+	packaging/dist "$(NATIVE)" "$(DIST)"$(if $(filter arm64,$(ARCH)), "$(CROSSED)")
 
 dist-verify: ## Build twice from nothing, and compare what `make dist` makes of it. Takes two full builds.
 	packaging/dist verify
