@@ -58,15 +58,16 @@ impl Parts {
     }
 }
 
-/// Splits `arcs` into the parts of the column's index. Without a fit there are none.
+/// Splits `arcs` into the parts of the column's index, and appends them. Without a fit there are none.
 pub fn split(column: Node<'_>, mut arcs: impl Iterator<Item = u64>, parts: &mut Parts) {
-    parts.clear();
+    let (text_before, parts_before) = (parts.text.len(), parts.list.len());
     let mut family = None;
     let fits = column
         .components()
         .all(|component| one(&component, &mut arcs, &mut family, parts).is_some());
     if !fits || arcs.next().is_some() {
-        parts.clear();
+        parts.text.truncate(text_before);
+        parts.list.truncate(parts_before);
     }
 }
 

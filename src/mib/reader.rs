@@ -12,6 +12,8 @@
 //! The octets may be a stranger's: a checksum keeps out damage, not malice. Each read is checked, each walk goes down
 //! the OID that is sought, so the worst file gives wrong names.
 
+mod trail;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ use super::format::{
     Base, CHECKED_FROM, COMPONENTS_MAX, Convention, FACTS_BYTES, FILE_BYTES_MAX, Form,
     HEADER_BYTES, Kind, MAGIC, MODULE_BYTES, TREE_BYTES, VERSION,
 };
+use trail::Step;
+pub use trail::Trail;
 
 /// Arcs of one OID (RFC 2578, section 3.5).
 const ARCS_MAX: usize = 128;
@@ -252,11 +256,15 @@ impl Mibdb {
 
     /// The deepest named node that is `oid` or stands above it. `oid` is BER content.
     pub fn longest(&self, oid: &[u8]) -> Option<Longest<'_>> {
-        let mut best = None;
-        let mut node = 0;
+        self.walk(oid, Step::default(), |_| {})
+    }
+
+    /// Goes down from a place on the way to `oid`, and tells `each` where it comes to.
+    fn walk(&self, oid: &[u8], from: Step, mut each: impl FnMut(Step)) -> Option<Longest<'_>> {
+        let mut at = from;
         let mut value = 0_u64;
-        let mut first = true;
-        for (place, &octet) in oid.iter().enumerate() {
+        let mut first = from.octets == 0;
+        for (place, &octet) in oid.iter().enumerate().skip(from.octets) {
             if value >> 32 != 0 {
                 break;
             }
@@ -267,29 +275,27 @@ impl Mibdb {
             if std::mem::take(&mut first) {
                 // Two arcs in one (X.690, 8.19.4).
                 let top = (value / 40).min(2);
-                let Some(child) = self.child(node, top) else {
+                let Some(child) = self.child(at.node, top) else {
                     break;
                 };
-                node = child;
+                at.node = child;
                 value -= top * 40;
             }
-            let Some(child) = self.child(node, value) else {
+            let Some(child) = self.child(at.node, value) else {
                 break;
             };
-            node = child;
+            (at.node, at.octets) = (child, place + 1);
             value = 0;
             let found = Node {
                 db: self,
-                number: node,
+                number: child,
             };
             if found.is_named() {
-                best = Some(Longest {
-                    node: found,
-                    octets: place + 1,
-                });
+                at.best = Some((child, at.octets));
             }
+            each(at);
         }
-        best
+        at.found(self)
     }
 
     /// Every named node, in no order that means anything.

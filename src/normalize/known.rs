@@ -5,11 +5,14 @@
 //!                            else the longer prefix: files or built-in table; of equal ones the built-in
 //! ```
 
+use std::ops::Range;
+
 use crate::decode::snmp::Oid;
 use crate::mib::Set;
 use crate::mib::format::Kind;
 use crate::mib::index::{self, Parts};
 use crate::mib::reader::{Longest, Syntax};
+use crate::mib::set::Trails;
 use crate::normalize::mib::{self, Entry};
 
 /// The deepest name on the way to an OID.
@@ -22,8 +25,8 @@ pub(super) enum Known<'m> {
 }
 
 /// Looks an OID up. It is BER content.
-pub(super) fn lookup<'m>(mibs: &'m Set, oid: &[u8]) -> Option<Known<'m>> {
-    let found = mibs.longest(oid);
+pub(super) fn lookup<'m>(mibs: &'m Set, oid: &[u8], trails: &mut Trails) -> Option<Known<'m>> {
+    let found = mibs.longest_along(oid, trails);
     if let Some(found) = found
         && is_meant(found.node.kind())
     {
@@ -43,8 +46,8 @@ fn is_meant(kind: Kind) -> bool {
 }
 
 /// What is known of exactly this OID.
-pub(super) fn exact<'m>(mibs: &'m Set, oid: &[u8]) -> Option<Known<'m>> {
-    lookup(mibs, oid).filter(|known| known.octets() == oid.len())
+pub(super) fn exact<'m>(mibs: &'m Set, oid: &[u8], trails: &mut Trails) -> Option<Known<'m>> {
+    lookup(mibs, oid, trails).filter(|known| known.octets() == oid.len())
 }
 
 impl<'m> Known<'m> {
@@ -56,24 +59,22 @@ impl<'m> Known<'m> {
         }
     }
 
-    /// Appends `MODULE::name`.
-    pub fn write_name(&self, out: &mut String) {
-        match self {
-            Known::Builtin(entry) => out.push_str(entry.name),
+    /// Appends `MODULE::name`, and says where in `out` the name stands.
+    pub fn write_name(&self, out: &mut String) -> Range<usize> {
+        let short = match self {
+            Known::Builtin(entry) => {
+                out.push_str(entry.name);
+                entry.short_name().len()
+            }
             Known::File(found) => {
+                let name = found.node.name().unwrap_or_default();
                 out.push_str(found.node.module().unwrap_or_default());
                 out.push_str("::");
-                out.push_str(found.node.name().unwrap_or_default());
+                out.push_str(name);
+                name.len()
             }
-        }
-    }
-
-    /// The name without its module.
-    pub fn short_name(&self) -> &'m str {
-        match self {
-            Known::Builtin(entry) => entry.short_name(),
-            Known::File(found) => found.node.name().unwrap_or_default(),
-        }
+        };
+        out.len() - short..out.len()
     }
 
     /// Whether it is only a place above what was sought, so that what follows is no index.
@@ -113,9 +114,8 @@ impl<'m> Known<'m> {
         }
     }
 
-    /// Splits the index of `oid`, which it was found for.
+    /// Splits the index of `oid`, which it was found for, and appends the parts.
     pub fn split_index(&self, oid: Oid<'_>, parts: &mut Parts) {
-        parts.clear();
         if let Known::File(found) = self
             && found.node.kind() == Kind::Column
         {

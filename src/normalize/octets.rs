@@ -38,13 +38,8 @@ impl Encoding {
     }
 }
 
-/// Shows octets of an object that a MIB file knows: to `out`, unless they are text; names of bits to `label`.
-pub(super) fn write(
-    octets: &[u8],
-    syntax: &Syntax<'_>,
-    out: &mut String,
-    label: &mut String,
-) -> Encoding {
+/// Appends octets of an object that a MIB file knows, unless they are text. Names of bits are [`write_bits`]'s.
+pub(super) fn write(octets: &[u8], syntax: &Syntax<'_>, out: &mut String) -> Encoding {
     if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
         return Encoding::Date;
     }
@@ -53,7 +48,6 @@ pub(super) fn write(
     }
     if syntax.base == Base::Bits {
         hex(octets, out);
-        write_bits(octets, syntax, label);
         return Encoding::Hex;
     }
     let by_hint = syntax.hint().filter(|hint| !hint::is_text(hint));
@@ -67,12 +61,16 @@ pub(super) fn write(
     }
 }
 
-/// Names the bits that are set, the first bit being the highest of the first octet (RFC 3417, section 8). A bit without
-/// a name is its number.
-fn write_bits(octets: &[u8], syntax: &Syntax<'_>, label: &mut String) {
+/// Appends the names of the bits that are set, where the object is BITS; the first bit is the highest of the first octet
+/// (RFC 3417, section 8). A bit without a name is its number.
+pub(super) fn write_bits(octets: &[u8], syntax: &Syntax<'_>, label: &mut String) {
+    if syntax.base != Base::Bits {
+        return;
+    }
+    let start = label.len();
     for (place, octet) in octets.iter().enumerate().take(BITS_MAX / 8) {
         for bit in (0..8).filter(|bit| octet & (0x80 >> bit) != 0) {
-            if !label.is_empty() {
+            if label.len() > start {
                 label.push(',');
             }
             let number = place * 8 + bit;

@@ -21,9 +21,9 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::device::{self, Claim, Names};
-use super::known::{self, Known};
+use super::known;
 use super::octets;
-use super::varbind::{self, List, Rendering};
+use super::varbind::List;
 use super::{Config, RawPolicy, Scratch, mib};
 use crate::decode::snmp::{
     Anomalies, Fault, Header, Notification, Oid, PduKind, SecurityLevel, TrapV1, UnreadMessage,
@@ -86,7 +86,6 @@ pub struct Buffers {
     /// What the MIB says of the trap, in one sentence.
     description: String,
     severity: Option<Severity>,
-    value: Rendering,
     anomalies: Vec<&'static str>,
     /// Version 3: the sender's engine ID in hex, and its user.
     engine_id: String,
@@ -140,11 +139,7 @@ pub fn event<'a>(
 
 impl Buffers {
     fn clear(&mut self) {
-        self.list.packet.clear();
-        self.list.varbinds = 0..0;
-        self.list.agent_addr = None;
-        self.list.enterprise = None;
-        self.list.named_fields = false;
+        self.list.clear();
         self.trap_oid.clear();
         self.trap_oid_text.clear();
         self.without_zero.clear();
@@ -196,6 +191,7 @@ impl Buffers {
         Oid(&self.trap_oid).write(&mut self.trap_oid_text);
         self.anomalies.extend(odd.names());
         self.find_name(config);
+        self.list.show();
         odd
     }
 
@@ -237,7 +233,7 @@ impl Buffers {
         let forms = [self.trap_oid.as_slice(), self.without_zero.as_slice()];
         let known = forms
             .into_iter()
-            .find_map(|oid| known::exact(&config.mibs, oid));
+            .find_map(|oid| known::exact(&config.mibs, oid, &mut self.list.trails));
         if let Some(known) = known {
             known.write_name(&mut self.name);
             self.description
@@ -271,49 +267,44 @@ impl Buffers {
     }
 
     /// One line for people: `linkDown ifIndex=2 ifAdminStatus=down(2): A link went down`.
-    fn write_message(&mut self, out: &mut Vec<u8>) {
+    fn write_message(&self, out: &mut Vec<u8>) {
         out.clear();
         match self.name.get(self.short_name_at..) {
             Some(name) if !name.is_empty() => out.extend_from_slice(name.as_bytes()),
             _ if self.trap_oid_text.is_empty() => out.extend_from_slice(b"trap without an OID"),
             _ => out.extend_from_slice(self.trap_oid_text.as_bytes()),
         }
-        for varbind in self.list.sent() {
+        for line in self.list.lines() {
             if out.len() >= MESSAGE_BYTES_MAX {
                 out.extend_from_slice(" …".as_bytes());
                 return;
             }
             out.push(b' ');
-            if varbind.name.0.is_empty() {
+            let Some(object) = line.object else {
                 out.extend_from_slice(UNREADABLE);
                 continue;
-            }
-            let known = known::lookup(&self.list.mibs, varbind.name.0);
-            write_object(varbind.name, known.as_ref(), &mut self.value.value, out);
-            out.push(b'=');
-            if let Value::Unreadable(_) = varbind.value {
-                out.extend_from_slice(UNREADABLE);
-                continue;
-            }
-            let text = &mut self.value;
-            let shown = varbind::show(varbind.name, &varbind.value, known.as_ref(), text);
-            let value = match shown.octets {
-                Some(octets) => octets.as_str().unwrap_or_default(),
-                None if text.display.is_empty() => text.value.as_str(),
-                None => text.display.as_str(),
             };
-            if text.label.is_empty() {
+            out.extend_from_slice(object.as_bytes());
+            if !line.rest.is_empty() {
+                out.push(b'.');
+                out.extend_from_slice(line.rest.as_bytes());
+            }
+            out.push(b'=');
+            let Some(value) = line.value else {
+                out.extend_from_slice(UNREADABLE);
+                continue;
+            };
+            if line.label.is_empty() {
                 write_value(value, out);
             } else {
-                out.extend_from_slice(text.label.as_bytes());
+                out.extend_from_slice(line.label.as_bytes());
                 out.push(b'(');
                 out.extend_from_slice(value.as_bytes());
                 out.push(b')');
             }
-            let units = known.as_ref().and_then(Known::units).unwrap_or_default();
-            if (1..=UNITS_BYTES_MAX).contains(&units.len()) && shown.number.is_some() {
+            if (1..=UNITS_BYTES_MAX).contains(&line.units.len()) {
                 out.push(b' ');
-                out.extend_from_slice(units.as_bytes());
+                out.extend_from_slice(line.units.as_bytes());
             }
         }
         if !self.description.is_empty() {
@@ -321,26 +312,6 @@ impl Buffers {
             out.extend_from_slice(self.description.as_bytes());
         }
     }
-}
-
-/// The object's name without module and index; what is known only in part has its numbers behind it, and what is not
-/// known at all has nothing else.
-fn write_object(name: Oid<'_>, known: Option<&Known<'_>>, text: &mut String, out: &mut Vec<u8>) {
-    text.clear();
-    match known {
-        None => name.write(text),
-        Some(known) => {
-            text.push_str(known.short_name());
-            if known.is_place() {
-                let mut number = itoa::Buffer::new();
-                for arc in name.arcs_after(known.octets()) {
-                    text.push('.');
-                    text.push_str(number.format(arc));
-                }
-            }
-        }
-    }
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// One value on one line: cut, control characters as spaces, in quotes where it has blanks or is empty.

@@ -1,12 +1,12 @@
-//! Variable bindings as events show them, written one by one while the JSON is written.
+//! Variable bindings as events show them: each is looked up and put into words once, for `message` and for the JSON.
 //!
 //! ```text
-//!   masked packet ──known──▶ name, index and its parts, type, value, number, label ──▶ event::Varbind ──▶ JSON
+//!   masked packet ──known──▶ Sheet: one text ─┬▶ Shown::line ──▶ message
+//!                            and its ranges   └▶ event::Varbind, one by one ──▶ JSON
 //! ```
 //!
 //! The list reads the masked copy of the packet, so that no community reaches an event by any way.
 
-use std::cell::RefCell;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -16,7 +16,8 @@ use super::octets::{self, Encoding, hex, is_text};
 use crate::decode::snmp::{Oid, Value, Varbind, Varbinds, mask};
 use crate::event;
 use crate::event::{IndexPart, IndexParts, Text};
-use crate::mib::index::Parts;
+use crate::mib::index::{Part, Parts};
+use crate::mib::set::Trails;
 use crate::mib::{Set, hint};
 
 /// `snmpTrapAddress.0` and `snmpTrapEnterprise.0`, which stand for what only a v1 trap has.
@@ -29,6 +30,12 @@ const SNMP_TRAP_OID: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0];
 
 /// Above this a double does not hold every whole number.
 const EXACT_MAX: u64 = 1 << 53;
+
+/// Variable bindings whose memory is kept for the next packet: few traps have more, and one packet can have 1 024.
+const SHOWN_KEPT: usize = 64;
+
+/// Bytes of text that are kept for the next packet: a variable binding takes some hundred.
+const TEXT_BYTES_KEPT: usize = 16 * 1024;
 
 /// What stands for a community.
 const MASK: &str = "***";
@@ -46,50 +53,151 @@ pub(super) struct List {
     pub named_fields: bool,
     /// What names are looked up in.
     pub mibs: Set,
-    text: RefCell<Buffer>,
+    /// Where names were found.
+    pub trails: Trails,
+    /// The sender's variable bindings, then those that stand for what only a v1 trap has.
+    shown: Vec<Shown>,
+    /// How many of them are the sender's.
+    sent: usize,
+    sheet: Sheet,
 }
 
+/// What all variable bindings of a packet are shown as. One text for all, so that large
+/// packets, one after the other, leave no more memory than the largest.
 #[derive(Debug, Default)]
-struct Buffer {
-    oid: String,
-    name: String,
+struct Sheet {
+    text: String,
     index: Parts,
-    text: Rendering,
 }
 
-/// What one value is shown as, where it is not text already. Reused for every varbind.
-#[derive(Debug, Default)]
-pub(super) struct Rendering {
-    /// The value.
-    pub value: String,
+/// One variable binding: where in the sheet what is shown of it stands.
+#[derive(Debug)]
+struct Shown {
+    oid: Range<usize>,
+    /// What follows the known name, in `oid`; empty where nothing does.
+    index: Range<usize>,
+    /// `MODULE::name`; empty where nothing is known.
+    name: Range<usize>,
+    /// The name without its module.
+    short_name: Range<usize>,
+    /// Whether the name is only a place on the way, so that what follows is no index.
+    is_place: bool,
+    /// In the sheet's parts.
+    index_parts: Range<usize>,
+    r#type: &'static str,
+    value: Range<usize>,
+    /// Octets that are text already: where they stand in the packet. There is no `value` then.
+    octets: Option<Range<usize>>,
+    encoding: Option<Encoding>,
+    number: Option<f64>,
     /// The name of the value, or of the bits that are set; empty where there is none.
-    pub label: String,
+    label: Range<usize>,
     /// A number by its hint; empty where there is none.
-    pub display: String,
+    display: Range<usize>,
+    units: Option<Range<usize>>,
+    has_name: bool,
+    is_readable: bool,
 }
 
-impl Rendering {
-    fn clear(&mut self) {
-        self.value.clear();
-        self.label.clear();
-        self.display.clear();
-    }
+/// A variable binding as `message` shows it.
+#[derive(Debug)]
+pub(super) struct Line<'l> {
+    /// The object, without module and index; `None` where there is no name to be read.
+    pub object: Option<&'l str>,
+    /// What follows a name that is known only in part.
+    pub rest: &'l str,
+    /// `None` where it could not be read.
+    pub value: Option<&'l str>,
+    /// The name of the value; empty where there is none.
+    pub label: &'l str,
+    /// The units of a number; empty where there are none.
+    pub units: &'l str,
 }
 
-impl event::Indexed for Parts {
+/// Some of a sheet's parts.
+#[derive(Debug)]
+struct SomeParts<'s> {
+    all: &'s Parts,
+    list: &'s [Part],
+}
+
+impl event::Indexed for SomeParts<'_> {
     fn part(&self, place: usize) -> Option<IndexPart<'_>> {
         let part = self.list.get(place)?;
         Some(IndexPart {
-            name: self.get(&part.name),
-            value: self.get(&part.value),
-            label: part.label.as_ref().map(|label| self.get(label)),
+            name: self.all.get(&part.name),
+            value: self.all.get(&part.value),
+            label: part.label.as_ref().map(|label| self.all.get(label)),
         })
     }
 }
 
 impl List {
+    /// Forgets the last packet.
+    pub fn clear(&mut self) {
+        self.packet.clear();
+        self.varbinds = 0..0;
+        self.agent_addr = None;
+        self.enterprise = None;
+        self.named_fields = false;
+        self.shown.clear();
+        self.shown.shrink_to(SHOWN_KEPT);
+        self.sent = 0;
+        self.sheet.clear();
+    }
+
+    /// Looks every variable binding up, and puts it into words. Once a packet.
+    pub fn show(&mut self) {
+        // Taken out while the packet, which is in the same struct, is read; an empty one needs no memory.
+        let mut sheet = std::mem::take(&mut self.sheet);
+        let mut shown = std::mem::take(&mut self.shown);
+        let mut trails = std::mem::take(&mut self.trails);
+        let mut show = |name: Oid<'_>, value: &Value<'_>, content_at| {
+            let known = known::lookup(&self.mibs, name.0, &mut trails);
+            sheet.show(name, value, content_at, known.as_ref())
+        };
+        for varbind in self.sent() {
+            shown.push(show(varbind.name, &varbind.value, varbind.content_at));
+        }
+        let sent = shown.len();
+        for (name, value) in self.appended().into_iter().flatten() {
+            shown.push(show(Oid(name), &value, 0..0));
+        }
+        (self.sheet, self.shown, self.trails) = (sheet, shown, trails);
+        self.sent = sent;
+    }
+
+    /// The sender's variable bindings, without the two that are fields of the event, for people.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.shown.iter().take(self.sent).map(|shown| {
+            let get = |range: &Range<usize>| self.sheet.get(range);
+            let object = if shown.name.is_empty() {
+                &shown.oid
+            } else {
+                &shown.short_name
+            };
+            let value = match &shown.octets {
+                Some(at) => std::str::from_utf8(self.octets(at)).unwrap_or_default(),
+                None if shown.display.is_empty() => get(&shown.value),
+                None => get(&shown.display),
+            };
+            let units = shown.units.as_ref().filter(|_| shown.number.is_some());
+            Line {
+                object: shown.has_name.then(|| get(object)),
+                rest: if shown.is_place {
+                    get(&shown.index)
+                } else {
+                    ""
+                },
+                value: shown.is_readable.then_some(value),
+                label: get(&shown.label),
+                units: units.map_or("", get),
+            }
+        })
+    }
+
     /// The sender's variable bindings, without the two that are fields of the event.
-    pub fn sent(&self) -> impl Iterator<Item = Varbind<'_>> {
+    fn sent(&self) -> impl Iterator<Item = Varbind<'_>> {
         let bytes = self.packet.get(self.varbinds.clone()).unwrap_or_default();
         let mut uptime = self.named_fields;
         let mut trap_oid = self.named_fields;
@@ -128,184 +236,241 @@ impl List {
 
 impl event::Varbinds for List {
     fn for_each(&self, write: &mut dyn FnMut(&event::Varbind<'_>) -> bool) {
-        let Ok(mut buffer) = self.text.try_borrow_mut() else {
+        let get = |range: &Range<usize>| self.sheet.get(range);
+        let some = |range: &Range<usize>| (!range.is_empty()).then(|| self.sheet.get(range));
+        let parts = &self.sheet.index;
+        for shown in &self.shown {
+            let list = parts.list.get(shown.index_parts.clone());
+            let index_parts = SomeParts {
+                all: parts,
+                list: list.unwrap_or_default(),
+            };
+            let goes_on = write(&event::Varbind {
+                oid: get(&shown.oid),
+                name: some(&shown.name),
+                index: some(&shown.index),
+                index_parts: (!index_parts.list.is_empty()).then_some(IndexParts(&index_parts)),
+                r#type: shown.r#type,
+                value: match &shown.octets {
+                    Some(at) => Text(self.octets(at)),
+                    None => Text(get(&shown.value).as_bytes()),
+                },
+                encoding: shown.encoding.map(Encoding::as_str),
+                number: shown.number,
+                label: some(&shown.label),
+                display: some(&shown.display),
+                units: shown.units.as_ref().map(get),
+            });
+            if !goes_on {
+                return;
+            }
+        }
+    }
+}
+
+impl Sheet {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(TEXT_BYTES_KEPT);
+        self.index.clear();
+        self.index.text.shrink_to(TEXT_BYTES_KEPT);
+        self.index.list.shrink_to(SHOWN_KEPT);
+    }
+
+    fn get(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Where the next text goes: an empty range.
+    fn end(&self) -> Range<usize> {
+        self.text.len()..self.text.len()
+    }
+
+    /// Adds one variable binding; `content_at` is where in the packet its value's content stands.
+    fn show(
+        &mut self,
+        name: Oid<'_>,
+        value: &Value<'_>,
+        content_at: Range<usize>,
+        known: Option<&Known<'_>>,
+    ) -> Shown {
+        let nothing = self.end();
+        let mut shown = Shown {
+            oid: nothing.clone(),
+            index: nothing.clone(),
+            name: nothing.clone(),
+            short_name: nothing.clone(),
+            is_place: false,
+            index_parts: 0..0,
+            r#type: type_name(value),
+            value: nothing.clone(),
+            octets: None,
+            encoding: None,
+            number: None,
+            label: nothing.clone(),
+            display: nothing,
+            units: None,
+            has_name: !name.0.is_empty(),
+            is_readable: !matches!(value, Value::Unreadable(_)),
+        };
+        self.name(name, known, &mut shown);
+        let start = self.text.len();
+        shown.value = start..start;
+        if mask::is_trap_community(name) {
+            self.text.push_str(MASK);
+            shown.value.end = self.text.len();
+        } else {
+            self.value(value, content_at, known, &mut shown);
+        }
+        if let Some(units) = known.and_then(Known::units) {
+            let start = self.text.len();
+            self.text.push_str(units);
+            shown.units = Some(start..self.text.len());
+        }
+        shown
+    }
+
+    /// The OID, its name, and what follows the name.
+    fn name(&mut self, name: Oid<'_>, known: Option<&Known<'_>>, shown: &mut Shown) {
+        let text = &mut self.text;
+        let start = text.len();
+        let Some(known) = known else {
+            name.write(text);
+            shown.oid = start..text.len();
             return;
         };
-        for varbind in self.sent() {
-            if !one(varbind.name, &varbind.value, &self.mibs, &mut buffer, write) {
+        Oid(name.0.get(..known.octets()).unwrap_or_default()).write(text);
+        let above = text.len();
+        let mut number = itoa::Buffer::new();
+        for arc in name.arcs_after(known.octets()) {
+            text.push('.');
+            text.push_str(number.format(arc));
+        }
+        let end = text.len();
+        shown.oid = start..end;
+        shown.index = (above + 1).min(end)..end;
+        shown.short_name = known.write_name(text);
+        shown.name = end..text.len();
+        shown.is_place = known.is_place();
+        let parts = self.index.list.len();
+        known.split_index(name, &mut self.index);
+        shown.index_parts = parts..self.index.list.len();
+    }
+
+    /// The value. Octets are shown as the MIB says, else as they are where they are printable UTF-8, else in lower-case
+    /// hex without separators.
+    fn value(
+        &mut self,
+        value: &Value<'_>,
+        content_at: Range<usize>,
+        known: Option<&Known<'_>>,
+        shown: &mut Shown,
+    ) {
+        let out = &mut self.text;
+        match *value {
+            Value::Integer(number) | Value::OpaqueInteger64(number) => {
+                out.push_str(itoa::Buffer::new().format(number));
+                shown.value.end = out.len();
+                shown.number = (number.unsigned_abs() <= EXACT_MAX).then_some(number as f64);
+                self.describe(number, known, shown);
                 return;
             }
-        }
-        for (name, value) in self.appended().into_iter().flatten() {
-            if !one(Oid(name), &value, &self.mibs, &mut buffer, write) {
-                return;
-            }
-        }
-    }
-}
-
-fn one(
-    name: Oid<'_>,
-    value: &Value<'_>,
-    mibs: &Set,
-    buffer: &mut Buffer,
-    write: &mut dyn FnMut(&event::Varbind<'_>) -> bool,
-) -> bool {
-    let known = known::lookup(mibs, name.0);
-    buffer.oid.clear();
-    buffer.name.clear();
-    buffer.index.clear();
-    let mut index_at = None;
-    if let Some(known) = &known {
-        index_at = write_name(name, known.octets(), &mut buffer.oid);
-        known.write_name(&mut buffer.name);
-        known.split_index(name, &mut buffer.index);
-    } else {
-        name.write(&mut buffer.oid);
-    }
-    let shown = show(name, value, known.as_ref(), &mut buffer.text);
-    let Buffer {
-        oid,
-        name,
-        index,
-        text,
-    } = buffer;
-    write(&event::Varbind {
-        oid,
-        name: known.map(|_| name.as_str()),
-        index: index_at.and_then(|at| oid.get(at..)),
-        index_parts: (!index.list.is_empty()).then_some(IndexParts(index)),
-        r#type: shown.r#type,
-        value: shown.octets.unwrap_or(Text(text.value.as_bytes())),
-        encoding: shown.encoding.map(Encoding::as_str),
-        number: shown.number,
-        label: Some(text.label.as_str()).filter(|label| !label.is_empty()),
-        display: Some(text.display.as_str()).filter(|display| !display.is_empty()),
-        units: known.as_ref().and_then(Known::units),
-    })
-}
-
-/// Appends the dotted name, whose first `octets` are known, and says where its index starts.
-fn write_name(name: Oid<'_>, octets: usize, out: &mut String) -> Option<usize> {
-    Oid(name.0.get(..octets)?).write(out);
-    let known = out.len();
-    let mut number = itoa::Buffer::new();
-    for arc in name.arcs_after(octets) {
-        out.push('.');
-        out.push_str(number.format(arc));
-    }
-    (out.len() > known).then_some(known + 1)
-}
-
-/// A value as an event shows it, beside what was written to a [`Rendering`].
-pub(super) struct Shown<'v> {
-    pub r#type: &'static str,
-    /// Octets that are text already; where `None`, the text is in the rendering.
-    pub octets: Option<Text<'v>>,
-    pub encoding: Option<Encoding>,
-    pub number: Option<f64>,
-}
-
-/// Shows one value, writing to `out` what is not text already.
-///
-/// Octets are shown as the MIB says, else as they are where they are printable UTF-8, else in lower-case hex without
-/// separators.
-pub(super) fn show<'v>(
-    name: Oid<'_>,
-    value: &Value<'v>,
-    known: Option<&Known<'_>>,
-    out: &mut Rendering,
-) -> Shown<'v> {
-    out.clear();
-    let mut shown = Shown {
-        r#type: type_name(value),
-        octets: None,
-        encoding: None,
-        number: None,
-    };
-    if mask::is_trap_community(name) {
-        out.value.push_str(MASK);
-        return shown;
-    }
-    match *value {
-        Value::Integer(number) | Value::OpaqueInteger64(number) => {
-            out.value.push_str(itoa::Buffer::new().format(number));
-            shown.number = (number.unsigned_abs() <= EXACT_MAX).then_some(number as f64);
-            describe(number, known, out);
-        }
-        Value::Counter32(number)
-        | Value::Gauge32(number)
-        | Value::TimeTicks(number)
-        | Value::Counter64(number)
-        | Value::UInteger32(number)
-        | Value::OpaqueCounter64(number)
-        | Value::OpaqueUnsigned64(number) => {
-            out.value.push_str(itoa::Buffer::new().format(number));
-            shown.number = (number <= EXACT_MAX).then_some(number as f64);
-            if let Ok(number) = i64::try_from(number) {
-                describe(number, known, out);
-            }
-        }
-        Value::OpaqueFloat(number) => {
-            let _ = write!(out.value, "{number}");
-            shown.number = number.is_finite().then_some(f64::from(number));
-        }
-        Value::OpaqueDouble(number) => {
-            let _ = write!(out.value, "{number}");
-            shown.number = number.is_finite().then_some(number);
-        }
-        Value::ObjectIdentifier(oid) => oid.write(&mut out.value),
-        Value::IpAddress(octets) => {
-            for (place, octet) in octets.into_iter().enumerate() {
-                if place > 0 {
-                    out.value.push('.');
+            Value::Counter32(number)
+            | Value::Gauge32(number)
+            | Value::TimeTicks(number)
+            | Value::Counter64(number)
+            | Value::UInteger32(number)
+            | Value::OpaqueCounter64(number)
+            | Value::OpaqueUnsigned64(number) => {
+                out.push_str(itoa::Buffer::new().format(number));
+                shown.value.end = out.len();
+                shown.number = (number <= EXACT_MAX).then_some(number as f64);
+                if let Ok(number) = i64::try_from(number) {
+                    self.describe(number, known, shown);
                 }
-                out.value.push_str(itoa::Buffer::new().format(octet));
+                return;
+            }
+            Value::OpaqueFloat(number) => {
+                let _ = write!(out, "{number}");
+                shown.number = number.is_finite().then_some(f64::from(number));
+            }
+            Value::OpaqueDouble(number) => {
+                let _ = write!(out, "{number}");
+                shown.number = number.is_finite().then_some(number);
+            }
+            Value::ObjectIdentifier(oid) => oid.write(out),
+            Value::IpAddress(octets) => {
+                for (place, octet) in octets.into_iter().enumerate() {
+                    if place > 0 {
+                        out.push('.');
+                    }
+                    out.push_str(itoa::Buffer::new().format(octet));
+                }
+            }
+            Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
+            Value::OctetString(octets) => {
+                self.octets(octets, content_at, known, shown);
+                return;
+            }
+            Value::Opaque(octets)
+            | Value::NsapAddress(octets)
+            | Value::Unknown(octets)
+            | Value::Unreadable(octets) => {
+                hex(octets, out);
+                shown.encoding = Some(Encoding::Hex);
             }
         }
-        Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
-        Value::OctetString(octets) => {
-            let encoding = write_octets(octets, known, out);
-            shown.octets = (encoding == Encoding::Text).then_some(Text(octets));
-            shown.encoding = Some(encoding);
-        }
-        Value::Opaque(octets)
-        | Value::NsapAddress(octets)
-        | Value::Unknown(octets)
-        | Value::Unreadable(octets) => {
-            hex(octets, &mut out.value);
-            shown.encoding = Some(Encoding::Hex);
-        }
+        shown.value.end = self.text.len();
     }
-    shown
-}
 
-/// The name of a number, or how its hint shows it.
-fn describe(number: i64, known: Option<&Known<'_>>, out: &mut Rendering) {
-    let Some(known) = known else { return };
-    if let Some(label) = known.entry().and_then(|entry| entry.label(number)) {
-        return out.label.push_str(label);
-    }
-    let Some(syntax) = known.syntax() else { return };
-    match (syntax.label(number), syntax.hint()) {
-        (Some(label), _) => out.label.push_str(label),
-        (None, Some(hint)) => {
-            hint::integer(hint, number, &mut out.display);
+    /// The name of a number, or how its hint shows it.
+    fn describe(&mut self, number: i64, known: Option<&Known<'_>>, shown: &mut Shown) {
+        let Some(known) = known else { return };
+        let out = &mut self.text;
+        let start = out.len();
+        if let Some(label) = known.entry().and_then(|entry| entry.label(number)) {
+            out.push_str(label);
+            shown.label = start..out.len();
+            return;
         }
-        (None, None) => {}
+        let Some(syntax) = known.syntax() else { return };
+        if let Some(label) = syntax.label(number) {
+            out.push_str(label);
+            shown.label = start..out.len();
+        } else if let Some(hint) = syntax.hint() {
+            hint::integer(hint, number, out);
+            shown.display = start..out.len();
+        }
     }
-}
 
-fn write_octets(octets: &[u8], known: Option<&Known<'_>>, out: &mut Rendering) -> Encoding {
-    if let Some(syntax) = known.and_then(Known::syntax) {
-        return octets::write(octets, &syntax, &mut out.value, &mut out.label);
+    fn octets(
+        &mut self,
+        octets: &[u8],
+        content_at: Range<usize>,
+        known: Option<&Known<'_>>,
+        shown: &mut Shown,
+    ) {
+        let out = &mut self.text;
+        let syntax = known.and_then(Known::syntax);
+        let entry = known.and_then(Known::entry);
+        let encoding = if let Some(syntax) = &syntax {
+            octets::write(octets, syntax, out)
+        } else if is_text(octets) && entry.is_none_or(|it| it.octets == mib::Octets::AsTheyAre) {
+            Encoding::Text
+        } else {
+            hex(octets, out);
+            Encoding::Hex
+        };
+        shown.encoding = Some(encoding);
+        shown.octets = (encoding == Encoding::Text).then_some(content_at);
+        shown.value.end = out.len();
+        if let Some(syntax) = &syntax
+            && encoding == Encoding::Hex
+        {
+            octets::write_bits(octets, syntax, out);
+            shown.label = shown.value.end..out.len();
+        }
     }
-    let entry = known.and_then(Known::entry);
-    if is_text(octets) && entry.is_none_or(|entry| entry.octets == mib::Octets::AsTheyAre) {
-        return Encoding::Text;
-    }
-    hex(octets, &mut out.value);
-    Encoding::Hex
 }
 
 fn type_name(value: &Value<'_>) -> &'static str {

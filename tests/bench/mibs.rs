@@ -87,6 +87,7 @@ fn look_up_all(db: &Mibdb, oids: &[Vec<u8>], parts: &mut Parts) -> (f64, u64) {
         let found = db.longest(black_box(oid)).expect("each is of this file");
         black_box((found.node.module(), found.node.name()));
         black_box(found.node.syntax().and_then(|syntax| syntax.label(1)));
+        parts.clear();
         index::split(found.node, Oid(oid).arcs_after(found.octets), parts);
         black_box(&parts.list);
     }

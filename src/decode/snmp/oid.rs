@@ -20,10 +20,13 @@ pub struct Oid<'a>(pub &'a [u8]);
 impl<'a> Oid<'a> {
     /// What is odd about it. With [`Anomalies::BAD_OID`] only its readable start is iterated and written.
     pub fn check(&self) -> Anomalies {
-        // Nearly always every octet is a sub-identifier of its own, the first being two arcs.
-        if self.0.is_ascii() && (1..SUB_IDENTIFIERS_MAX).contains(&self.0.len()) {
+        if self.is_usual() {
             return Anomalies::NONE;
         }
+        self.check_each()
+    }
+
+    fn check_each(&self) -> Anomalies {
         let mut anomalies = Anomalies::NONE;
         let mut arcs = self.arcs();
         let mut count = 0;
@@ -40,6 +43,25 @@ impl<'a> Oid<'a> {
             anomalies.add(Anomalies::BAD_OID);
         }
         anomalies
+    }
+
+    /// Whether it is not too long, ends, and each sub-identifier takes at most four octets (28 bits) and has no padding.
+    /// Then nothing is odd about it; of other OIDs this says nothing.
+    fn is_usual(&self) -> bool {
+        // Octets so far of the sub-identifier that has not ended.
+        let mut open = 0;
+        for &octet in self.0 {
+            if octet < 0x80 {
+                open = 0;
+                continue;
+            }
+            if open == 3 || open == 0 && octet == 0x80 {
+                return false;
+            }
+            open += 1;
+        }
+        // The first sub-identifier is two arcs.
+        open == 0 && (1..SUB_IDENTIFIERS_MAX).contains(&self.0.len())
     }
 
     /// Its arcs: 1, 3, 6, 1, ... The iteration ends where the octets make no sense or the limit is reached.
@@ -221,6 +243,16 @@ mod tests {
             let written = text(&bytes);
             prop_assert!(written.split('.').count() <= SUB_IDENTIFIERS_MAX);
             Oid(&bytes).check();
+        }
+
+        #[test]
+        fn the_short_way_to_see_that_nothing_is_odd_says_what_the_long_way_says(
+            bytes in prop::collection::vec(prop::sample::select(vec![0, 1, 0x2b, 0x7f, 0x80, 0x81, 0xff]), 0..140),
+        ) {
+            for length in [bytes.len(), bytes.len().min(9)] {
+                let oid = Oid(&bytes[..length]);
+                prop_assert_eq!(oid.check(), oid.check_each());
+            }
         }
     }
 }

@@ -151,6 +151,32 @@ fn a_flip_of_any_octet_under_a_right_checksum_does_no_harm() {
     }
 }
 
+proptest! {
+    #[test]
+    fn along_the_way_to_any_other_oid_is_found_what_is_found_from_the_root(
+        picks in prop::collection::vec((0..6_usize, 0..14_usize, prop::collection::vec(any::<u8>(), 0..4)), 1..40),
+    ) {
+        let db = Mibdb::from_bytes(&sample()).unwrap();
+        let known = [
+            ber(&[1, 3, 6, 1, 2, 1, 5, 7]),
+            ber(&[1, 3, 6, 1, 2, 1, 500_000, 1, 0]),
+            ber(&[2, 999, 1]),
+            ber(&[1, 3, 6, 1, 4, 1, 9]),
+            vec![0x2b, 6, 1, 2, 1, 0x80, 0x80, 5, 1],
+            [&[0x2b, 6, 1][..], &[0x80; 700], &[2, 1, 5, 1]].concat(),
+        ];
+        let mut trail = Trail::default();
+        for (which, keep, more) in picks {
+            let known = &known[which];
+            let oid = [&known[..keep.min(known.len())], &more].concat();
+            for oid in [&oid, known] {
+                let seen = |found: Option<Longest<'_>>| found.map(|it| (it.node.number, it.octets));
+                prop_assert_eq!(seen(db.longest_along(oid, &mut trail)), seen(db.longest(oid)));
+            }
+        }
+    }
+}
+
 /// Seals the octets and asks all that can be asked of them.
 fn use_everything(octets: &mut [u8]) {
     format::seal(octets);
@@ -166,6 +192,7 @@ fn use_everything(octets: &mut [u8]) {
         let oid = ber(oid);
         if let Some(found) = db.longest(&oid) {
             ask(found.node);
+            parts.clear();
             crate::mib::index::split(found.node, [1, 2, 3, 4, 5, 6].into_iter(), &mut parts);
         }
     }
