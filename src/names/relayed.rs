@@ -102,7 +102,7 @@ impl Relayed {
         device.pace = Pace::from(device.standing.messages);
         let mut shard = self.shard(&device.standing.name);
         if shard.len() < self.devices_max / SHARDS {
-            shard.insert(device.standing.name.clone(), device);
+            shard.insert(device.standing.name.as_str().into(), device);
         }
     }
 

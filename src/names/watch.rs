@@ -33,7 +33,7 @@ impl Names {
         self.free_retired();
         self.devices.sweep(now);
         self.relayed.sweep(now);
-        let (_, known) = self.known();
+        let known = self.known();
         let started = *watch.started.get_or_insert(now);
         let elapsed_micros = now.0 - watch.looked.replace(now).unwrap_or(now).0;
         let look = Look {
@@ -50,7 +50,7 @@ impl Names {
         });
         self.relayed.each(|device| {
             let Some(relay) = device.via else { return };
-            let name = device.standing.name.clone();
+            let name = device.standing.name.as_str().into();
             let source = HostnameSource::Header;
             silent.extend(look.at(device, relay, name, source, &self.notices));
         });
@@ -146,6 +146,6 @@ impl Known {
             Rank::Dns => HostnameSource::Dns,
             Rank::Learned => HostnameSource::Learned,
         };
-        (standing.name.clone(), source)
+        (standing.name.as_str().into(), source)
     }
 }
