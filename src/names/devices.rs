@@ -17,6 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use compact_str::CompactString;
 
 use super::pace::Pace;
+use super::said::Said;
+use super::senders::{Key, Senders};
 use super::sequence::Sequence;
 use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Renamed, Standing};
 use crate::event::HostnameSource;
@@ -31,47 +33,51 @@ pub const NEWCOMERS_MAX: usize = 8_192;
 /// Default of the most known devices: at 0.5 KB each 25 MB, which only an agent that hears so many pays.
 pub const DEVICES_MAX_DEFAULT: usize = 50_000;
 
-/// One sender.
+/// One sender. What every message needs stands first: with its address in front it is in three cache lines.
 #[derive(Debug, Clone, Default)]
+#[repr(C)]
 pub struct Device {
+    /// What the inventory says of it, as it was last asked.
+    pub(super) said: Said,
+    /// The inventory has this very address: it is known from its first message on.
+    pub is_named: bool,
+    /// It was told as silent and has not spoken since.
+    pub is_silent: bool,
+    /// The trusted relay that brought its last message; `None`: it spoke itself.
+    pub via: Option<IpAddr>,
     /// Its names.
     pub standing: Standing,
     /// The vendor that its messages showed.
     pub vendor: Option<&'static str>,
     /// The operating system that its messages showed.
     pub os: Option<&'static str>,
-    /// The trusted relay that brought its last message; `None`: it spoke itself.
-    pub via: Option<IpAddr>,
-    /// How much it says.
-    pub pace: Pace,
     /// Its own numbering, where it has one.
     pub sequence: Option<Box<Sequence>>,
     /// Its SNMP engine, where it named one.
     pub engine_id: Option<Box<[u8]>>,
-    /// The inventory has this very address: it is known from its first message on.
-    pub is_named: bool,
-    /// It was told as silent and has not spoken since.
-    pub is_silent: bool,
+    /// How much it says.
+    pub pace: Pace,
     /// When reverse DNS was last asked.
     pub dns_asked: UnixMicros,
-    /// The state of the inventory, as its [`View`](super::View) counts them, that leaves it the name it has learned.
-    pub checked: Option<u64>,
     /// When it was last told that it uses another's name.
     pub conflict_told: UnixMicros,
 }
 
-/// A device that spoke so short a time ago has not lost its name: another address can take it after
+/// A device that called itself by its name so short a time ago has not lost it: another address can take the name after
 /// [`OWNER_SILENT_MICROS`] of silence, which the sweep notes a few seconds late.
 const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
 
 impl Device {
     /// Whether `name` is the device's own by all that is known, so that nobody else need be asked. Most messages of most
-    /// devices take this way.
-    pub fn surely_owns(&self, name: &str, inventory: u64, now: UnixMicros) -> bool {
+    /// devices take this way. Only its own word counts: after a long silence its next message, whatever it says, must
+    /// not give it back a name that another has taken meanwhile.
+    pub(super) fn surely_owns(&self, name: &str, inventory: u32, now: UnixMicros) -> bool {
         let standing = &self.standing;
+        let is_recent = |heard: UnixMicros| now.0.saturating_sub(heard.0) < OWNER_SURE_MICROS;
         standing.rank == Rank::Learned
-            && self.checked == Some(inventory)
-            && now.0.saturating_sub(standing.last_heard.0) < OWNER_SURE_MICROS
+            && self.said.is_checked
+            && self.said.is_of(inventory, standing)
+            && standing.own_heard.is_some_and(is_recent)
             && standing.name == name
     }
 }
@@ -133,11 +139,10 @@ pub struct Devices {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Boxed, so that the room that a table keeps free costs little, and so that its growing moves little.
-    known: HashMap<IpAddr, Box<Device>>,
-    newcomers: HashMap<IpAddr, Box<Device>>,
+    known: Senders,
+    newcomers: Senders,
     /// Newcomers in order of arrival; may name some that are known by now.
-    order: VecDeque<IpAddr>,
+    order: VecDeque<Key>,
     turned_away: u64,
 }
 
@@ -176,19 +181,19 @@ impl Devices {
         look: impl FnOnce(&mut Device, &mut dyn FnMut(News)) -> T,
     ) -> (T, Vec<News>) {
         let mut news = Vec::new();
-        let mut shard = self.shard(address);
+        let (mut shard, key) = self.shard(address);
         let shard = &mut *shard;
-        if let Some(device) = shard.known.get_mut(&address) {
+        if let Some(device) = shard.known.get_mut(key) {
             if std::mem::take(&mut device.is_silent) {
                 news.push(News::Back);
             }
             let found = look(device, &mut |one| news.push(one));
             return (found, news);
         }
-        let device = shard.newcomer(address, now);
+        let device = shard.newcomer(key, now);
         let found = look(device, &mut |one| news.push(one));
         let is_known = device.is_named || device.standing.is_confirmed();
-        if is_known && shard.promote(address, self.known_max / SHARDS) {
+        if is_known && shard.promote(key, self.known_max / SHARDS) {
             news.push(News::New);
         }
         (found, news)
@@ -213,10 +218,9 @@ impl Devices {
 
     /// A copy of one sender's entry.
     pub fn get(&self, address: IpAddr) -> Option<Device> {
-        let shard = self.shard(address);
-        let device = shard.known.get(&address);
-        let device = device.or_else(|| shard.newcomers.get(&address))?;
-        Some(Device::clone(device))
+        let (shard, key) = self.shard(address);
+        let device = shard.known.get(key);
+        device.or_else(|| shard.newcomers.get(key)).cloned()
     }
 
     /// The address that this engine was last heard from directly.
@@ -244,8 +248,9 @@ impl Devices {
         };
         let mut found: Vec<IpAddr> = {
             let shard = lock(shard);
-            let all = shard.known.keys().chain(shard.newcomers.keys()).copied();
-            all.filter(|address| after.is_none_or(|after| *address > after))
+            let all = shard.known.iter().chain(shard.newcomers.iter());
+            all.map(|(address, _)| address)
+                .filter(|address| after.is_none_or(|after| *address > after))
                 .collect()
         };
         found.sort_unstable();
@@ -255,23 +260,34 @@ impl Devices {
 
     /// Whether the sender of this address is known, not a newcomer.
     pub fn is_known(&self, address: IpAddr) -> bool {
-        self.shard(address).known.contains_key(&address)
+        let (shard, key) = self.shard(address);
+        shard.known.contains(key)
     }
 
     /// Goes through all known devices, a shard at a time.
     pub fn each(&self, mut look: impl FnMut(IpAddr, &mut Device)) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            for (address, device) in &mut shard.known {
-                look(*address, device);
+            for (address, device) in shard.known.iter_mut() {
+                look(address, device);
             }
+        }
+    }
+
+    /// As if the inventory had never been asked of anybody.
+    #[cfg(test)]
+    pub(super) fn forget_said(&self) {
+        for shard in &self.shards {
+            let shard = &mut *lock(shard);
+            let all = shard.known.iter_mut().chain(shard.newcomers.iter_mut());
+            all.for_each(|(_, device)| device.said = Said::default());
         }
     }
 
     /// Puts back a device that an earlier process knew.
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
-        let mut shard = self.shard(address);
+        let (mut shard, key) = self.shard(address);
         if shard.known.len() >= self.known_max / SHARDS {
             return;
         }
@@ -280,12 +296,13 @@ impl Devices {
                 address,
                 heard: device.standing.last_heard,
             };
-            self.owners().insert(device.standing.name.clone(), owner);
+            self.owners()
+                .insert(device.standing.name.as_str().into(), owner);
         }
         if let Some(engine_id) = &device.engine_id {
             self.note_engine(engine_id, address);
         }
-        shard.known.insert(address, Box::new(device));
+        *shard.known.get_or_insert_with(key, Device::default) = device;
     }
 
     /// Notes when owners of names were last heard, and makes room in shards that are nearly full by forgetting those
@@ -296,9 +313,9 @@ impl Devices {
             let mut shard = lock(shard);
             {
                 let mut owners = self.owners();
-                for (address, device) in &shard.known {
-                    if let Some(owner) = owners.get_mut(&device.standing.name)
-                        && owner.address == *address
+                for (address, device) in shard.known.iter() {
+                    if let Some(owner) = owners.get_mut(device.standing.name.as_str())
+                        && owner.address == address
                     {
                         owner.heard = device.standing.last_heard;
                     }
@@ -319,19 +336,19 @@ impl Devices {
         let mut heard: Vec<(UnixMicros, IpAddr)> = shard
             .known
             .iter()
-            .map(|(address, device)| (device.standing.last_heard, *address))
+            .map(|(address, device)| (device.standing.last_heard, address))
             .collect();
         heard.sort_unstable();
         let excess = heard.len().saturating_sub(keep);
         let mut owners = self.owners();
         for (_, address) in heard.into_iter().take(excess) {
-            let gone = shard.known.remove(&address);
+            let gone = shard.known.remove(self.place(address).1);
             let name = gone.map(|gone| gone.standing.name).unwrap_or_default();
             if owners
-                .get(&name)
+                .get(name.as_str())
                 .is_some_and(|owner| owner.address == address)
             {
-                owners.remove(&name);
+                owners.remove(name.as_str());
             }
         }
     }
@@ -348,9 +365,21 @@ impl Devices {
         counts
     }
 
-    fn shard(&self, address: IpAddr) -> MutexGuard<'_, Shard> {
+    /// The number of an address's shard, and its key there: one keyed hash of the address serves both.
+    fn place(&self, address: IpAddr) -> (usize, Key) {
+        // As a number it is hashed in half the time of an `IpAddr`.
+        let hash = match address {
+            IpAddr::V4(address) => self.hasher.hash_one(address.to_bits()),
+            IpAddr::V6(address) => self.hasher.hash_one(address.to_bits()),
+        };
+        let tag = hash as u32;
+        ((hash >> 32) as usize % SHARDS, Key { address, tag })
+    }
+
+    fn shard(&self, address: IpAddr) -> (MutexGuard<'_, Shard>, Key) {
+        let (number, key) = self.place(address);
         // SHARDS is the array's own length, so the place is in it.
-        lock(&self.shards[self.hasher.hash_one(address) as usize % SHARDS])
+        (lock(&self.shards[number]), key)
     }
 
     fn owners(&self) -> MutexGuard<'_, HashMap<CompactString, Owner>> {
@@ -374,35 +403,33 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shard {
-    fn newcomer(&mut self, address: IpAddr, now: UnixMicros) -> &mut Device {
-        if !self.newcomers.contains_key(&address) {
+    fn newcomer(&mut self, key: Key, now: UnixMicros) -> &mut Device {
+        if !self.newcomers.contains(key) {
             while self.newcomers.len() >= NEWCOMERS_MAX / SHARDS {
                 match self.order.pop_front() {
-                    Some(oldest) => _ = self.newcomers.remove(&oldest),
+                    Some(oldest) => _ = self.newcomers.remove(oldest),
                     None => self.newcomers.clear(),
                 }
             }
-            self.order.push_back(address);
+            self.order.push_back(key);
         }
-        self.newcomers.entry(address).or_insert_with(|| {
-            Box::new(Device {
-                standing: Standing::new(now),
-                ..Device::default()
-            })
+        let standing = Standing::new(now);
+        self.newcomers.get_or_insert_with(key, || Device {
+            standing,
+            ..Device::default()
         })
     }
 
     /// A newcomer that has proved itself becomes known, where there is room.
-    fn promote(&mut self, address: IpAddr, known_max: usize) -> bool {
+    fn promote(&mut self, key: Key, known_max: usize) -> bool {
         if self.known.len() >= known_max {
             self.turned_away += 1;
             return false;
         }
-        let Some(device) = self.newcomers.remove(&address) else {
+        if !self.known.take_from(&mut self.newcomers, key) {
             return false;
-        };
-        self.order.retain(|other| *other != address);
-        self.known.insert(address, device);
+        }
+        self.order.retain(|other| other.address != key.address);
         true
     }
 }
@@ -519,10 +546,10 @@ mod tests {
         }
         assert!(devices.counts().known <= SHARDS * 16 && devices.counts().turned_away > 0);
         say(&devices, 1, "r1", 1000);
-        let was_known = devices.shard(address(1)).known.contains_key(&address(1));
+        let was_known = devices.is_known(address(1));
         devices.sweep(at(1000));
         assert!(devices.counts().known <= SHARDS * 15);
-        let is_known = devices.shard(address(1)).known.contains_key(&address(1));
+        let is_known = devices.is_known(address(1));
         assert_eq!(was_known, is_known, "the one that was just heard stays");
     }
 

@@ -57,8 +57,10 @@ pub struct Device {
     pub net: IpNet,
     /// Its name, in the form of a key; `None` leaves the choice to the other sources.
     pub hostname: Option<CompactString>,
-    /// What goes into its events beside the name. Lines with the same labels share them.
-    pub facts: Facts,
+    /// What goes into its events beside the name. Lines that say the same share it.
+    pub facts: Arc<Facts>,
+    /// Where that stands among all the different ones.
+    pub(super) facts_number: u32,
     /// Seconds of silence after which it is told as silent; 0 never.
     pub silent_seconds: Option<u32>,
 }
@@ -67,10 +69,14 @@ pub struct Device {
 #[derive(Debug, Default)]
 pub struct Inventory {
     devices: Vec<Device>,
+    /// What lines say beside names, each once: a site's hundred devices have one, which is in a cache when one speaks.
+    facts: Vec<Arc<Facts>>,
     addresses: HashMap<IpAddr, u32>,
     /// Longest first; a handful in practice, and at most 162.
     prefixes: Vec<(u8, HashMap<IpNet, u32>)>,
     owners: HashMap<CompactString, Vec<u32>>,
+    /// Some line says a character set.
+    has_encodings: bool,
 }
 
 /// A line that was skipped.
@@ -231,12 +237,22 @@ pub fn open(path: &Path, domain: DomainPolicy) -> Result<Parsed, OpenError> {
     parse(&text, domain).map_err(at)
 }
 
+/// What a line says beside address and name, as it stands there: labels, zone, character set, vendor.
+type Beside = (
+    Option<Arc<BTreeMap<String, String>>>,
+    Option<String>,
+    Option<&'static str>,
+    Option<CompactString>,
+);
+
 #[derive(Default)]
 struct Reading {
     domain: DomainPolicy,
     devices: Vec<Device>,
     seen: HashSet<IpNet>,
     labels: HashSet<Arc<BTreeMap<String, String>>>,
+    facts: Vec<Arc<Facts>>,
+    numbers: HashMap<Beside, u32>,
     bad_lines: Vec<BadLine>,
     bad_count: u64,
     bad_ranges: Vec<RangeInclusive<u64>>,
@@ -312,9 +328,11 @@ impl Reading {
                     .ok_or_else(|| format!("`{}` is no host name", shown(&name)))
             })
             .transpose()?;
-        let zone = filled(line.zone)
+        let zone_text = filled(line.zone);
+        let zone = zone_text
+            .as_deref()
             .map(|zone| {
-                Zone::from_str(&zone).map_err(|why| format!("zone `{}`: {why}", shown(&zone)))
+                Zone::from_str(zone).map_err(|why| format!("zone `{}`: {why}", shown(zone)))
             })
             .transpose()?;
         let encoding = filled(line.encoding)
@@ -331,17 +349,36 @@ impl Reading {
             .transpose()?;
         let labels = self.labels(line.labels)?;
         self.seen.insert(net);
+        let vendor = filled(line.vendor).map(|vendor| vendor.to_ascii_lowercase().into());
+        let facts = Facts {
+            labels,
+            zone,
+            encoding,
+            vendor,
+        };
+        let (facts_number, facts) = self.facts(zone_text, facts);
         Ok(Device {
             net,
             hostname,
-            facts: Facts {
-                labels,
-                zone,
-                encoding,
-                vendor: filled(line.vendor).map(|vendor| vendor.to_ascii_lowercase().into()),
-            },
+            facts,
+            facts_number,
             silent_seconds: line.silent_seconds,
         })
+    }
+
+    /// Lines that say the same share it.
+    fn facts(&mut self, zone: Option<String>, facts: Facts) -> (u32, Arc<Facts>) {
+        let encoding = facts.encoding.map(encoding_rs::Encoding::name);
+        let beside = (facts.labels.clone(), zone, encoding, facts.vendor.clone());
+        // There are no more of them than lines.
+        let next = self.facts.len() as u32;
+        let number = *self.numbers.entry(beside).or_insert(next);
+        if let Some(known) = self.facts.get(number as usize) {
+            return (number, known.clone());
+        }
+        let facts = Arc::new(facts);
+        self.facts.push(facts.clone());
+        (number, facts)
     }
 
     /// Lines with the same labels share one map: a site's hundred devices cost one.
@@ -378,7 +415,7 @@ impl Reading {
 
     fn finish(self) -> Parsed {
         Parsed {
-            inventory: Inventory::new(self.devices),
+            inventory: Inventory::new(self.devices, self.facts),
             bad_lines: self.bad_lines,
             bad_count: self.bad_count,
             bad_ranges: self.bad_ranges,
@@ -454,7 +491,7 @@ impl Device {
 
 impl Inventory {
     /// Of lines that were checked; of two with the same address the first counts.
-    fn new(devices: Vec<Device>) -> Inventory {
+    fn new(devices: Vec<Device>, facts: Vec<Arc<Facts>>) -> Inventory {
         let mut inventory = Inventory::default();
         let mut lengths: BTreeMap<u8, HashMap<IpNet, u32>> = BTreeMap::new();
         for (index, device) in (0u32..).zip(&devices) {
@@ -474,18 +511,43 @@ impl Inventory {
         }
         inventory.prefixes = lengths.into_iter().rev().collect();
         inventory.devices = devices;
+        inventory.has_encodings = facts.iter().any(|facts| facts.encoding.is_some());
+        inventory.facts = facts;
         inventory
     }
 
     /// What is said of this address: its own line, else that of the longest prefix.
     pub fn find(&self, address: IpAddr) -> Option<&Device> {
-        let index = self.addresses.get(&address).or_else(|| {
+        self.line(self.number(address)?)
+    }
+
+    /// The number of the line that [`Inventory::find`] finds, among the good ones.
+    pub(super) fn number(&self, address: IpAddr) -> Option<u32> {
+        let number = self.addresses.get(&address).or_else(|| {
             self.prefixes.iter().find_map(|(length, nets)| {
                 let net = IpNet::new(address, *length).ok()?.trunc();
                 nets.get(&net)
             })
-        })?;
-        self.devices.get(*index as usize)
+        });
+        number.copied()
+    }
+
+    /// A line by its number.
+    pub(super) fn line(&self, number: u32) -> Option<&Device> {
+        self.devices.get(number as usize)
+    }
+
+    /// What lines of this [`Device::facts_number`] say.
+    pub(super) fn facts(&self, number: u32) -> Option<&Facts> {
+        self.facts.get(number as usize).map(|facts| &**facts)
+    }
+
+    /// The character set of a sender's messages, where the file says one for anybody.
+    pub fn encoding(&self, address: IpAddr) -> Option<&'static encoding_rs::Encoding> {
+        match self.has_encodings {
+            true => self.find(address)?.facts.encoding,
+            false => None,
+        }
     }
 
     /// Whether the inventory gives this name to others, and not to this address.

@@ -191,7 +191,7 @@ impl Row {
 impl Names {
     /// A page of the list.
     pub fn list(&self, place: &Place, now: UnixMicros) -> Page {
-        let (_, known) = self.known();
+        let known = self.known();
         let (devices, next) = match place {
             Place::Heard(shard, after) => {
                 let addresses = self.devices.addresses(*shard, *after, ROWS_MAX);

@@ -19,9 +19,12 @@ pub mod devices;
 pub mod dns;
 pub mod inventory;
 pub mod listing;
+pub mod name;
 pub mod notices;
 pub mod pace;
 pub mod relayed;
+mod said;
+mod senders;
 pub mod sequence;
 pub mod standing;
 pub mod store;
@@ -30,7 +33,7 @@ pub mod telling;
 pub mod watch;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ipnet::IpNet;
@@ -44,8 +47,9 @@ use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
+use said::{Hostname, Said};
 use sequence::Way;
-use standing::Rank;
+use standing::{Owners, Rank};
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
 const DNS_ASK_AGAIN_MICROS: i64 = 600 * 1_000_000;
@@ -105,8 +109,8 @@ pub enum DnsPolicy {
 #[derive(Debug)]
 pub struct Names {
     known: RwLock<Arc<Known>>,
-    /// Grows with every change of `known`.
-    generation: AtomicU64,
+    /// That of `known`, to be seen without a lock.
+    generation: AtomicU32,
     /// What was replaced, and may still be in a thread's view.
     retired: Mutex<Vec<Arc<Known>>>,
     /// Who was heard.
@@ -120,8 +124,10 @@ pub struct Names {
 }
 
 /// What a reload replaces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// How many there were, from 1.
+    generation: u32,
     config: Config,
     inventory: Arc<Inventory>,
 }
@@ -140,10 +146,11 @@ impl Names {
         let relayed = Relayed::new(config.devices_max);
         Names {
             known: RwLock::new(Arc::new(Known {
+                generation: 1,
                 config,
                 inventory: Arc::default(),
             })),
-            generation: AtomicU64::new(0),
+            generation: AtomicU32::new(1),
             retired: Mutex::default(),
             devices,
             relayed,
@@ -156,18 +163,24 @@ impl Names {
     /// Puts another inventory, and what else a reload may change, into force.
     pub fn replace(&self, config: Config, inventory: Arc<Inventory>) {
         self.notices.tell_only(config.told);
-        let known = Arc::new(Known { config, inventory });
         let before = {
             let mut current = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, known)
+            let generation = current.generation + 1;
+            let known = Known {
+                generation,
+                config,
+                inventory,
+            };
+            let before = std::mem::replace(&mut *current, Arc::new(known));
+            self.generation.store(generation, Ordering::Release);
+            before
         };
-        self.generation.fetch_add(1, Ordering::Release);
         self.retired().push(before);
     }
 
     /// What the inventory says of this sender; of a trusted relay, what it says of the device that it named.
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
-        let (_, known) = self.known();
+        let known = self.known();
         let said = match known.is_relay(sender) {
             true => known.inventory.named(name),
             false => known.inventory.find(sender),
@@ -177,7 +190,7 @@ impl Names {
 
     /// Whether the operator trusts this sender whom it names.
     pub fn is_relay(&self, sender: IpAddr) -> bool {
-        self.known().1.is_relay(sender)
+        self.known().is_relay(sender)
     }
 
     /// Addresses that wait for an answer of reverse DNS; the threads of [`dns::spawn`] take them.
@@ -213,10 +226,9 @@ impl Names {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> (u64, Arc<Known>) {
-        let generation = self.generation.load(Ordering::Acquire);
+    fn known(&self) -> Arc<Known> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        (generation, known.clone())
+        known.clone()
     }
 
     fn tell(
@@ -245,31 +257,26 @@ impl Names {
 #[derive(Debug, Clone)]
 pub struct View {
     names: Arc<Names>,
-    generation: u64,
     known: Arc<Known>,
 }
 
 impl View {
     /// A view of what is known.
     pub fn new(names: Arc<Names>) -> View {
-        let (generation, known) = names.known();
-        View {
-            names,
-            generation,
-            known,
-        }
+        let known = names.known();
+        View { names, known }
     }
 
     /// Takes a reload into view. Called between messages.
     pub fn refresh(&mut self) {
-        if self.names.generation.load(Ordering::Acquire) != self.generation {
-            (self.generation, self.known) = self.names.known();
+        if self.names.generation.load(Ordering::Acquire) != self.known.generation {
+            self.known = self.names.known();
         }
     }
 
     /// The character set of this sender's messages, where the operator says it.
     pub fn encoding(&self, sender: IpAddr) -> Option<&'static encoding_rs::Encoding> {
-        self.known.inventory.find(sender)?.facts.encoding
+        self.known.inventory.encoding(sender)
     }
 
     /// A message that a trusted relay brings: the device is whom the message names. `None`: it names nobody, and is the
@@ -289,7 +296,7 @@ impl View {
             }
             return Some(Identity {
                 source: HostnameSource::Header,
-                facts: said.map(|device| &device.facts),
+                facts: said.map(|device| &*device.facts),
             });
         }
         let engine = || self.names.devices.of_engine(claim.engine_id?);
@@ -299,7 +306,7 @@ impl View {
             .filter(|subject| *subject != relay)?;
         self.hear_relay(claim, relay, None);
         let said = inventory.find(subject);
-        let facts = said.map(|device| &device.facts);
+        let facts = said.map(|device| &*device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
         let source = hostname.map_or(HostnameSource::Relay, |_| HostnameSource::Inventory);
         let ((), news) = self
@@ -428,20 +435,20 @@ impl View {
         name: &mut Vec<u8>,
         previous: &mut Vec<u8>,
     ) -> Identity<'n> {
-        let said = self.known.inventory.find(address);
-        let facts = said.map(|device| &device.facts);
-        let (source, mut news) =
+        let inventory = &self.known.inventory;
+        let ((source, said), mut news) =
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
-                    device.is_named = said.is_some_and(inventory::Device::is_host);
+                    let said = self.said(device, address);
+                    device.is_named = said.is_host;
                     let is_believed = claim.name.is_none_or(|claimed| {
                         self.believes(device, claimed, address, claim.received)
                     });
                     self.hear(device, claim, address, is_believed, tell);
-                    if let Some(hostname) = said.and_then(|device| device.hostname.as_ref()) {
-                        name.extend_from_slice(hostname.as_bytes());
-                        return HostnameSource::Inventory;
+                    if said.hostname != Hostname::Open {
+                        self.write_hostname(device, said, name);
+                        return (HostnameSource::Inventory, said);
                     }
                     if let Some(before) = device.standing.previous_name(claim.received) {
                         match before {
@@ -451,18 +458,19 @@ impl View {
                     }
                     if let Some(claimed) = claim.name.filter(|_| is_believed) {
                         name.extend_from_slice(claimed.as_bytes());
-                        return HostnameSource::Header;
+                        return (HostnameSource::Header, said);
                     }
                     if device.standing.rank == Rank::Address {
                         self.ask_dns(device, address, claim.received);
                         write_address(address, name);
-                        return HostnameSource::Address;
+                        return (HostnameSource::Address, said);
                     }
                     name.extend_from_slice(device.standing.name.as_bytes());
-                    match device.standing.rank {
+                    let source = match device.standing.rank {
                         Rank::Learned => HostnameSource::Learned,
                         Rank::Dns | Rank::Address => HostnameSource::Dns,
-                    }
+                    };
+                    (source, said)
                 });
         if !news.is_empty() {
             let name = std::str::from_utf8(name).unwrap_or_default();
@@ -473,7 +481,36 @@ impl View {
             let is_said = self.has(address);
             self.tell(address, (name, source), claim.received, is_said, news);
         }
+        let facts = said.facts().and_then(|number| inventory.facts(number));
         Identity { source, facts }
+    }
+
+    /// What the inventory says of the device. It is asked once, and again when it or the stored name has changed.
+    fn said(&self, device: &mut Device, address: IpAddr) -> Said {
+        let Known {
+            generation,
+            inventory,
+            ..
+        } = &*self.known;
+        if !device.said.is_of(*generation, &device.standing) {
+            device.said = Said::ask(inventory, *generation, address, &device.standing);
+        }
+        device.said
+    }
+
+    /// The name that the inventory gives: where it is the one that is stored, the line need not be looked at.
+    fn write_hostname(&self, device: &Device, said: Said, name: &mut Vec<u8>) {
+        let Known {
+            generation,
+            inventory,
+            ..
+        } = &*self.known;
+        if said.hostname == Hostname::Stored && said.is_of(*generation, &device.standing) {
+            return name.extend_from_slice(device.standing.name.as_bytes());
+        }
+        let line = said.line().and_then(|number| inventory.line(number));
+        let hostname = line.and_then(|line| line.hostname.as_deref());
+        name.extend_from_slice(hostname.unwrap_or_default().as_bytes());
     }
 
     /// Whether the device at this address may call itself so.
@@ -484,12 +521,16 @@ impl View {
         address: IpAddr,
         now: UnixMicros,
     ) -> bool {
-        if device.surely_owns(claimed, self.generation, now) {
+        if device.surely_owns(claimed, self.known.generation, now) {
             return true;
         }
         let may_use = self.may_use(claimed, address, now);
-        if may_use && device.standing.name == claimed {
-            device.checked = Some(self.generation);
+        let standing = &device.standing;
+        if may_use && standing.rank == Rank::Learned && standing.name == claimed {
+            // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
+            // earn it while it is not asked for.
+            let mut claims = self.names.devices.claims(address, now);
+            device.said.is_checked = claims.claim(claimed);
         }
         may_use
     }
@@ -616,5 +657,7 @@ impl device::Names for View {
     }
 }
 
+#[cfg(test)]
+mod shortcut;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //!  messages so far, every few seconds ──▶ Pace::look ──▶ messages a second, the last minute weighs most
 //! ```
 //!
-//! Twelve bytes a device, and nothing on the path of a message: the count is kept anyway.
+//! Eight bytes a device, and nothing on the path of a message: the count is kept anyway.
 
 /// What is older than this weighs little.
 const WINDOW_MICROS: f32 = 60.0 * 1e6;
@@ -12,7 +12,8 @@ const WINDOW_MICROS: f32 = 60.0 * 1e6;
 /// Messages a second, decaying.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pace {
-    counted: u64,
+    /// The low half of the count: between two looks no device says four thousand million messages.
+    counted: u32,
     per_second: f32,
 }
 
@@ -20,7 +21,7 @@ impl Pace {
     /// Of a device that has said so many messages in an earlier life.
     pub fn from(messages: u64) -> Pace {
         Pace {
-            counted: messages,
+            counted: messages as u32,
             per_second: 0.0,
         }
     }
@@ -31,8 +32,8 @@ impl Pace {
             return;
         }
         let elapsed = elapsed_micros as f32;
-        let said = messages.saturating_sub(self.counted) as f32;
-        self.counted = messages;
+        let said = (messages as u32).wrapping_sub(self.counted) as f32;
+        self.counted = messages as u32;
         let weight = 1.0 - (-elapsed / WINDOW_MICROS).exp();
         self.per_second += (said / (elapsed / 1e6) - self.per_second) * weight;
     }

@@ -105,7 +105,7 @@ impl Relayed {
         device.pace = Pace::from(device.standing.messages);
         let mut shard = self.shard(&device.standing.name);
         if shard.known.len() < self.devices_max / SHARDS {
-            let name = device.standing.name.clone();
+            let name = device.standing.name.as_str().into();
             shard.known.insert(name, Box::new(device));
         }
     }

@@ -12,6 +12,7 @@
 
 use compact_str::CompactString;
 
+use super::name::Name;
 use crate::time::UnixMicros;
 
 /// So many messages with a name, ...
@@ -47,33 +48,40 @@ pub enum Rank {
     Learned,
 }
 
-/// What is known of one address.
+/// What is known of one address. What every message needs stands first, so that it is in few cache lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[repr(C)]
 pub struct Standing {
-    /// The name that its messages carry where they bring none. Empty while there is none.
-    pub name: CompactString,
-    /// Whose word that is.
-    pub rank: Rank,
-    /// The name before, and until when events say so. Empty: the address itself.
-    pub previous: Option<(CompactString, UnixMicros)>,
-    /// When it was first heard.
-    pub first_heard: UnixMicros,
-    /// When it was last heard.
-    pub last_heard: UnixMicros,
     /// Messages heard.
     pub messages: u64,
-    /// Messages whose name belongs to another address.
-    pub conflicts: u64,
+    /// When it was last heard.
+    pub last_heard: UnixMicros,
+    /// The name that its messages carry where they bring none. Empty while there is none.
+    pub name: Name,
+    /// Whose word that is.
+    pub rank: Rank,
     /// A relay or NAT speaks from here.
     pub is_shared: bool,
+    /// How often the name was replaced: what was found out about a name is void after the next.
+    pub(super) renamed: u32,
     /// When the device last called itself by its own name.
     pub(super) own_heard: Option<UnixMicros>,
-    /// Other names that it used of late.
-    pub(super) candidates: Vec<Candidate>,
+    /// The name before, and until when events say so. Empty: the address itself. Few have one.
+    pub previous: Option<Box<(CompactString, UnixMicros)>>,
+    /// When it was first heard.
+    pub first_heard: UnixMicros,
+    /// Messages whose name belongs to another address.
+    pub conflicts: u64,
+    /// Other names that it used of late. Most devices never use another.
+    pub(super) candidates: Option<Box<Candidates>>,
 }
 
+/// At most [`CANDIDATES_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Candidates(Vec<Candidate>);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Candidate {
+struct Candidate {
     name: CompactString,
     since: UnixMicros,
     last: UnixMicros,
@@ -120,7 +128,7 @@ impl Standing {
         if self
             .previous
             .as_ref()
-            .is_some_and(|(_, until)| now > *until)
+            .is_some_and(|previous| now > previous.1)
         {
             self.previous = None;
         }
@@ -154,12 +162,11 @@ impl Standing {
             if !owners.claim(name) {
                 return None;
             }
-            // Most devices never use another: the room for candidates is given back.
-            self.candidates = Vec::new();
+            self.candidates = None;
             self.own_heard = Some(now);
-            return Some(self.rename(name.into(), Rank::Learned, now, owners));
+            return Some(self.rename(name, Rank::Learned, now, owners));
         }
-        let others = self.candidates.iter().filter(|other| other.is_proved());
+        let others = self.candidates().filter(|other| other.is_proved());
         self.is_shared = others.count() >= SHARED_NAMES - 1;
         match self.is_shared {
             true => self.forget_name(now, owners),
@@ -170,23 +177,24 @@ impl Standing {
     /// The entry of a name that is not the address's own, one message older.
     fn candidate(&mut self, name: &str, now: UnixMicros) -> &mut Candidate {
         let recent = |other: &Candidate| now.0 - other.last.0 < CANDIDATE_MICROS;
-        self.candidates.retain(recent);
-        let place = self.candidates.iter().position(|other| other.name == name);
+        let candidates = &mut self.candidates.get_or_insert_default().0;
+        candidates.retain(recent);
+        let place = candidates.iter().position(|other| other.name == name);
         let place = place.unwrap_or_else(|| {
-            if self.candidates.len() >= CANDIDATES_MAX {
-                let weakest = (0..self.candidates.len())
-                    .min_by_key(|place| self.candidates.get(*place).map(|other| other.messages));
-                self.candidates.remove(weakest.unwrap_or_default());
+            if candidates.len() >= CANDIDATES_MAX {
+                let weakest = (0..candidates.len())
+                    .min_by_key(|place| candidates.get(*place).map(|other| other.messages));
+                candidates.remove(weakest.unwrap_or_default());
             }
-            self.candidates.push(Candidate {
+            candidates.push(Candidate {
                 name: name.into(),
                 since: now,
                 last: now,
                 messages: 0,
             });
-            self.candidates.len() - 1
+            candidates.len() - 1
         });
-        let candidate = &mut self.candidates[place];
+        let candidate = &mut candidates[place];
         candidate.messages = candidate.messages.saturating_add(1);
         candidate.last = candidate.last.max(now);
         candidate
@@ -209,39 +217,44 @@ impl Standing {
         if self.rank > Rank::Dns || self.is_shared || self.name == name {
             return None;
         }
-        Some(self.rename(name.into(), Rank::Dns, now, owners))
+        Some(self.rename(name, Rank::Dns, now, owners))
     }
 
     fn rename(
         &mut self,
-        to: CompactString,
+        to: &str,
         rank: Rank,
         now: UnixMicros,
         owners: &mut impl Owners,
     ) -> Renamed {
-        let from = std::mem::replace(&mut self.name, to.clone());
+        let from = CompactString::from(self.name.as_str());
+        self.name = to.into();
+        self.renamed = self.renamed.wrapping_add(1);
         if self.rank == Rank::Learned {
             owners.release(&from);
         }
         self.rank = rank;
-        self.previous = Some((
-            from.clone(),
-            UnixMicros(now.0.saturating_add(PREVIOUS_MICROS)),
-        ));
+        let until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS));
+        self.previous = Some(Box::new((from.clone(), until)));
+        let to = to.into();
         Renamed { from, to }
     }
 
     fn forget_name(&mut self, now: UnixMicros, owners: &mut impl Owners) -> Option<Renamed> {
-        self.candidates = Vec::new();
+        self.candidates = None;
         if self.name.is_empty() {
             return None;
         }
-        Some(self.rename(CompactString::default(), Rank::Address, now, owners))
+        Some(self.rename("", Rank::Address, now, owners))
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().flat_map(|all| &all.0)
     }
 
     /// The name that it uses most of those that it has not earned.
     pub fn claimed_name(&self) -> Option<&str> {
-        let most = self.candidates.iter().max_by_key(|other| other.messages)?;
+        let most = self.candidates().max_by_key(|other| other.messages)?;
         Some(&most.name)
     }
 
@@ -253,7 +266,7 @@ impl Standing {
 
     /// The name before, while events say so.
     pub fn previous_name(&self, now: UnixMicros) -> Option<&str> {
-        let (name, until) = self.previous.as_ref()?;
+        let (name, until) = self.previous.as_deref()?;
         (now <= *until).then_some(name)
     }
 }

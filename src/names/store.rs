@@ -14,7 +14,6 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::Names;
@@ -156,7 +155,7 @@ fn device_of(line: Line) -> Device {
     };
     Device {
         standing: Standing {
-            name: CompactString::from(line.name),
+            name: line.name.as_str().into(),
             rank,
             first_heard: UnixMicros(line.first),
             last_heard: UnixMicros(line.last),

@@ -18,13 +18,13 @@ fn names(inventory: &str) -> (Arc<Names>, View) {
     if !inventory.is_empty() {
         let parsed = inventory::parse(inventory, DomainPolicy::Keep).unwrap();
         assert_eq!(parsed.bad_lines, []);
-        names.replace(names.known().1.config.clone(), Arc::new(parsed.inventory));
+        names.replace(names.known().config.clone(), Arc::new(parsed.inventory));
     }
     let view = View::new(names.clone());
     (names, view)
 }
 
-fn claim(address: [u8; 4], name: Option<&str>, seconds: i64) -> Claim<'_> {
+pub(super) fn claim(address: [u8; 4], name: Option<&str>, seconds: i64) -> Claim<'_> {
     Claim {
         address: Some(address.into()),
         name,
@@ -40,6 +40,14 @@ fn identify(view: &View, claim: Claim<'_>) -> String {
         .expect("an identity");
     let name = String::from_utf8(name).unwrap();
     format!("{name} {:?}", identity.source)
+}
+
+/// Everything that an event says of its device.
+pub(super) fn identify_all(view: &View, claim: Claim<'_>) -> String {
+    let (mut name, mut previous) = (Vec::new(), Vec::new());
+    let identity = view.identify(&claim, &mut name, &mut previous);
+    let (name, previous) = (String::from_utf8(name), String::from_utf8(previous));
+    format!("{name:?} {previous:?} {identity:?}")
 }
 
 fn teach(view: &View, address: [u8; 4], name: &str) {
@@ -276,7 +284,7 @@ fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_a
     let (names, view) = names("");
     let config = Config {
         silent_seconds: 100,
-        ..names.known().1.config.clone()
+        ..names.known().config.clone()
     };
     names.replace(config, Arc::default());
     let mut view = view;
@@ -307,9 +315,9 @@ fn a_device_behind_a_relay_has_the_limit_of_its_own_line_and_not_the_relays() {
     );
     let config = Config {
         silent_seconds: 600,
-        ..names.known().1.config.clone()
+        ..names.known().config.clone()
     };
-    names.replace(config, names.known().1.inventory.clone());
+    names.replace(config, names.known().inventory.clone());
     view.refresh();
     let mut watch = Watch::default();
     names.watch(&mut watch, UnixMicros(0));
@@ -385,7 +393,7 @@ fn a_relay_that_names_itself_is_one_device_and_its_own_numbers_are_followed() {
         4
     );
     // Without a line: what reverse DNS calls the relay is its own name too.
-    names.replace(names.known().1.config.clone(), Arc::default());
+    names.replace(names.known().config.clone(), Arc::default());
     view.refresh();
     names.take_dns_answer(RELAY.into(), "relay1", UnixMicros(64_000_000));
     say(&view, "relay1", 65, 7);
@@ -459,7 +467,7 @@ fn a_device_behind_a_relay_that_gets_a_line_with_its_address_is_not_told_as_sile
     let parsed = inventory::parse("address,hostname\n10.0.0.7,far\n", DomainPolicy::Keep);
     let config = Config {
         silent_seconds: 100,
-        ..names.known().1.config.clone()
+        ..names.known().config.clone()
     };
     names.replace(config, Arc::new(parsed.unwrap().inventory));
     view.refresh();
@@ -482,7 +490,7 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
     }));
     let parsed = inventory::parse("address,hostname\n10.0.0.7,r7\n", DomainPolicy::Keep);
     let parsed = parsed.unwrap();
-    names.replace(names.known().1.config.clone(), Arc::new(parsed.inventory));
+    names.replace(names.known().config.clone(), Arc::new(parsed.inventory));
     let view = View::new(names.clone());
     teach(&view, ROUTER, "r1");
     teach(&view, OTHER, "r2");
@@ -516,12 +524,30 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
 }
 
 #[test]
+fn a_device_that_comes_back_after_hours_does_not_take_its_name_from_who_has_earned_it_meanwhile() {
+    let (names, view) = names("");
+    teach(&view, ROUTER, "r1");
+    identify(&view, claim(ROUTER, Some("r1"), 61));
+    for seconds in [8_000, 8_030, 8_061] {
+        names.devices.sweep(UnixMicros(seconds * 1_000_000));
+        identify(&view, claim(OTHER, Some("r1"), seconds));
+    }
+    identify(&view, claim(ROUTER, None, 8_070));
+    for seconds in [8_071, 8_072] {
+        let named = identify(&view, claim(ROUTER, Some("r1"), seconds));
+        assert_eq!(named, "r1 Learned");
+    }
+    assert_eq!(names.conflicts(), 2);
+    assert_eq!(names.devices.owner("r1"), Some(OTHER.into()));
+}
+
+#[test]
 fn a_name_that_a_new_inventory_gives_to_another_is_no_longer_believed_of_who_had_learned_it() {
     let (names, mut view) = names("");
     teach(&view, ROUTER, "r1");
     identify(&view, claim(ROUTER, Some("r1"), 61));
     let parsed = inventory::parse("address,hostname\n10.0.0.7,r1\n", DomainPolicy::Keep);
-    let config = names.known().1.config.clone();
+    let config = names.known().config.clone();
     names.replace(config, Arc::new(parsed.unwrap().inventory));
     view.refresh();
     identify(&view, claim(ROUTER, Some("r1"), 62));

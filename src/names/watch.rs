@@ -33,7 +33,7 @@ impl Names {
         self.free_retired();
         self.devices.sweep(now);
         self.relayed.sweep(now);
-        let (_, known) = self.known();
+        let known = self.known();
         let started = *watch.started.get_or_insert(now);
         let elapsed_micros = now.0 - watch.looked.replace(now).unwrap_or(now).0;
         let look = Look {
@@ -58,7 +58,7 @@ impl Names {
         });
         self.relayed.each(|device| {
             let Some(relay) = device.via else { return };
-            let name = device.standing.name.clone();
+            let name: CompactString = device.standing.name.as_str().into();
             // What is said of the relay's address is said of the relay alone.
             let said = known.inventory.named(&name);
             let named = (name, HostnameSource::Header);
@@ -160,6 +160,6 @@ impl Known {
             Rank::Dns => HostnameSource::Dns,
             Rank::Learned => HostnameSource::Learned,
         };
-        (standing.name.clone(), source)
+        (standing.name.as_str().into(), source)
     }
 }

@@ -233,26 +233,73 @@ pub fn is_sane(name: &[u8]) -> bool {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return false;
     }
-    if looks_like_address(name) {
+    let octets = Octets::of(name);
+    if octets.look_like_address() {
         return address(name).is_some();
     }
-    name.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    octets.all & Octets::OF_NAME != 0
         && name
             .first()
             .is_some_and(|byte| !matches!(byte, b'-' | b'.'))
-        && name.iter().any(u8::is_ascii_alphanumeric)
+        && octets.any & Octets::ALPHANUMERIC != 0
         && !is_date_word(name)
         && !is_interface(name)
         && !names_nobody(name)
 }
 
-/// Only digits and dots, or with a colon: an address or nothing that may be a name.
-fn looks_like_address(name: &[u8]) -> bool {
-    name.contains(&b':')
-        || name
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b'.')
+/// What octets a name has, seen in one pass: every message has a name.
+#[derive(Debug, Clone, Copy)]
+struct Octets {
+    /// What is true of each.
+    all: u8,
+    /// What is true of one at least.
+    any: u8,
+}
+
+impl Octets {
+    /// May stand in a host name.
+    const OF_NAME: u8 = 1;
+    const ALPHANUMERIC: u8 = 2;
+    /// A digit or a dot.
+    const OF_IPV4: u8 = 4;
+    const COLON: u8 = 8;
+
+    const KINDS: [u8; 256] = {
+        let mut kinds = [0; 256];
+        let mut octet = 0;
+        while octet < 256 {
+            kinds[octet] = match octet as u8 {
+                b'0'..=b'9' => Self::OF_NAME | Self::ALPHANUMERIC | Self::OF_IPV4,
+                b'a'..=b'z' | b'A'..=b'Z' => Self::OF_NAME | Self::ALPHANUMERIC,
+                b'.' => Self::OF_NAME | Self::OF_IPV4,
+                b'-' | b'_' => Self::OF_NAME,
+                b':' => Self::COLON,
+                _ => 0,
+            };
+            octet += 1;
+        }
+        kinds
+    };
+
+    fn of(name: &[u8]) -> Octets {
+        let start = Octets {
+            all: u8::MAX,
+            any: 0,
+        };
+        name.iter().fold(start, |Octets { all, any }, octet| {
+            // There is a kind for every octet.
+            let kind = Self::KINDS[usize::from(*octet)];
+            Octets {
+                all: all & kind,
+                any: any | kind,
+            }
+        })
+    }
+
+    /// Only digits and dots, or with a colon: an address or nothing that may be a name.
+    fn look_like_address(self) -> bool {
+        self.any & Self::COLON != 0 || self.all & Self::OF_IPV4 != 0
+    }
 }
 
 fn address(name: &[u8]) -> Option<IpAddr> {
@@ -339,16 +386,21 @@ fn names_nobody(name: &[u8]) -> bool {
 
 fn write_name(name: &[u8], domain: DomainPolicy, out: &mut Vec<u8>) {
     let name = without_final_dot(name);
-    if looks_like_address(name)
+    if Octets::of(name).look_like_address()
         && let Some(address) = address(name)
     {
         return write_address(address, out);
     }
-    let first = name.split(|byte| *byte == b'.').next().unwrap_or(name);
     let kept = match domain {
-        // A first label that is only digits would be no name (`10.example.net`).
-        DomainPolicy::Strip if first.iter().any(|byte| !byte.is_ascii_digit()) => first,
-        DomainPolicy::Strip | DomainPolicy::Keep => name,
+        DomainPolicy::Keep => name,
+        DomainPolicy::Strip => {
+            let first = name.split(|byte| *byte == b'.').next().unwrap_or(name);
+            // A first label that is only digits would be no name (`10.example.net`).
+            match first.iter().any(|byte| !byte.is_ascii_digit()) {
+                true => first,
+                false => name,
+            }
+        }
     };
     out.extend(kept.iter().map(u8::to_ascii_lowercase));
 }
