@@ -77,7 +77,7 @@ impl Device {
         standing.rank == Rank::Learned
             && self.said.is_checked
             && self.said.is_of(inventory, standing)
-            && standing.own_heard.is_some_and(is_recent)
+            && standing.own_heard().is_some_and(is_recent)
             && standing.name == name
     }
 }

@@ -62,12 +62,16 @@ pub struct Standing {
     pub rank: Rank,
     /// A relay or NAT speaks from here.
     pub is_shared: bool,
+    /// The device has called itself by its own name.
+    pub(super) is_own_heard: bool,
     /// How often the name was replaced: what was found out about a name is void after the next.
     pub(super) renamed: u32,
-    /// When the device last called itself by its own name.
-    pub(super) own_heard: Option<UnixMicros>,
-    /// The name before, and until when events say so. Empty: the address itself. Few have one.
-    pub previous: Option<Box<(CompactString, UnixMicros)>>,
+    /// When it last did.
+    pub(super) own_heard: UnixMicros,
+    /// Before this moment events say the name before.
+    pub(super) previous_until: UnixMicros,
+    /// That name; none is the address itself.
+    pub(super) previous: Option<Box<CompactString>>,
     /// When it was first heard.
     pub first_heard: UnixMicros,
     /// Messages whose name belongs to another address.
@@ -125,12 +129,9 @@ impl Standing {
     pub fn hear(&mut self, now: UnixMicros) {
         self.messages += 1;
         self.last_heard = self.last_heard.max(now);
-        if self
-            .previous
-            .as_ref()
-            .is_some_and(|previous| now > previous.1)
-        {
-            self.previous = None;
+        if now >= self.previous_until {
+            // For good, whatever the clock does next.
+            (self.previous_until, self.previous) = (UnixMicros::default(), None);
         }
     }
 
@@ -143,7 +144,7 @@ impl Standing {
     ) -> Option<Renamed> {
         self.hear(now);
         if self.name == name {
-            self.own_heard = Some(now);
+            self.hear_own(now);
             if self.rank < Rank::Learned {
                 self.confirm_same(name, now, owners);
             }
@@ -158,12 +159,12 @@ impl Standing {
         if !is_proved {
             return None;
         }
-        if self.own_heard.is_none_or(|heard| heard < since) {
+        if self.own_heard().is_none_or(|heard| heard < since) {
             if !owners.claim(name) {
                 return None;
             }
             self.candidates = None;
-            self.own_heard = Some(now);
+            self.hear_own(now);
             return Some(self.rename(name, Rank::Learned, now, owners));
         }
         let others = self.candidates().filter(|other| other.is_proved());
@@ -234,8 +235,9 @@ impl Standing {
             owners.release(&from);
         }
         self.rank = rank;
-        let until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS));
-        self.previous = Some(Box::new((from.clone(), until)));
+        // At the end of the day itself it is still said.
+        self.previous_until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        self.previous = (!from.is_empty()).then(|| Box::new(from.clone()));
         let to = to.into();
         Renamed { from, to }
     }
@@ -246,6 +248,15 @@ impl Standing {
             return None;
         }
         Some(self.rename("", Rank::Address, now, owners))
+    }
+
+    fn hear_own(&mut self, now: UnixMicros) {
+        (self.own_heard, self.is_own_heard) = (now, true);
+    }
+
+    /// When the device last called itself by its own name.
+    pub(super) fn own_heard(&self) -> Option<UnixMicros> {
+        self.is_own_heard.then_some(self.own_heard)
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Candidate> {
@@ -266,8 +277,8 @@ impl Standing {
 
     /// The name before, while events say so.
     pub fn previous_name(&self, now: UnixMicros) -> Option<&str> {
-        let (name, until) = self.previous.as_deref()?;
-        (now <= *until).then_some(name)
+        let name = || self.previous.as_deref().map_or("", CompactString::as_str);
+        (now < self.previous_until).then(name)
     }
 }
 
