@@ -218,13 +218,23 @@ fn named_in(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// The names of what the agent reads from other stages: each the first argument of a `Reading`.
+fn read_by_the_agent() -> impl Iterator<Item = String> {
+    let source = include_str!("../../agent/readings.rs");
+    let readings = source.split("Reading::").skip(1);
+    let names = readings.filter_map(|reading| reading.split('"').nth(1));
+    names.map(|name| format!("trapline_{name}"))
+}
+
 #[test]
 fn the_shipped_dashboard_and_alerts_name_only_metrics_that_there_are() {
     let text = exposition(picture());
-    let there_are: BTreeSet<&str> = text
+    let there_are: BTreeSet<String> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .chain(read_by_the_agent())
         .collect();
     for (file, text) in [
         (
