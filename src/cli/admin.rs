@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::run;
+use super::{ConfigArguments, run};
 use crate::status::ADMIN_SOCKET_DEFAULT;
 
 /// An answer takes milliseconds; an agent whose admin thread hangs is as good as none.
@@ -64,6 +64,23 @@ pub(super) enum AdminError {
         /// Its words.
         text: String,
     },
+}
+
+/// Which agent is asked.
+#[derive(Debug, clap::Args)]
+pub(super) struct AdminArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The agent's admin socket [default: status.admin_socket of the configuration]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl AdminArguments {
+    /// Where it is asked; an error where the configuration says that it has no socket.
+    pub(super) fn admin(&self) -> Result<Admin, AdminError> {
+        Admin::new(self.socket.as_deref(), self.config.file().as_deref())
+    }
 }
 
 /// Where the running agent is asked.

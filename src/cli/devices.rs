@@ -10,11 +10,9 @@ mod table;
 use std::cmp::Ordering;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::ConfigArguments;
-use super::admin::{Admin, AdminError};
+use super::admin::{Admin, AdminArguments, AdminError};
 use super::output::{Output, complain, tamed};
 use crate::names::listing::{Page, Row, State};
 
@@ -24,10 +22,7 @@ const PAGES_MAX: usize = 100_000;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// The agent's admin socket [default: status.admin_socket of the configuration]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
+    admin: AdminArguments,
     /// Only devices whose name or address contains this; with * or ? it must fit as a whole
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -81,8 +76,9 @@ enum DevicesError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let file = arguments.config.file();
-    let rows = Admin::new(arguments.socket.as_deref(), file.as_deref())
+    let rows = arguments
+        .admin
+        .admin()
         .map_err(DevicesError::from)
         .and_then(|admin| rows(&admin));
     let rows = match rows {

@@ -7,12 +7,10 @@
 mod table;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::ConfigArguments;
-use super::admin::{Admin, AdminError};
+use super::admin::{Admin, AdminArguments, AdminError};
 use super::output::{Output, complain};
 use crate::observe::report::Report;
 
@@ -25,10 +23,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// The agent's admin socket [default: status.admin_socket of the configuration]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
+    admin: AdminArguments,
     /// Print JSON, one line, with everything that the agent says
     #[arg(long)]
     json: bool,
@@ -48,8 +43,7 @@ enum StatusError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let file = arguments.config.file();
-    let admin = match Admin::new(arguments.socket.as_deref(), file.as_deref()) {
+    let admin = match arguments.admin.admin() {
         Ok(admin) => admin,
         Err(error) => return fail(&error.into()),
     };

@@ -4,9 +4,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::kafka::{Kafka, PARTITIONS};
+use crate::kafka::Kafka;
 use crate::trap;
 
 /// How often the numbers of a range were found.
@@ -22,14 +21,7 @@ pub struct Arrived {
 /// Reads the whole topic.
 pub fn numbers(kafka: &Kafka, topic: &str, sent: Range<u64>) -> Arrived {
     let mut seen = vec![0_u32; sent.end as usize];
-    let consumer: BaseConsumer = kafka.client().create().expect("a consumer");
-    let mut assignment = rdkafka::TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        assignment
-            .add_partition_offset(topic, partition, rdkafka::Offset::Beginning)
-            .expect("a partition");
-    }
-    consumer.assign(&assignment).expect("an assignment");
+    let consumer = kafka.reader(topic);
     let (mut left, until) = (
         kafka.count(topic),
         Instant::now() + Duration::from_secs(120),

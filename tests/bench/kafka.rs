@@ -87,8 +87,8 @@ impl Kafka {
         last.0
     }
 
-    /// Bytes of the first record's payload.
-    pub fn payload_bytes(&self, topic: &str) -> usize {
+    /// A consumer of the whole topic.
+    pub fn reader(&self, topic: &str) -> BaseConsumer {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
         let mut assignment = rdkafka::TopicPartitionList::new();
         for partition in 0..PARTITIONS {
@@ -97,6 +97,12 @@ impl Kafka {
                 .expect("a partition");
         }
         consumer.assign(&assignment).expect("an assignment");
+        consumer
+    }
+
+    /// Bytes of the first record's payload.
+    pub fn payload_bytes(&self, topic: &str) -> usize {
+        let consumer = self.reader(topic);
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until {
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
