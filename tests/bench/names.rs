@@ -23,6 +23,10 @@ use trapline::normalize::{self, DomainPolicy, Scratch, device};
 use trapline::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
 use trapline::time::UnixMicros;
 
+use cpu::thread_cpu;
+
+mod cpu;
+
 /// The product's allocator, with counters in front.
 struct Counting;
 
@@ -149,17 +153,6 @@ fn filled() -> (Arc<Names>, View) {
         (BYTES.load(Ordering::Relaxed) - before) / i64::from(DEVICES)
     );
     (names, view)
-}
-
-/// CPU time of this thread so far.
-fn thread_cpu() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // Safety: the pointer is to a timespec of our own.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Messages that are decoded before their normalising is timed: what one call of the kernel brings. They are as fresh in

@@ -10,6 +10,7 @@
 //! folder for temporary files), BENCH_BACKLOG_MIB the size of the backlog.
 
 mod blocks;
+mod cpu;
 mod message;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 use trapline::record::{LaneId, Origin, Record};
 use trapline::spool::{Batch, Config, DiskConfig, Opened, ReadLimit, Spool, WhenFull, WriterStop};
 use trapline::time::UnixMicros;
+
+use cpu::thread_cpu;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -67,17 +70,6 @@ fn config() -> Config {
 
 fn open(folder: &Path) -> Opened {
     Spool::open(&config(), &DiskConfig::new(folder)).expect("a spool")
-}
-
-/// CPU time of this thread so far.
-fn thread_cpu() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the pointer is to a timespec of our own.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// A spool with its writer running; the writer's CPU time is read in its own thread.

@@ -8,7 +8,6 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use trapline::decode::snmp::SecurityLevel;
 use trapline::mib;
@@ -25,6 +24,9 @@ use trapline::usm::privacy::PrivProtocol;
 use trapline::usm::users::{Credential, ExtensionPolicy};
 use trapline::usm::{OwnEngine, UserConfig};
 
+use cpu::thread_cpu;
+
+mod cpu;
 mod dialects;
 mod message;
 mod mibs;
@@ -176,17 +178,6 @@ fn mibs() -> mib::Set {
     let compiled = mib::compile::compile(&[module], false).expect("the module compiles");
     let octets = mib::format::write(&compiled.definitions, 0).expect("a file");
     mib::Set::of(mib::Mibdb::from_bytes(&octets).expect("a whole file"))
-}
-
-/// CPU time of this thread so far: what a stage costs, however busy the machine is with other things.
-fn thread_cpu() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // Safety: the pointer is to a timespec of our own.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn digit(character: u8) -> u8 {
