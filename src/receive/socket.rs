@@ -73,7 +73,8 @@ impl Buffer {
 pub struct UdpSocket {
     socket: Socket,
     ownership: Ownership,
-    cookie: u64,
+    /// The kernel's identity of the socket, where it tells one.
+    cookie: Option<u64>,
     /// A unix socket's file, which goes with it.
     file: Option<SocketFile>,
 }
@@ -168,7 +169,7 @@ pub(super) fn bind_udp(config: &Config) -> Result<(Vec<UdpSocket>, Buffer), Rece
         socket
             .bind(&bind.into())
             .map_err(|source| bind_failed(config, source))?;
-        let socket = prepared(socket, Ownership::Own).map_err(failed(config, "setting up"))?;
+        let socket = prepared(config, socket, Ownership::Own);
         bind = socket.local_addr().map_err(failed(config, "getsockname"))?;
         sockets.push(socket);
     }
@@ -186,7 +187,7 @@ fn bind_unix(
         name: config.listener.name.to_string(),
         source: Box::new(source),
     })?;
-    let mut socket = prepared(socket, Ownership::Own).map_err(failed(config, "setting up"))?;
+    let mut socket = prepared(config, socket, Ownership::Own);
     socket.file = Some(file);
     let buffer = Buffer {
         requested_bytes: 0,
@@ -214,7 +215,7 @@ pub(super) fn adopt_udp(
                 .map_err(failed(config, "SO_ATTACH_REUSEPORT_CBPF"))?;
         }
         raise_buffer(&socket, config.receive_buffer_bytes).map_err(failed(config, "SO_RCVBUF"))?;
-        sockets.push(prepared(socket, Ownership::Inherited).map_err(failed(config, "setting up"))?);
+        sockets.push(prepared(config, socket, Ownership::Inherited));
     }
     let buffer = granted(config, &sockets)?;
     Ok((sockets, buffer))
@@ -266,15 +267,30 @@ fn raise_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn prepared(socket: Socket, ownership: Ownership) -> io::Result<UdpSocket> {
-    sockopt::set_timestamps(&socket)?;
-    let cookie = sockopt::cookie(&socket)?;
-    Ok(UdpSocket {
+/// What the kernel of a sandbox (gVisor, for one) does not know costs a figure, and never a listener. It is said once.
+fn prepared(config: &Config, socket: Socket, ownership: Ownership) -> UdpSocket {
+    let listener = config.listener.name.as_str();
+    if let Err(error) = sockopt::set_timestamps(&socket) {
+        tracing::warn!(
+            listener,
+            %error,
+            "the kernel does not stamp datagrams (SO_TIMESTAMPNS): each counts as received when it is read"
+        );
+    }
+    if let Err(error) = sockopt::dropped(&socket) {
+        tracing::warn!(
+            listener,
+            %error,
+            "the kernel does not say what it drops (SO_MEMINFO): what a full buffer loses cannot be counted"
+        );
+    }
+    let cookie = sockopt::cookie(&socket).ok();
+    UdpSocket {
         socket,
         ownership,
         cookie,
         file: None,
-    })
+    }
 }
 
 fn granted(config: &Config, sockets: &[UdpSocket]) -> Result<Buffer, ReceiveError> {
@@ -373,7 +389,8 @@ pub struct Dropped {
 #[derive(Debug)]
 pub struct KernelDrops {
     sockets: Vec<Arc<UdpSocket>>,
-    counted: Mutex<Vec<Dropped>>,
+    /// The kernel's counter of each socket, as it was last read.
+    counted: Mutex<Vec<u32>>,
     ledger: Arc<ListenerLedger>,
 }
 
@@ -387,11 +404,9 @@ impl KernelDrops {
         let counted = sockets
             .iter()
             .map(|socket| {
-                let known = known.iter().find(|known| known.cookie == socket.cookie);
-                known.copied().unwrap_or(Dropped {
-                    cookie: socket.cookie,
-                    datagrams: 0,
-                })
+                let mut known = known.iter();
+                let known = known.find(|known| Some(known.cookie) == socket.cookie);
+                known.map_or(0, |known| known.datagrams)
             })
             .collect();
         KernelDrops {
@@ -405,22 +420,28 @@ impl KernelDrops {
     pub fn poll(&self) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         for (socket, counted) in self.sockets.iter().zip(counted.iter_mut()) {
-            // It fails for a closed descriptor only, and these are held open.
+            // These descriptors are held open: a kernel that cannot say it was named when the socket was made.
             let Ok(now) = sockopt::dropped(socket) else {
                 continue;
             };
-            let more = now.wrapping_sub(counted.datagrams);
-            counted.datagrams = now;
+            let more = now.wrapping_sub(*counted);
+            *counted = now;
             self.ledger.add_kernel_dropped(u64::from(more));
         }
     }
 
     /// What was counted so far, to be given to the next process with inherited sockets.
     pub fn counted(&self) -> Vec<Dropped> {
-        self.counted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let sockets = self.sockets.iter().zip(counted.iter());
+        sockets
+            .filter_map(|(socket, datagrams)| {
+                Some(Dropped {
+                    cookie: socket.cookie?,
+                    datagrams: *datagrams,
+                })
+            })
+            .collect()
     }
 }
 

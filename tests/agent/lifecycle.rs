@@ -10,6 +10,7 @@ use crate::support::audit::{Answer, audit};
 use crate::support::device::{UdpDevice, fleet, names, numbered, send_in_turn};
 use crate::support::kafka::{Broker, OwnBroker};
 use crate::support::oracle::{assert_numbered, assert_well_made, numbers_by_key};
+use crate::support::preload::Preload;
 use crate::support::settings::{Listener, Settings};
 use crate::support::wait::{SOON, pause, wait_until};
 
@@ -107,6 +108,31 @@ fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
     assert_eq!(ledger.lost_total(), 0, "Kafka was there to the end");
     let findings = audit(broker, &[&topic, &reports], Answer::Complete);
     assert_eq!(findings.count(&topic, "found"), delivered);
+}
+
+#[test]
+fn a_kernel_that_neither_stamps_nor_counts_datagrams_costs_no_listener_and_is_named() {
+    let kernel = Preload::build("sparse_kernel");
+    let broker = Broker::shared();
+    let topic = broker.topic("sparse");
+    let mut settings =
+        Settings::new(&broker.address, vec![Listener::syslog_udp()]).topic("syslog", &topic);
+    settings.environment = vec![kernel.environment()];
+    let agent = Agent::start(&settings);
+    let fleet = fleet(2, agent.listener("syslog-udp"));
+    for option in ["SO_TIMESTAMPNS", "SO_MEMINFO"] {
+        agent.wait_for_line(option, |line| {
+            let message = line.field("message").as_str()?;
+            message.contains(option).then_some(())
+        });
+    }
+    send_in_turn(&agent, "syslog-udp", &fleet, 0..300, 0);
+    let records = broker.read(&topic, 600);
+    assert_well_made(&records);
+    assert_numbered(&records, &names(&fleet), 300);
+    agent.wait_until_delivered(600);
+    let ended = agent.stop();
+    ended.assert_in_order();
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
+
+use super::preload::Preload;
 
 /// Which calls fail; the numbers are the library's bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,24 +22,18 @@ pub enum Failing {
 
 /// The library and its switch.
 pub struct FailingDisk {
-    library: TempDir,
+    library: Preload,
     switch: NamedTempFile,
 }
 
 impl FailingDisk {
-    /// Compiles the library; the C compiler is the one that builds the Kafka client.
+    /// Compiles the library.
     pub fn build() -> FailingDisk {
-        let library = TempDir::new().expect("a temporary folder");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/failing_disk.c");
-        let status = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(library.path().join("failing_disk.so"))
-            .args([source, "-ldl"])
-            .status()
-            .expect("a C compiler");
-        assert!(status.success(), "{source} compiles");
         let switch = NamedTempFile::new().expect("a temporary file");
-        let disk = FailingDisk { library, switch };
+        let disk = FailingDisk {
+            library: Preload::build("failing_disk"),
+            switch,
+        };
         disk.set(Failing::Nothing);
         disk
     }
@@ -47,10 +42,7 @@ impl FailingDisk {
     pub fn environment(&self, folder: &Path) -> Vec<(&'static str, String)> {
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
         vec![
-            (
-                "LD_PRELOAD",
-                text(&self.library.path().join("failing_disk.so")),
-            ),
+            self.library.environment(),
             ("FAILING_DISK_SWITCH", text(self.switch.path())),
             ("FAILING_DISK_FOLDER", text(folder)),
         ]

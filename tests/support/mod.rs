@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod load;
 pub mod mount;
 pub mod oracle;
+pub mod preload;
 pub mod proxy;
 pub mod schema;
 pub mod settings;
