@@ -100,6 +100,11 @@ pub(super) fn file_name(first: u64) -> String {
     format!("{first:020}.log")
 }
 
+/// Whether a file of this name is a segment.
+pub(super) fn is_segment(name: &str) -> bool {
+    parse_file_name(name).is_some()
+}
+
 /// The number in a segment's name.
 pub(super) fn parse_file_name(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;

@@ -23,6 +23,7 @@ use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::{self, AtRoll, Log, Recovery};
+use super::segment::is_segment;
 use super::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::time::UnixMicros;
@@ -118,7 +119,9 @@ impl Spool {
             let free = disk
                 .free_bytes(folder)
                 .map_err(SpoolError::at(Operation::Stat, folder))?;
-            kept.bytes_max = kept.bytes_max.min(free / 2);
+            // What waits here is not free, and was when there was none: a restart in an outage must not lower the cap.
+            let held = held_bytes(disk.as_ref(), &topics_folder)?;
+            kept.bytes_max = kept.bytes_max.min(free.saturating_add(held) / 2);
         }
         let log_config = log::Config {
             // `drop_oldest` gives up a segment: an eighth of the spool at most.
@@ -226,6 +229,26 @@ impl Spool {
     fn take_urgent(&self) -> bool {
         std::mem::take(&mut self.lock().urgent)
     }
+}
+
+/// Bytes of all segments that are there.
+fn held_bytes(disk: &dyn Disk, topics_folder: &Path) -> Result<u64, SpoolError> {
+    let mut held = 0;
+    let topics = disk
+        .list_folders(topics_folder)
+        .map_err(SpoolError::at(Operation::List, topics_folder))?;
+    for topic in topics {
+        let folder = topics_folder.join(topic);
+        let names = disk
+            .list(&folder)
+            .map_err(SpoolError::at(Operation::List, &folder))?;
+        for name in names.iter().filter(|name| is_segment(name)) {
+            let path = folder.join(name);
+            let length = disk.open_to_read(&path).and_then(|file| file.len());
+            held += length.map_err(SpoolError::at(Operation::Stat, &path))?;
+        }
+    }
+    Ok(held)
 }
 
 /// The configured topics, then those that only have a folder: their records are delivered too, though nothing new goes

@@ -202,6 +202,33 @@ fn what_was_given_up_just_before_a_kill_is_known_by_its_reason_at_the_next_start
 }
 
 #[test]
+fn a_restart_in_an_outage_leaves_the_cap_as_it_was_and_gives_nothing_up() {
+    let disk = ForgetfulDisk::default();
+    let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;
+    let (all, mut cap) = (2_000_000, 0);
+    disk.set_free(all);
+    for restart in 0..4 {
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, WhenFull::DropOldest, of_the_default);
+        if restart == 0 {
+            cap = writer.config.bytes_max;
+        }
+        assert_eq!(writer.config.bytes_max, cap, "restart {restart}");
+        while spool.bytes() < (restart + 1) * cap / 5 {
+            append(&spool, 0, &[b'x'; 1000]).unwrap();
+            turn(&mut writer);
+            let held = writer.logs.iter().map(Log::bytes).sum::<u64>();
+            disk.set_free(all - held);
+        }
+        turn(&mut writer);
+        assert_eq!(spool.counts().lost_total(), 0, "restart {restart}");
+        balances(&spool);
+    }
+    assert_eq!(cap, all / 2);
+}
+
+#[test]
 fn drop_newest_with_too_little_free_space_takes_packets_again_when_all_is_delivered() {
     let disk = ForgetfulDisk::default();
     let Opened {
