@@ -47,7 +47,7 @@ use devices::{DeviceKeeper, Outlet};
 use dropped::DroppedBefore;
 use engine::KeptAccess;
 use hearing::{Ear, Hearing};
-use kept::{Kept, spool_bytes_max};
+use kept::Kept;
 use losses::Losses;
 use picture::Observer;
 use reports::Reports;
@@ -149,7 +149,7 @@ impl Agent {
                 every: config.report_every,
                 agent_id: agent_id.clone(),
                 boot: boot.as_str().to_owned(),
-                bytes_max: spool_bytes_max(&config.spool),
+                bytes_max: spool.bytes_max(),
             },
             spool.clone(),
             router.clone(),
@@ -202,7 +202,6 @@ impl Agent {
             clock: Instant::now(),
             spool: spool.clone(),
             router: router.clone(),
-            spool_bytes_max: spool_bytes_max(&config.spool),
             spool_trouble,
             ledgers: hearing.ledgers,
             listeners: hearing.states,

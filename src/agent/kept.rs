@@ -46,7 +46,8 @@ impl Kept {
         }
         let previous_run = reports::previous_run(opened.recoveries.iter().map(|(_, found)| found));
         let counts = opened.spool.counts();
-        tracing::info!(folder = %disk.folder.display(), pending = counts.pending, "spool on disk");
+        let bytes_max = opened.spool.bytes_max();
+        tracing::info!(folder = %disk.folder.display(), pending = counts.pending, bytes_max, "spool on disk");
         let stop = Arc::new(WriterStop::default());
         let heartbeat = heartbeats.register("spool-writer");
         let beat = heartbeat.clone();
@@ -82,10 +83,4 @@ impl Kept {
             previous_run: PreviousRun::Unknown,
         }
     }
-}
-
-/// What all topics together may take, on disk or in memory.
-pub(super) fn spool_bytes_max(config: &spool::Config) -> u64 {
-    let disk = config.disk.as_ref();
-    disk.map_or(config.bytes_max as u64, |disk| disk.bytes_max)
 }

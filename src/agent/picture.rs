@@ -27,7 +27,6 @@ pub(super) struct Observer {
     pub clock: Instant,
     pub spool: Arc<Spool>,
     pub router: Arc<Router>,
-    pub spool_bytes_max: u64,
     /// Why there is a spool in memory where one on disk was asked for.
     pub spool_trouble: Option<String>,
     pub ledgers: Vec<Arc<ListenerLedger>>,
@@ -72,7 +71,7 @@ impl Observer {
                 SpoolKind::Memory
             },
             bytes: self.spool.bytes(),
-            bytes_max: self.spool_bytes_max,
+            bytes_max: self.spool.bytes_max(),
             oldest_pending_age_ms: age_ms(oldest, now),
             state: match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
                 Some(why) => SpoolCondition::Degraded { why },

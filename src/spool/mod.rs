@@ -236,6 +236,8 @@ pub struct Spool {
     views: Vec<LogView>,
     /// The disk kind's file of what the broker will never take.
     dead_letters: Option<DeadLetters>,
+    /// Bytes that all lanes together may keep.
+    bytes_max: u64,
 }
 
 /// Where records are kept.
@@ -331,6 +333,7 @@ impl Spool {
             readers,
             views,
             dead_letters: None,
+            bytes_max: config.bytes_max as u64,
         }
     }
 
@@ -456,6 +459,11 @@ impl Spool {
             Keeping::Memory => inner.bytes as u64,
             Keeping::Disk | Keeping::DiskFails(_) => inner.log_bytes,
         }
+    }
+
+    /// The cap of [`Spool::bytes`], as it is kept: with the disk kind what was configured, or less where little was free.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
     }
 
     /// Whether records are kept on disk.

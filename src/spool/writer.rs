@@ -174,6 +174,7 @@ impl Spool {
         let inform_ack = kept.inform_ack;
         let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views, inform_ack);
         spool.dead_letters = Some(DeadLetters::new(letters));
+        spool.bytes_max = kept.bytes_max;
         let spool = Arc::new(spool);
         let now = Instant::now();
         let writer = Writer {

@@ -215,6 +215,7 @@ fn a_restart_in_an_outage_leaves_the_cap_as_it_was_and_gives_nothing_up() {
             cap = writer.config.bytes_max;
         }
         assert_eq!(writer.config.bytes_max, cap, "restart {restart}");
+        assert_eq!(spool.bytes_max(), cap, "what is shown is what is kept");
         while spool.bytes() < (restart + 1) * cap / 5 {
             append(&spool, 0, &[b'x'; 1000]).unwrap();
             turn(&mut writer);
