@@ -86,7 +86,8 @@ impl DeviceKeeper {
         heartbeat: Arc<Heartbeat>,
     ) -> DeviceKeeper {
         let names = Arc::new(Names::new(identity.names.clone()));
-        names.replace(identity.names.clone(), identity.inventory.clone());
+        let inventory = identity.inventory.clone().unwrap_or_default();
+        names.replace(identity.names.clone(), inventory);
         let table = state_folder.and_then(|folder| open_table(folder, &names));
         if identity.names.dns == DnsPolicy::On {
             let canonical = move |name: &str| device::canonical(name.as_bytes(), domain);
@@ -121,10 +122,11 @@ impl DeviceKeeper {
         }
     }
 
-    /// Puts another configuration into force.
+    /// Puts another configuration into force. Where its inventory cannot be read, the lines before stay.
     pub fn replace(&self, identity: &Identity, domain: DomainPolicy) {
-        self.names
-            .replace(identity.names.clone(), identity.inventory.clone());
+        let inventory = identity.inventory.clone();
+        let inventory = inventory.unwrap_or_else(|| self.names.inventory());
+        self.names.replace(identity.names.clone(), inventory);
         let mut orders = self
             .shared
             .orders
@@ -191,7 +193,9 @@ impl Keeping {
             heartbeat.beat();
             let (stop, identity) = wait_a_second(shared);
             if let Some((identity, domain)) = identity {
-                self.inventory_seen = identity.inventory_seen;
+                // What could not be read is tried once more.
+                let is_read = identity.inventory.is_some();
+                self.inventory_seen = identity.inventory_seen.filter(|_| is_read);
                 self.inventory_file = identity.inventory_file;
                 (self.config, self.domain) = (identity.names, domain);
             }
@@ -301,4 +305,58 @@ fn wait_a_second(shared: &Shared) -> (bool, Option<(Identity, DomainPolicy)>) {
         orders = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
     (orders.stop, orders.identity.take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::health::Heartbeats;
+
+    const ROUTER: [u8; 4] = [10, 0, 0, 1];
+
+    fn identity(text: &str) -> Identity {
+        let parsed = inventory::parse(text, DomainPolicy::Keep).ok();
+        Identity {
+            names: names::Config::default(),
+            inventory_file: None,
+            inventory_seen: None,
+            inventory: parsed.map(|parsed| Arc::new(parsed.inventory)),
+        }
+    }
+
+    /// Without its thread.
+    fn keeper(identity: &Identity) -> DeviceKeeper {
+        let names = Arc::new(Names::new(identity.names.clone()));
+        let keeper = DeviceKeeper {
+            names,
+            shared: Arc::default(),
+            thread: None,
+            heartbeat: Heartbeats::new(Instant::now()).register("devices"),
+        };
+        keeper.replace(identity, DomainPolicy::Keep);
+        keeper
+    }
+
+    fn name(names: &Names) -> Option<String> {
+        let line = names.said_of(ROUTER.into(), "")?;
+        line.hostname.map(String::from)
+    }
+
+    #[test]
+    fn a_reload_with_an_inventory_that_cannot_be_read_keeps_the_lines_before_and_one_without_has_none()
+     {
+        let keeper = keeper(&identity("address,hostname\n10.0.0.1,r1\n"));
+        let mut unreadable = identity("no inventory at all");
+        assert!(unreadable.inventory.is_none());
+        unreadable.names.relays = vec!["10.9.9.9/32".parse().unwrap()];
+        keeper.replace(&unreadable, DomainPolicy::Keep);
+        assert_eq!(name(&keeper.names).as_deref(), Some("r1"));
+        assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
+        let without = Identity {
+            inventory: Some(Arc::default()),
+            ..unreadable
+        };
+        keeper.replace(&without, DomainPolicy::Keep);
+        assert_eq!(name(&keeper.names), None);
+    }
 }

@@ -178,6 +178,11 @@ impl Names {
         self.retired().push(before);
     }
 
+    /// The inventory in force.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        self.known().inventory.clone()
+    }
+
     /// What the inventory says of this sender; of a trusted relay, what it says of the device that it named.
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
         let known = self.known();

@@ -224,7 +224,11 @@ fn read_by_the_agent() -> impl Iterator<Item = String> {
     let readings = source.split("Reading::").skip(1);
     readings.filter_map(|reading| {
         let name = reading.split('"').nth(1)?;
-        let end = if reading.starts_with("counter") { "_total" } else { "" };
+        let end = if reading.starts_with("counter") {
+            "_total"
+        } else {
+            ""
+        };
         Some(format!("trapline_{name}{end}"))
     })
 }
