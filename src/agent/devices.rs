@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,12 @@ struct Orders {
     stop: bool,
     /// Another configuration is in force.
     identity: Option<(Identity, DomainPolicy)>,
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where events of ours go.
@@ -124,14 +130,10 @@ impl DeviceKeeper {
 
     /// Puts another configuration into force. Where its inventory cannot be read, the lines before stay.
     pub fn replace(&self, identity: &Identity, domain: DomainPolicy) {
+        let mut orders = self.shared.orders();
         let inventory = identity.inventory.clone();
         let inventory = inventory.unwrap_or_else(|| self.names.inventory());
         self.names.replace(identity.names.clone(), inventory);
-        let mut orders = self
-            .shared
-            .orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         orders.identity = Some((identity.clone(), domain));
     }
 
@@ -143,11 +145,7 @@ impl DeviceKeeper {
     /// Asks it to tell what is left, to write the table and to end.
     pub fn begin_stop(&self) {
         self.names.resolver().close();
-        let mut orders = self
-            .shared
-            .orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.shared.orders();
         orders.stop = true;
         self.shared.changed.notify_all();
     }
@@ -203,7 +201,7 @@ impl Keeping {
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);
-                self.refresh_inventory();
+                self.refresh_inventory(shared);
             }
             self.tell(now);
             if stop || kept.elapsed() >= KEEP_EVERY {
@@ -255,7 +253,7 @@ impl Keeping {
     }
 
     /// A changed file is read; one that cannot be read leaves the old lines in use.
-    fn refresh_inventory(&mut self) {
+    fn refresh_inventory(&mut self, shared: &Shared) {
         let Some(path) = &self.inventory_file else {
             return;
         };
@@ -266,6 +264,11 @@ impl Keeping {
         self.inventory_seen = seen;
         match inventory::open(path, self.domain) {
             Ok(parsed) => {
+                let orders = shared.orders();
+                if orders.identity.is_some() {
+                    // A reload came while this was read: it has read the file itself, and knows more than its lines.
+                    return;
+                }
                 for bad in &parsed.bad_lines {
                     tracing::warn!(file = %path.display(), line = bad.line, why = bad.why, "inventory line skipped");
                 }
@@ -277,6 +280,7 @@ impl Keeping {
                 tracing::info!(file = %path.display(), devices, bad_lines = parsed.bad_count, "inventory changed, the new one is in use");
                 let inventory: Arc<Inventory> = Arc::new(parsed.inventory);
                 self.names.replace(self.config.clone(), inventory);
+                drop(orders);
             }
             Err(error) => {
                 tracing::error!(%error, "inventory changed and cannot be used, the old one stays in use");
@@ -296,7 +300,7 @@ impl Keeping {
 
 fn wait_a_second(shared: &Shared) -> (bool, Option<(Identity, DomainPolicy)>) {
     let until = Instant::now() + Duration::from_secs(1);
-    let mut orders = shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut orders = shared.orders();
     while !orders.stop {
         let Some(left) = until.checked_duration_since(Instant::now()) else {
             break;
@@ -311,6 +315,8 @@ fn wait_a_second(shared: &Shared) -> (bool, Option<(Identity, DomainPolicy)>) {
 mod tests {
     use super::*;
     use crate::observe::health::Heartbeats;
+    use crate::route::{self, Boot};
+    use crate::spool::{self, WhenFull};
 
     const ROUTER: [u8; 4] = [10, 0, 0, 1];
 
@@ -337,6 +343,33 @@ mod tests {
         keeper
     }
 
+    /// What its thread works with.
+    fn keeping(keeper: &DeviceKeeper, identity: &Identity) -> Keeping {
+        let route = route::Config::default();
+        let spool = Spool::new(&spool::Config {
+            bytes_max: 1 << 20,
+            when_full: WhenFull::DropNewest,
+            topics: route.lanes(),
+            disk: None,
+        });
+        keeper.shared.orders().identity = None;
+        Keeping {
+            names: keeper.names.clone(),
+            outlet: Outlet {
+                spool: Arc::new(spool),
+                router: Arc::new(Router::new(&route, "br17", &Boot::at(UnixMicros(0)))),
+                agent_id: "br17".to_owned(),
+            },
+            config: identity.names.clone(),
+            domain: DomainPolicy::Keep,
+            inventory_file: identity.inventory_file.clone(),
+            inventory_seen: identity.inventory_seen,
+            table: None,
+            watch: Watch::default(),
+            payload: Vec::new(),
+        }
+    }
+
     fn name(names: &Names) -> Option<String> {
         let line = names.said_of(ROUTER.into(), "")?;
         line.hostname.map(String::from)
@@ -358,5 +391,25 @@ mod tests {
         };
         keeper.replace(&without, DomainPolicy::Keep);
         assert_eq!(name(&keeper.names), None);
+    }
+
+    #[test]
+    fn a_reload_that_comes_while_a_changed_inventory_is_read_stays_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inventory.csv");
+        fs::write(&file, "address,hostname\n10.0.0.1,r1\n").unwrap();
+        let before = Identity {
+            inventory_file: Some(file),
+            ..identity("address,hostname\n")
+        };
+        let keeper = keeper(&before);
+        let mut keeping = keeping(&keeper, &before);
+        let mut after = identity("address,hostname\n10.0.0.1,r2\n");
+        after.names.relays = vec!["10.9.9.9/32".parse().unwrap()];
+        // The thread has not seen the order yet.
+        keeper.replace(&after, DomainPolicy::Keep);
+        keeping.refresh_inventory(&keeper.shared);
+        assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
+        assert_eq!(name(&keeper.names).as_deref(), Some("r2"));
     }
 }
