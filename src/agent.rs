@@ -345,6 +345,9 @@ impl Agent {
         for path in new.normalize.mibs.fall_back_to(&self.config.normalize.mibs) {
             tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
         }
+        // The ids of this run have it in them, and its reports are found by it.
+        let agent_id = &self.config.normalize.agent_id;
+        new.normalize.agent_id.clone_from(agent_id);
         self.settings.replace(new.normalize.clone());
         self.devices.replace(&new.identity, new.normalize.domain);
         if self.config.snmp != new.snmp {
@@ -528,3 +531,6 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
