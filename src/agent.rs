@@ -369,6 +369,7 @@ impl Agent {
             .reloads
             .succeeded
             .fetch_add(1, Ordering::Relaxed);
+        self.config.effective = config::in_force(&self.config.effective, &new.effective);
         self.config.normalize = new.normalize;
         self.config.snmp = new.snmp;
         self.config.log = new.log;

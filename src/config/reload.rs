@@ -3,7 +3,7 @@
 //! ```text
 //!  old Resolved ─┐
 //!                ├─▶ difference ─▶ Reload { applied, needs_restart }   key by key
-//!  new Resolved ─┘
+//!  new Resolved ─┴─▶ in_force ───▶ what the next reload is compared with
 //! ```
 //!
 //! | key                                              | a reload                                                        |
@@ -22,6 +22,7 @@
 use std::collections::BTreeSet;
 
 use super::certificate::CONTENT;
+use super::reader::Effective;
 use super::resolve::Resolved;
 use super::schema::{self, OnReload};
 
@@ -36,28 +37,47 @@ pub struct Reload {
 
 /// Compares two configurations. A listener that is new or gone is named as a whole: `listener.syslog-tls`.
 pub fn difference(old: &Resolved, new: &Resolved) -> Reload {
-    let (old, new) = (&old.effective.0, &new.effective.0);
-    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let mut reload = Reload::default();
-    for key in keys
-        .into_iter()
-        .filter(|key| old.get(*key) != new.get(*key))
-    {
-        if let Some(listener) = listener_of(key) {
-            let name_key = format!("{listener}.name");
-            if old.contains_key(&name_key) != new.contains_key(&name_key) {
-                if !reload.needs_restart.contains(&listener) {
-                    reload.needs_restart.push(listener);
-                }
-                continue;
-            }
-        }
-        match on_reload(key) {
-            OnReload::Applied => reload.applied.push(key.clone()),
-            OnReload::Restart => reload.needs_restart.push(key.clone()),
+    for key in changed(&old.effective, &new.effective) {
+        match listener_that_comes_or_goes(key, &old.effective, &new.effective) {
+            Some(listener) if reload.needs_restart.contains(&listener) => {}
+            Some(listener) => reload.needs_restart.push(listener),
+            None => match on_reload(key) {
+                OnReload::Applied => reload.applied.push(key.clone()),
+                OnReload::Restart => reload.needs_restart.push(key.clone()),
+            },
         }
     }
     reload
+}
+
+/// What each key says once a reload from `old` to `new` is done: what needs a restart stays.
+pub fn in_force(old: &Effective, new: &Effective) -> Effective {
+    let mut now = old.clone();
+    for key in changed(old, new) {
+        let is_applied = listener_that_comes_or_goes(key, old, new).is_none()
+            && matches!(on_reload(key), OnReload::Applied);
+        match new.0.get(key).filter(|_| is_applied) {
+            Some(said) => _ = now.0.insert(key.clone(), said.clone()),
+            None if is_applied => _ = now.0.remove(key),
+            None => {}
+        }
+    }
+    now
+}
+
+/// The keys that do not say the same.
+fn changed<'e>(old: &'e Effective, new: &'e Effective) -> impl Iterator<Item = &'e String> {
+    let keys: BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
+    let keys = keys.into_iter();
+    keys.filter(|key| old.0.get(*key) != new.0.get(*key))
+}
+
+/// The listener that a key is of, where only one of the two has it.
+fn listener_that_comes_or_goes(key: &str, old: &Effective, new: &Effective) -> Option<String> {
+    let listener = listener_of(key)?;
+    let name_key = format!("{listener}.name");
+    (old.0.contains_key(&name_key) != new.0.contains_key(&name_key)).then_some(listener)
 }
 
 /// `listener.syslog-udp` of `listener.syslog-udp.tls.key_file`. Names of listeners have no dots.
