@@ -18,7 +18,7 @@ use crate::config::Identity;
 use crate::names::inventory::{self, Inventory, Stamp};
 use crate::names::notices::Said;
 use crate::names::telling::Telling;
-use crate::names::watch::Watch;
+use crate::names::watch::{Clock, Watch};
 use crate::names::{self, DnsPolicy, Names, dns, store};
 use crate::normalize::{DomainPolicy, device};
 use crate::observe::health::Heartbeat;
@@ -187,6 +187,9 @@ impl Keeping {
     fn run(&mut self, shared: &Shared, heartbeat: &Heartbeat) {
         let mut watched = Instant::now();
         let mut kept = Instant::now();
+        let mut clock = Clock::new(UnixMicros::now(), Instant::now());
+        // What an earlier process knew may be of a clock that was wrong.
+        self.names.clock_was_set(&mut self.watch, UnixMicros::now());
         loop {
             heartbeat.beat();
             let (stop, identity) = wait_a_second(shared);
@@ -198,6 +201,12 @@ impl Keeping {
                 (self.config, self.domain) = (identity.names, domain);
             }
             let now = UnixMicros::now();
+            if clock.was_set(now, Instant::now()) {
+                tracing::info!(
+                    "the host's clock was set: how long devices are silent counts from here"
+                );
+                self.names.clock_was_set(&mut self.watch, now);
+            }
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);

@@ -82,6 +82,18 @@ impl Device {
     }
 }
 
+impl Device {
+    /// The wall clock was set: nothing of it happened later than `now`.
+    pub(super) fn clock_was_set(&mut self, now: UnixMicros) {
+        self.standing.clock_was_set(now);
+        if let Some(sequence) = &mut self.sequence {
+            sequence.clock_was_set(now);
+        }
+        self.dns_asked = self.dns_asked.min(now);
+        self.conflict_told = self.conflict_told.min(now);
+    }
+}
+
 /// Something that became known of a sender, for a `device` or `gap` event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -272,6 +284,19 @@ impl Devices {
                 look(address, device);
             }
         }
+    }
+
+    /// The wall clock was set: nobody was heard later than `now`.
+    pub fn clock_was_set(&self, now: UnixMicros) {
+        for shard in &self.shards {
+            let shard = &mut *lock(shard);
+            let all = shard.known.iter_mut().chain(shard.newcomers.iter_mut());
+            all.for_each(|(_, device)| device.clock_was_set(now));
+        }
+        let mut owners = self.owners();
+        owners
+            .values_mut()
+            .for_each(|owner| owner.heard = owner.heard.min(now));
     }
 
     /// As if the inventory had never been asked of anybody.

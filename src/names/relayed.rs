@@ -93,6 +93,15 @@ impl Relayed {
         }
     }
 
+    /// The wall clock was set: nobody was heard later than `now`.
+    pub fn clock_was_set(&self, now: UnixMicros) {
+        for shard in &self.shards {
+            let shard = &mut *lock(shard);
+            let all = shard.known.values_mut().chain(shard.newcomers.values_mut());
+            all.for_each(|device| device.clock_was_set(now));
+        }
+    }
+
     /// Forgets those of whom this is true.
     pub fn forget(&self, mut is_gone: impl FnMut(&Device) -> bool) {
         for shard in &self.shards {

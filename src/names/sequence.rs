@@ -132,6 +132,13 @@ impl Sequence {
         }
     }
 
+    /// The wall clock was set: nothing came later than `now`.
+    pub fn clock_was_set(&mut self, now: UnixMicros) {
+        self.way_heard = self.way_heard.min(now);
+        let awaited = self.awaited.iter_mut();
+        awaited.for_each(|awaited| awaited.since = awaited.since.min(now));
+    }
+
     fn lose(&mut self, numbers: RangeInclusive<u64>, tell: &mut impl FnMut(RangeInclusive<u64>)) {
         self.missing += numbers.end() - numbers.start() + 1;
         tell(numbers);

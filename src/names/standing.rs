@@ -250,6 +250,19 @@ impl Standing {
         Some(self.rename("", Rank::Address, now, owners))
     }
 
+    /// The wall clock was set: nothing was heard later than `now`. Names that were about to prove themselves begin anew
+    /// where it was set back, since their times cannot be compared any more.
+    pub(super) fn clock_was_set(&mut self, now: UnixMicros) {
+        if self.last_heard > now {
+            self.candidates = None;
+        }
+        self.first_heard = self.first_heard.min(now);
+        self.last_heard = self.last_heard.min(now);
+        self.own_heard = self.own_heard.min(now);
+        let previous_max = now.0.saturating_add(PREVIOUS_MICROS + 1);
+        self.previous_until = self.previous_until.min(UnixMicros(previous_max));
+    }
+
     fn hear_own(&mut self, now: UnixMicros) {
         (self.own_heard, self.is_own_heard) = (now, true);
     }

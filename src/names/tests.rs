@@ -185,6 +185,47 @@ fn a_new_device_its_gap_its_silence_and_its_return_are_told_once_each() {
     assert_eq!(told(502), [("r1".into(), News::Back)]);
 }
 
+/// Silent devices that a look at this second tells of.
+fn silent_at(names: &Names, watch: &mut Watch, seconds: i64) -> usize {
+    names.watch(watch, UnixMicros(seconds * 1_000_000));
+    let silent = |(_, news): &(String, News)| matches!(news, News::Silent { .. });
+    told(names).iter().filter(|one| silent(one)).count()
+}
+
+#[test]
+fn a_clock_that_is_set_makes_nobody_silent_and_hides_nobody_s_silence() {
+    const YEARS: i64 = 1_000_000_000;
+    for (before, after) in [(0, YEARS), (YEARS, 0)] {
+        let (names, view) = names("address,hostname,silent_seconds\n10.0.0.1,r1,100\n");
+        let mut watch = Watch::default();
+        for seconds in [0, 30, 60] {
+            identify(&view, claim(ROUTER, Some("r1"), before + seconds));
+            assert_eq!(silent_at(&names, &mut watch, before + seconds), 0);
+        }
+        let set_to = UnixMicros(after * 1_000_000);
+        names.clock_was_set(&mut watch, set_to);
+        assert_eq!(silent_at(&names, &mut watch, after + 100), 0);
+        assert_eq!(silent_at(&names, &mut watch, after + 101), 1);
+        let standing = names.devices.get(ROUTER.into()).unwrap().standing;
+        assert!(standing.first_heard <= standing.last_heard && standing.last_heard <= set_to);
+    }
+}
+
+#[test]
+fn a_clock_that_goes_with_the_steady_one_was_not_set() {
+    let (start, second) = (std::time::Instant::now(), std::time::Duration::from_secs(1));
+    let mut clock = watch::Clock::new(UnixMicros(0), start);
+    let mut was_set = |wall_seconds: i64, steady_seconds: u32| {
+        clock.was_set(
+            UnixMicros(wall_seconds * 1_000_000),
+            start + second * steady_seconds,
+        )
+    };
+    assert!(!was_set(1, 1) && !was_set(60, 61), "a slow look");
+    assert!(was_set(1_000_000, 62) && !was_set(1_000_001, 63));
+    assert!(was_set(64, 64) && !was_set(65, 65));
+}
+
 #[test]
 fn a_renamed_device_says_its_name_before_for_a_day() {
     let (_, view) = names("");

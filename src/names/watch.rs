@@ -6,9 +6,13 @@
 //!
 //! Beside it: what a device has said since the last look (its pace), and numbers that are awaited no longer.
 //! The limit is the inventory's, else the one for all. A device says `Back` with its next message.
+//!
+//! A host without a battery starts years ago and is set right a minute later. No device is silent because of that, and
+//! none was heard in the future where a clock is set back: [`Clock`] sees it, [`Names::clock_was_set`] puts it right.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use compact_str::CompactString;
 
@@ -19,6 +23,33 @@ use super::{Known, Names, inventory};
 use crate::event::HostnameSource;
 use crate::time::UnixMicros;
 
+/// By so much wall clock and steady clock may part between two looks some seconds apart. A clock that is corrected bit by
+/// bit does so by milliseconds.
+const PART_MICROS_MAX: i64 = 10 * 1_000_000;
+
+/// Notices that the wall clock was set.
+#[derive(Debug)]
+pub struct Clock {
+    wall: UnixMicros,
+    steady: Instant,
+}
+
+impl Clock {
+    /// What both show now.
+    pub fn new(wall: UnixMicros, steady: Instant) -> Clock {
+        Clock { wall, steady }
+    }
+
+    /// Whether the wall clock was set since the last call. A host that slept looks the same, and is the same here.
+    pub fn was_set(&mut self, wall: UnixMicros, steady: Instant) -> bool {
+        let passed = steady.saturating_duration_since(self.steady).as_micros();
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let parted = wall.0.saturating_sub(self.wall.0).saturating_sub(passed);
+        *self = Clock::new(wall, steady);
+        parted.saturating_abs() > PART_MICROS_MAX
+    }
+}
+
 /// Hosts of the inventory that never spoke and were told so. Owned by whoever calls [`Names::watch`].
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -28,6 +59,14 @@ pub struct Watch {
 }
 
 impl Names {
+    /// The wall clock shows `now` and did not come there by itself. Silence counts anew from here, and nobody was heard
+    /// later than now.
+    pub fn clock_was_set(&self, watch: &mut Watch, now: UnixMicros) {
+        (watch.started, watch.looked) = (Some(now), Some(now));
+        self.devices.clock_was_set(now);
+        self.relayed.clock_was_set(now);
+    }
+
     /// Looks for devices that fell silent, and makes room in the tables. Once in some seconds.
     pub fn watch(&self, watch: &mut Watch, now: UnixMicros) {
         self.free_retired();
