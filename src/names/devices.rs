@@ -211,6 +211,22 @@ impl Devices {
         (found, news)
     }
 
+    /// Looks at, and changes, the entry of a sender of whom somebody else tells: it is not heard by that, nor made.
+    pub fn with_known(
+        &self,
+        address: IpAddr,
+        look: impl FnOnce(&mut Device, &mut dyn FnMut(News)),
+    ) -> Vec<News> {
+        let mut news = Vec::new();
+        let (mut shard, key) = self.shard(address);
+        let shard = &mut *shard;
+        let known = shard.known.get_mut(key);
+        if let Some(device) = known.or_else(|| shard.newcomers.get_mut(key)) {
+            look(device, &mut |one| news.push(one));
+        }
+        news
+    }
+
     /// Who has earned `name`, if it is somebody else than `address` and was heard of late.
     pub fn belongs_to_another(&self, name: &str, address: IpAddr, now: UnixMicros) -> bool {
         let owners = self.owners();

@@ -210,7 +210,7 @@ impl Names {
 
     /// Reverse DNS calls this address `name`.
     pub fn take_dns_answer(&self, address: IpAddr, name: &str, now: UnixMicros) {
-        let (_, news) = self.devices.with(address, now, |device, tell| {
+        let news = self.devices.with_known(address, |device, tell| {
             let mut claims = self.devices.claims(address, now);
             let change = device.standing.hear_dns(name, now, &mut claims);
             if let Some(news) = news_of(change) {

@@ -227,6 +227,23 @@ fn a_clock_that_goes_with_the_steady_one_was_not_set() {
 }
 
 #[test]
+fn an_answer_of_reverse_dns_is_no_message_of_its_device() {
+    let (names, view) = names("address,silent_seconds\n10.0.0.1,100\n");
+    let mut watch = Watch::default();
+    identify(&view, claim(ROUTER, None, 0));
+    assert_eq!(silent_at(&names, &mut watch, 0), 0);
+    assert_eq!(silent_at(&names, &mut watch, 101), 1);
+    // It was asked when the device spoke, and the name server took its time.
+    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(102_000_000));
+    let from = compact_str::CompactString::default();
+    let renamed = News::Renamed { from };
+    assert_eq!(told(&names), [("r1.example.net".into(), renamed)]);
+    assert_eq!(silent_at(&names, &mut watch, 103), 0, "told once");
+    names.take_dns_answer(OTHER.into(), "r2.example.net", UnixMicros(104_000_000));
+    assert!(names.devices.get(OTHER.into()).is_none(), "never heard");
+}
+
+#[test]
 fn a_renamed_device_says_its_name_before_for_a_day() {
     let (_, view) = names("");
     teach(&view, ROUTER, "old");
