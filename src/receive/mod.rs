@@ -27,6 +27,7 @@ pub mod listening;
 mod parking;
 mod recvmmsg;
 mod replies;
+mod sendmsg;
 pub mod socket;
 mod sockopt;
 pub mod steering;

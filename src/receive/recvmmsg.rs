@@ -3,12 +3,12 @@
 //! ```text
 //!   headers[i] ──▶ names[i]     sockaddr of the sender
 //!              ├─▶ iovecs[i] ──▶ buffers[i·slot .. (i+1)·slot]     the payload
-//!              └─▶ controls[i]  SCM_TIMESTAMPNS
+//!              └─▶ controls[i]  SCM_TIMESTAMPNS, and IP_PKTINFO or IPV6_PKTINFO where they were asked for
 //! ```
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
 
 use memmap2::MmapMut;
@@ -18,7 +18,7 @@ use crate::time::UnixMicros;
 /// Datagrams a call: 64 was measured as fast as 256 and needs a quarter of the memory.
 pub(super) const BATCH: usize = 64;
 
-/// Bytes for control messages: one time stamp takes 32, the rest is room for what a later kernel adds.
+/// Bytes for control messages: one time stamp takes 32 and an address 40, the rest is room for what a later kernel adds.
 const CONTROL_BYTES: usize = 128;
 
 /// Aligned as `cmsghdr` wants it.
@@ -46,6 +46,8 @@ pub(super) struct Datagram<'b> {
     pub(super) bytes: &'b [u8],
     /// As the socket says it: IPv4-mapped on a dual-stack socket. `None` for an address family that is not IP.
     pub(super) from: Option<SocketAddr>,
+    /// Which of our addresses it was sent to, where the socket says that; IPv4-mapped like `from`.
+    pub(super) to: Option<IpAddr>,
     /// When the kernel took it from the interface.
     pub(super) received: Option<UnixMicros>,
     /// Whether it was longer than the slot.
@@ -99,10 +101,12 @@ impl Batch {
         let parts = self.headers.iter().zip(slots).zip(&self.names);
         parts.take(self.filled).map(|((header, slot), name)| {
             let length = usize::try_from(header.msg_len).unwrap_or(usize::MAX);
+            let Told { received, to } = told(&header.msg_hdr);
             Datagram {
                 bytes: slot.get(..length).unwrap_or(slot),
                 from: address(name),
-                received: stamp(&header.msg_hdr),
+                to,
+                received,
                 is_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
             }
         })
@@ -147,24 +151,46 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-fn stamp(message: &libc::msghdr) -> Option<UnixMicros> {
+/// What the kernel says of a datagram beside its sender.
+#[derive(Debug, Default)]
+struct Told {
+    received: Option<UnixMicros>,
+    to: Option<IpAddr>,
+}
+
+fn told(message: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: the kernel has filled `msg_control` up to `msg_controllen`, and both still describe a live Control.
     let mut control = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !control.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a whole header within the control buffer.
-        let header = unsafe { &*control };
-        if header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS {
-            // SAFETY: with this level and type the data is a timespec; it may not be aligned.
-            let time = unsafe {
-                libc::CMSG_DATA(control)
-                    .cast::<libc::timespec>()
-                    .read_unaligned()
-            };
-            let micros = time.tv_sec.checked_mul(1_000_000)?;
-            return micros.checked_add(time.tv_nsec / 1000).map(UnixMicros);
+        let (header, data) = unsafe { (&*control, libc::CMSG_DATA(control)) };
+        match (header.cmsg_level, header.cmsg_type) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                // SAFETY: with this level and type the data is a timespec; it may not be aligned.
+                told.received = stamp(unsafe { data.cast::<libc::timespec>().read_unaligned() });
+            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                // SAFETY: with this level and type the data is an in_pktinfo; it may not be aligned.
+                let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
+                // Of a broadcast it is the address that an answer comes from.
+                let address = u32::from_be(info.ipi_spec_dst.s_addr);
+                told.to = Some(Ipv4Addr::from(address).into());
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                // SAFETY: with this level and type the data is an in6_pktinfo; it may not be aligned.
+                let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
+                told.to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+            }
+            _ => {}
         }
         // SAFETY: `control` is a header of this message.
         control = unsafe { libc::CMSG_NXTHDR(message, control) };
     }
-    None
+    told
+}
+
+fn stamp(time: libc::timespec) -> Option<UnixMicros> {
+    let micros = time.tv_sec.checked_mul(1_000_000)?;
+    micros.checked_add(time.tv_nsec / 1000).map(UnixMicros)
 }

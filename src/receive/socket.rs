@@ -15,9 +15,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::unix::{self, SocketFile};
-use super::{Config, ReceiveError, listening, sockopt, steering};
+use super::{Config, ReceiveError, listening, sendmsg, sockopt, steering};
 use crate::observe::ledger::ListenerLedger;
-use crate::packet::Transport;
+use crate::packet::{self, Transport};
 
 /// What one datagram of 300 bytes takes of the granted buffer (measured on Linux 6.18: the kernel charges the memory
 /// that it allocated, not the bytes that came).
@@ -99,10 +99,18 @@ impl UdpSocket {
     }
 
     /// Sends without waiting: a full send buffer is an error.
-    pub(super) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        let sent =
+    pub(super) fn send(&self, bytes: &[u8], way: Way) -> io::Result<()> {
+        let Way { to, from } = way;
+        let plain = || {
             self.socket
-                .send_to_with_flags(bytes, &SockAddr::from(to), libc::MSG_DONTWAIT)?;
+                .send_to_with_flags(bytes, &SockAddr::from(to), libc::MSG_DONTWAIT)
+        };
+        let sent = match from.map(|from| sendmsg::send_from(&self.socket, bytes, to, from)) {
+            None => plain()?,
+            // It was sent to a group or to all, and from there nothing can come.
+            Some(Err(error)) if is_about_the_address(&error) => plain()?,
+            Some(sent) => sent?,
+        };
         if sent == bytes.len() {
             Ok(())
         } else {
@@ -126,6 +134,23 @@ impl UdpSocket {
             burst_datagrams: granted_bytes / BUFFER_BYTES_PER_DATAGRAM,
         })
     }
+}
+
+/// The way of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Whoever asked.
+    pub to: SocketAddr,
+    /// Which of our addresses was asked, in the form of `to`: a sender that is answered from another, or a firewall on the
+    /// way, does not know the answer. `None`: the kernel chooses.
+    pub from: Option<IpAddr>,
+}
+
+fn is_about_the_address(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::AddrNotAvailable
+    )
 }
 
 impl AsFd for UdpSocket {
@@ -275,6 +300,18 @@ fn prepared(config: &Config, socket: Socket, ownership: Ownership) -> UdpSocket 
             listener,
             %error,
             "the kernel does not stamp datagrams (SO_TIMESTAMPNS): each counts as received when it is read"
+        );
+    }
+    let address = socket.local_addr().ok();
+    let address = address.and_then(|address| address.as_socket());
+    if config.listener.protocol == packet::Protocol::Snmp
+        && let Some(address) = address
+        && let Err(error) = sockopt::set_packet_info(&socket, address.is_ipv6())
+    {
+        tracing::warn!(
+            listener,
+            %error,
+            "the kernel does not say which address a datagram was sent to (IP_PKTINFO): informs may be answered from another"
         );
     }
     if let Err(error) = sockopt::dropped(&socket) {

@@ -21,6 +21,15 @@ pub(super) fn set_timestamps(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::SO_TIMESTAMPNS, &1)
 }
 
+/// Has the kernel say of each datagram which of our addresses it was sent to (ip(7), IP_PKTINFO; RFC 3542, section 6.1). An
+/// IPv6 socket says it of IPv4 too, mapped.
+pub(super) fn set_packet_info(socket: &impl AsFd, is_ipv6: bool) -> io::Result<()> {
+    match is_ipv6 {
+        true => set_at(socket, (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO), &1_i32),
+        false => set_at(socket, (libc::IPPROTO_IP, libc::IP_PKTINFO), &1_i32),
+    }
+}
+
 /// Datagrams that the kernel has dropped on this socket since it was made; wraps at 2³².
 pub(super) fn dropped(socket: &impl AsFd) -> io::Result<u32> {
     let mut info = [0_u32; SK_MEMINFO_VARS];
@@ -57,11 +66,15 @@ fn attach(socket: &impl AsFd, name: c_int, program: &[libc::sock_filter]) -> io:
 }
 
 fn set<T>(socket: &impl AsFd, name: c_int, value: &T) -> io::Result<()> {
+    set_at(socket, (libc::SOL_SOCKET, name), value)
+}
+
+fn set_at<T>(socket: &impl AsFd, (level, name): (c_int, c_int), value: &T) -> io::Result<()> {
     // SAFETY: the descriptor is open for the length of the borrow, and the kernel reads size_of::<T>() bytes of `value`.
     let result = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
+            level,
             name,
             std::ptr::from_ref(value).cast::<c_void>(),
             length_of(size_of::<T>()),

@@ -22,7 +22,7 @@ use crate::time::UnixMicros;
 
 use super::parking::Parking;
 use super::recvmmsg::{Batch, Datagram};
-use super::socket::{self, Buffer, Dropped, KernelDrops, Ownership, UdpSocket};
+use super::socket::{self, Buffer, Dropped, KernelDrops, Ownership, UdpSocket, Way};
 use super::{AllowList, Config, ReceiveError, Stop, listening};
 
 /// How long a read waits when nothing comes: how late a thread sees that it is to stop.
@@ -294,7 +294,7 @@ struct Hands<S> {
     sink: S,
     config: Config,
     ledger: Arc<ListenerLedger>,
-    parking: Parking<SocketAddr>,
+    parking: Parking<Way>,
     /// The present reply, copied out of the pipeline's buffer.
     reply: Vec<u8>,
 }
@@ -336,12 +336,14 @@ impl<S: Sink> Hands<S> {
         });
         let outcome = verdict.outcome;
         if let (Some(Reply { bytes, after }), Some(to)) = (verdict.reply, datagram.from) {
+            let from = datagram.to;
+            let way = Way { to, from };
             self.reply.clear();
             self.reply.extend_from_slice(bytes);
             match after.filter(|record| !self.sink.is_accepted(*record)) {
-                None => send(&self.socket, &self.ledger, to, &self.reply),
+                None => send(&self.socket, &self.ledger, way, &self.reply),
                 Some(record) => {
-                    let given_up = self.parking.park(to, record, &self.reply, Instant::now());
+                    let given_up = self.parking.park(way, record, &self.reply, Instant::now());
                     self.give_up(given_up);
                 }
             }
@@ -360,7 +362,7 @@ impl<S: Sink> Hands<S> {
         let given_up = parking.release(
             now,
             |_, record| sink.is_accepted(record),
-            |to, bytes| send(socket, ledger, to, bytes),
+            |way, bytes| send(socket, ledger, way, bytes),
         );
         self.give_up(given_up);
     }
@@ -377,14 +379,14 @@ impl<S: Sink> Hands<S> {
     }
 }
 
-fn send(socket: &UdpSocket, ledger: &ListenerLedger, to: SocketAddr, bytes: &[u8]) {
+fn send(socket: &UdpSocket, ledger: &ListenerLedger, way: Way, bytes: &[u8]) {
     static MUTE: Mute = Mute::usual();
-    match socket.send_to(bytes, to) {
+    match socket.send(bytes, way) {
         Ok(()) => add(&ledger.replies_sent, 1),
         Err(error) => {
             add(&ledger.replies_dropped, 1);
             if let Some(skipped) = MUTE.admit(Instant::now()) {
-                tracing::warn!(listener = %ledger.listener.name, %to, %error, skipped, "sending a reply failed");
+                tracing::warn!(listener = %ledger.listener.name, to = %way.to, %error, skipped, "sending a reply failed");
             }
         }
     }

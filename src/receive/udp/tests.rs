@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket as Sender};
 
 use super::*;
 use crate::observe::health::Heartbeats;
-use crate::packet::Transport;
+use crate::packet::{Protocol, Transport};
 use crate::receive::fake::{FakeSink, Seen, ledger, listener, wait_until};
 use crate::receive::steering::shard_of;
 
@@ -245,6 +245,33 @@ fn a_dual_stack_socket_hears_and_answers_both_and_shows_ipv4_as_ipv4() {
     let expected = ["127.0.0.1", "::1"].map(|ip| Some(ip.parse::<IpAddr>().unwrap()));
     assert_eq!(peers, HashSet::from(expected));
     assert_eq!(running.ledger.replies_sent.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn an_inform_is_answered_from_the_address_that_it_was_sent_to() {
+    for bind in ["0.0.0.0:0", "[::]:0"] {
+        if bind.starts_with('[') && !has_ipv6() {
+            continue;
+        }
+        let mut every = config(bind);
+        every.listener.protocol = Protocol::Snmp;
+        let mut running = start(every);
+        // One that waits for its record, and one that does not.
+        for (number, address) in [(0, "127.0.0.5"), (1, "127.0.0.6")] {
+            let from = sender("127.0.0.1");
+            // Such a socket hears nobody else.
+            from.connect((address, running.to.port())).unwrap();
+            running.seen.accepted.store(number, Ordering::SeqCst);
+            from.send(format!("inform {number}").as_bytes()).unwrap();
+            wait_until("the inform", || running.seen.count() as u64 > number);
+            running.seen.accepted.store(u64::MAX, Ordering::SeqCst);
+            let mut buffer = [0; 100];
+            let length = from.recv(&mut buffer).expect("an answer");
+            let expected = format!("response to inform {number}");
+            assert_eq!(&buffer[..length], expected.as_bytes(), "{bind}");
+        }
+        running.finish();
+    }
 }
 
 #[test]
