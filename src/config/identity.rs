@@ -11,13 +11,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::listener::prefix;
 use super::problem::Problem;
 use super::reader::Reader;
 use crate::names::inventory::{self, Inventory, Stamp};
 use crate::names::notices::{Told, ToldKinds};
 use crate::names::{self, DnsPolicy};
 use crate::normalize::DomainPolicy;
+use crate::normalize::device::prefix;
 
 const INVENTORY_FILE: &str = "identity.inventory_file";
 

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use compact_str::CompactString;
-use ipnet::IpNet;
 
 use super::certificate;
 use super::environment::fold;
@@ -20,6 +19,7 @@ use super::problem::{Place, Problem};
 use super::raw::{RawListener, Set, Settings};
 use super::reader::{Findings, Reader};
 use super::value::Value;
+use crate::normalize::device::prefix;
 use crate::packet::{Allow, Listener, Protocol, Transport};
 use crate::receive;
 
@@ -321,12 +321,6 @@ fn allow(reader: &mut Reader<'_>) -> Allow {
 
 const ANY_IPV4: &str = "0.0.0.0/0";
 const ANY_IPV6: &str = "::/0";
-
-pub(super) fn prefix(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-}
 
 fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
     warn_of_idle_limits(reader, config.listener.transport);

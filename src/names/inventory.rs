@@ -176,7 +176,7 @@ mod tests {
     fn an_address_wins_over_prefixes_and_a_longer_prefix_over_a_shorter() {
         let parsed = read(
             "address,hostname,site\n10.0.0.0/8,wide,a\n10.1.0.0/16,mid,b\n10.1.2.3,one,c\n\
-             2001:db8::/32,six,d\n::ffff:192.0.2.1,mapped,e\n",
+             2001:db8::/32,six,d\n::ffff:192.0.2.1,mapped,e\n::ffff:198.51.100.0/120,behind,f\n",
         );
         assert_eq!(parsed.bad_lines, []);
         assert_eq!(name(&parsed, "10.1.2.3").as_deref(), Some("one"));
@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(name(&parsed, "2001:db8::1").as_deref(), Some("six"));
         assert_eq!(name(&parsed, "192.0.2.1").as_deref(), Some("mapped"));
         assert_eq!(name(&parsed, "192.0.2.2"), None);
+        assert_eq!(name(&parsed, "198.51.100.9").as_deref(), Some("behind"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::zone::Zone;
 use super::{Config, DomainPolicy};
@@ -29,6 +30,9 @@ use crate::time::UnixMicros;
 
 /// RFC 1035, section 2.3.4: no host name is longer.
 const NAME_BYTES_MAX: usize = 255;
+
+/// `::ffff:0:0/96` (RFC 4291, section 2.5.5.2).
+const MAPPED_BITS: u8 = 96;
 
 /// What a message says of its sender.
 #[derive(Debug, Clone, Copy, Default)]
@@ -203,6 +207,27 @@ fn unknown(claim: &Claim<'_>, config: &Config, name: &mut Vec<u8>) -> HostnameSo
         let agent = if is_sane(agent) { agent } else { b"localhost" };
         write_name(agent, config.domain, name);
         HostnameSource::Agent
+    }
+}
+
+/// An address or a prefix, as the addresses of packets are compared with it: what is IPv4-mapped is IPv4. `None` where it is
+/// neither.
+///
+/// ```
+/// use trapline::normalize::device::prefix;
+/// assert_eq!(prefix("::ffff:10.0.0.0/104"), prefix("10.0.0.0/8"));
+/// assert_eq!(prefix("::ffff:10.0.0.1"), prefix("10.0.0.1/32"));
+/// ```
+pub fn prefix(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let net = text.parse().ok().or_else(address)?;
+    let IpNet::V6(mapped) = net else {
+        return Some(net);
+    };
+    let address = mapped.addr().to_ipv4_mapped();
+    match address.zip(mapped.prefix_len().checked_sub(MAPPED_BITS)) {
+        Some((address, length)) => Ipv4Net::new(address, length).ok().map(IpNet::from),
+        None => Some(net),
     }
 }
 
@@ -567,5 +592,24 @@ mod tests {
             named(Some("box"), Peer::Local, &NoNames, DomainPolicy::Keep),
             "box Header"
         );
+    }
+
+    #[test]
+    fn a_prefix_fits_the_addresses_of_packets_however_it_is_written() {
+        let fits = |text: &str, address: &str| {
+            let address: IpAddr = address.parse().unwrap();
+            prefix(text).unwrap().contains(&address.to_canonical())
+        };
+        for text in ["10.0.0.0/8", "::ffff:10.0.0.0/104", "::ffff:10.1.2.3"] {
+            assert!(
+                fits(text, "10.1.2.3") && fits(text, "::ffff:10.1.2.3"),
+                "{text}"
+            );
+            assert!(!fits(text, "11.1.2.3"), "{text}");
+        }
+        assert!(fits("2001:db8::/32", "2001:db8::1") && fits("::/0", "2001:db8::1"));
+        for wrong in ["", "10.0.0.0/33", "::ffff:10.0.0.0/129", "r1"] {
+            assert_eq!(prefix(wrong), None, "{wrong}");
+        }
     }
 }

@@ -13,7 +13,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ use serde::Deserialize;
 
 use super::{Device, Inventory};
 use crate::normalize::DomainPolicy;
-use crate::normalize::device::{Facts, canonical};
+use crate::normalize::device::{Facts, canonical, prefix};
 use crate::normalize::zone::Zone;
 
 /// A line costs up to half a kilobyte of memory, so a million lines is half a gigabyte: more than a branch has.
@@ -433,13 +432,13 @@ fn filled(text: Option<String>) -> Option<String> {
 
 /// An address or a prefix; host bits of a prefix are cleared, IPv4 in IPv6 becomes IPv4.
 fn net(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(IpNet::from(address.to_canonical()));
-    }
-    text.parse::<IpNet>()
-        .map(|net| net.trunc())
-        .map_err(|_| format!("expected an address or a prefix, got `{}`", shown(text)))
+    let net = prefix(text.trim()).map(|net| net.trunc());
+    net.ok_or_else(|| {
+        format!(
+            "expected an address or a prefix, got `{}`",
+            shown(text.trim())
+        )
+    })
 }
 
 /// Enough of a bad value to find it.
