@@ -141,6 +141,7 @@ impl Agent {
             spool_trouble,
             previous_run,
         } = Kept::open(&config.spool, config.produce.window_records, &heartbeats);
+        let losses = Losses::known(&spool.counts());
         let agent_id = &config.normalize.agent_id;
         let boot = Boot::at(started);
         let router = Arc::new(Router::new(&config.route, agent_id, &boot));
@@ -230,7 +231,7 @@ impl Agent {
             producer: Some(producer),
             producer_heartbeat,
             observer,
-            losses: Mutex::default(),
+            losses: Mutex::new(losses),
             reports: Mutex::new(reports),
             storms,
             status: None,

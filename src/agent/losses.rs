@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 
-use crate::observe::ledger::{LossReason, Snapshot};
+use crate::observe::ledger::{LossReason, RecordCounts, Snapshot};
 use crate::observe::statement::{losses, rejections};
 use crate::packet::Reason;
 
@@ -27,7 +27,14 @@ pub(super) struct Losses {
 struct Said {
     loss: Loss,
     total: u64,
-    at: Instant,
+    /// When, by this process.
+    at: Option<Instant>,
+}
+
+impl Said {
+    fn is_due(&self, now: Instant) -> bool {
+        self.at.is_none_or(|at| now >= at + SAID_EVERY)
+    }
 }
 
 /// One way to lose something.
@@ -42,6 +49,18 @@ enum Loss {
 }
 
 impl Losses {
+    /// The losses among `records` happened to earlier runs, which said them, or at the start, which says them itself.
+    pub fn known(records: &RecordCounts) -> Losses {
+        let said = lost(records).map(|(loss, total)| Said {
+            loss,
+            total,
+            at: None,
+        });
+        Losses {
+            said: said.collect(),
+        }
+    }
+
     /// Logs what was lost since the last call.
     pub fn say(&mut self, ledger: &Snapshot, now: Instant) {
         for (loss, count, total) in self.since(ledger, now) {
@@ -57,12 +76,12 @@ impl Losses {
             match known {
                 None => {
                     news.push((loss.clone(), total, total));
-                    let at = now;
+                    let at = Some(now);
                     self.said.push(Said { loss, total, at });
                 }
-                Some(said) if total > said.total && now >= said.at + SAID_EVERY => {
+                Some(said) if total > said.total && said.is_due(now) => {
                     news.push((loss, total - said.total, total));
-                    (said.total, said.at) = (total, now);
+                    (said.total, said.at) = (total, Some(now));
                 }
                 Some(_) => {}
             }
@@ -85,12 +104,17 @@ fn totals(ledger: &Snapshot) -> impl Iterator<Item = (Loss, u64)> {
             .map(move |(reason, count)| (Loss::TurnedAway(name.clone(), reason), count));
         std::iter::once(dropped).chain(turned_away)
     });
-    // What the broker refuses and what the process's end costs is said where it happens.
+    packets
+        .chain(lost(&ledger.records))
+        .filter(|(_, count)| *count > 0)
+}
+
+/// Each loss of accepted records. What the broker refuses and what the process's end costs is said where it happens.
+fn lost(records: &RecordCounts) -> impl Iterator<Item = (Loss, u64)> {
     let said_elsewhere = [LossReason::Poison, LossReason::ProcessEnd].map(LossReason::as_str);
-    let records = losses(&ledger.records)
-        .filter(move |(reason, _)| !said_elsewhere.contains(reason))
-        .map(|(reason, count)| (Loss::Lost(reason), count));
-    packets.chain(records).filter(|(_, count)| *count > 0)
+    losses(records)
+        .filter(move |(reason, count)| *count > 0 && !said_elsewhere.contains(reason))
+        .map(|(reason, count)| (Loss::Lost(reason), count))
 }
 
 fn log(loss: &Loss, count: u64, total: u64) {
@@ -120,7 +144,7 @@ fn log(loss: &Loss, count: u64, total: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::ledger::{ListenerLedger, RecordCounts};
+    use crate::observe::ledger::ListenerLedger;
     use crate::packet::{Protocol, Transport};
 
     fn ledger(kernel_dropped: u64, spool_full: u64) -> Snapshot {
@@ -145,6 +169,16 @@ mod tests {
         assert_eq!(losses.since(&ledger(0, 9), after(2)), []);
         assert_eq!(losses.since(&ledger(0, 9), after(61)), [(full, 4, 9)]);
         assert_eq!(losses.since(&ledger(0, 9), after(200)), []);
+    }
+
+    #[test]
+    fn what_earlier_runs_lost_is_no_news_and_the_next_loss_is_said_at_once() {
+        let start = Instant::now();
+        let mut losses = Losses::known(&ledger(0, 5).records);
+        assert_eq!(losses.since(&ledger(0, 5), start), []);
+        let full = Loss::Lost("spool_full");
+        assert_eq!(losses.since(&ledger(0, 7), start), [(full, 2, 7)]);
+        assert_eq!(losses.since(&ledger(0, 9), start), []);
     }
 
     #[test]
