@@ -235,6 +235,7 @@ impl LetterFile {
         if self.unsettled.remove(&place) == Some(likeness(letter)) {
             return Ok(());
         }
+        self.forget_if_gone();
         let mut bytes = Vec::new();
         let size = letter.write(&mut bytes) as u64;
         if self.end + size > self.bytes_max {
@@ -256,6 +257,20 @@ impl LetterFile {
         self.letters += 1;
         self.show();
         Ok(())
+    }
+
+    /// A file that was removed under us, or with its folder, takes what is written to it and shows it to nobody.
+    fn forget_if_gone(&mut self) {
+        let looked_up = self
+            .file
+            .as_ref()
+            .map(|_| self.disk.open_to_read(&self.path));
+        let is_gone = looked_up.and_then(Result::err);
+        if is_gone.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            tracing::error!(file = %self.path.display(), letters = self.letters, "the file of dead letters was removed, and these with it");
+            (self.file, self.end, self.letters) = (None, FILE_HEADER_BYTES as u64, 0);
+            self.show();
+        }
     }
 
     fn synced(&self, file: &dyn DiskFile) -> Result<(), SpoolError> {

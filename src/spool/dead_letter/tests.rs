@@ -292,3 +292,13 @@ proptest! {
         prop_assert_eq!(numbers, Vec::<u64>::new());
     }
 }
+
+#[test]
+fn a_letter_is_kept_in_a_file_that_is_there_though_the_one_before_was_removed() {
+    let (folder, _) = three();
+    let mut file = open(folder.path(), 1 << 20);
+    std::fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+    file.append(&letter(10, PAYLOADS[0])).unwrap();
+    assert_eq!(read_all(folder.path()), (vec![10], 0, 0));
+    assert_eq!(file.view().letters, 1);
+}
