@@ -14,6 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
+
 use crate::config::Identity;
 use crate::names::inventory::{self, Inventory, Stamp};
 use crate::names::notices::Said;
@@ -55,11 +57,24 @@ struct Orders {
     stop: bool,
     /// Another configuration is in force.
     identity: Option<(Identity, DomainPolicy)>,
+    /// What happens to the domain of a name, as it is in force.
+    domain: DomainPolicy,
 }
 
 impl Shared {
     fn orders(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives names of reverse DNS the form of keys.
+fn canonical(
+    shared: &Arc<Shared>,
+) -> impl Fn(&str) -> Option<CompactString> + Clone + Send + 'static {
+    let shared = shared.clone();
+    move |name| {
+        let domain = shared.orders().domain;
+        device::canonical(name.as_bytes(), domain)
     }
 }
 
@@ -95,13 +110,15 @@ impl DeviceKeeper {
         let inventory = identity.inventory.clone().unwrap_or_default();
         names.replace(identity.names.clone(), inventory);
         let table = state_folder.and_then(|folder| open_table(folder, &names));
-        if identity.names.dns == DnsPolicy::On {
-            let canonical = move |name: &str| device::canonical(name.as_bytes(), domain);
-            if let Err(error) = dns::spawn(&names, canonical) {
-                tracing::error!(%error, "reverse DNS is not asked");
-            }
-        }
         let shared = Arc::new(Shared::default());
+        shared.orders().domain = domain;
+        // An earlier process may have kept them in another form.
+        names.rewrite_dns_names(canonical(&shared), UnixMicros::now());
+        if identity.names.dns == DnsPolicy::On
+            && let Err(error) = dns::spawn(&names, canonical(&shared))
+        {
+            tracing::error!(%error, "reverse DNS is not asked");
+        }
         let mut keeping = Keeping {
             names: names.clone(),
             outlet,
@@ -135,6 +152,10 @@ impl DeviceKeeper {
         let inventory = inventory.unwrap_or_else(|| self.names.inventory());
         self.names.replace(identity.names.clone(), inventory);
         orders.identity = Some((identity.clone(), domain));
+        orders.domain = domain;
+        drop(orders);
+        self.names
+            .rewrite_dns_names(canonical(&self.shared), UnixMicros::now());
     }
 
     /// Whether the thread has ended.
@@ -420,5 +441,23 @@ mod tests {
         keeping.refresh_inventory(&keeper.shared);
         assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
         assert_eq!(name(&keeper.names).as_deref(), Some("r2"));
+    }
+
+    #[test]
+    fn names_by_reverse_dns_follow_a_reload_that_changes_what_happens_to_the_domain() {
+        let nothing = identity("address,hostname\n");
+        let keeper = keeper(&nothing);
+        let (before, after) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let answer = |address, name: &str| {
+            let name = canonical(&keeper.shared)(name).unwrap();
+            let now = UnixMicros(0);
+            keeper.names.devices.with(address, now, |_, _| ());
+            keeper.names.take_dns_answer(address, &name, now);
+        };
+        answer(before, "R1.example.net.");
+        keeper.replace(&nothing, DomainPolicy::Strip);
+        answer(after, "R2.example.net.");
+        let name = |address| keeper.names.devices.get(address).unwrap().standing.name;
+        assert_eq!((name(before).as_str(), name(after).as_str()), ("r1", "r2"));
     }
 }

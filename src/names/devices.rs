@@ -304,25 +304,26 @@ impl Devices {
 
     /// The wall clock was set: nobody was heard later than `now`.
     pub fn clock_was_set(&self, now: UnixMicros) {
-        for shard in &self.shards {
-            let shard = &mut *lock(shard);
-            let all = shard.known.iter_mut().chain(shard.newcomers.iter_mut());
-            all.for_each(|(_, device)| device.clock_was_set(now));
-        }
+        self.every(|_, device| device.clock_was_set(now));
         let mut owners = self.owners();
         owners
             .values_mut()
             .for_each(|owner| owner.heard = owner.heard.min(now));
     }
 
-    /// As if the inventory had never been asked of anybody.
-    #[cfg(test)]
-    pub(super) fn forget_said(&self) {
+    /// Goes through all senders, newcomers too, a shard at a time.
+    pub(super) fn every(&self, mut look: impl FnMut(IpAddr, &mut Device)) {
         for shard in &self.shards {
             let shard = &mut *lock(shard);
             let all = shard.known.iter_mut().chain(shard.newcomers.iter_mut());
-            all.for_each(|(_, device)| device.said = Said::default());
+            all.for_each(|(address, device)| look(address, device));
         }
+    }
+
+    /// As if the inventory had never been asked of anybody.
+    #[cfg(test)]
+    pub(super) fn forget_said(&self) {
+        self.every(|_, device| device.said = Said::default());
     }
 
     /// Puts back a device that an earlier process knew.

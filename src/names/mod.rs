@@ -36,6 +36,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use compact_str::CompactString;
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
@@ -219,6 +220,23 @@ impl Names {
         });
         let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
+    }
+
+    /// Writes names that came from reverse DNS in the form that keys have now: it is not asked again for them.
+    pub fn rewrite_dns_names(&self, form: impl Fn(&str) -> Option<CompactString>, now: UnixMicros) {
+        self.devices.every(|address, device| {
+            let standing = &mut device.standing;
+            if standing.rank != Rank::Dns {
+                return;
+            }
+            let Some(name) = form(&standing.name) else {
+                return;
+            };
+            let mut claims = self.devices.claims(address, now);
+            let change = standing.hear_dns(&name, now, &mut claims);
+            let news = news_of(change).into_iter().collect();
+            self.tell(address, (&name, HostnameSource::Dns), now, news);
+        });
     }
 
     /// Frees what no receiving thread has in view any more. That takes long for a large inventory, so it is kept until
