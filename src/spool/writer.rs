@@ -26,6 +26,7 @@ use super::log::{self, AtRoll, Log, Recovery};
 use super::segment::is_segment;
 use super::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
+use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
 
 /// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that its copy
@@ -79,6 +80,8 @@ pub struct Writer {
     has_reserve: bool,
     housekept: Instant,
     synced: Instant,
+    /// Lines about segments that are given up: while the spool is full each one that comes costs one that goes.
+    given_up: Mute,
     /// Since when the folder, or a file that is written, is not where it was.
     missing: Option<Instant>,
     /// The folder is ours for as long as this lives.
@@ -190,6 +193,7 @@ impl Spool {
             has_reserve: false,
             housekept: now,
             synced: now,
+            given_up: Mute::usual(),
             missing: None,
             lock,
         };

@@ -202,6 +202,42 @@ fn what_was_given_up_just_before_a_kill_is_known_by_its_reason_at_the_next_start
 }
 
 #[test]
+fn a_flood_that_gives_up_segment_after_segment_does_not_fill_the_log() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || Lines(written.clone()))
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let disk = ForgetfulDisk::default();
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, WhenFull::DropOldest, |_| {});
+        for _ in 0..400 {
+            append(&spool, 0, &[b'x'; 5000]).unwrap();
+            turn(&mut writer);
+        }
+        assert!(spool.counts().lost_total() > 300);
+    });
+    let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.matches("are given up").count(), 5, "{text}");
+}
+
+/// What is logged.
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
 fn a_restart_in_an_outage_leaves_the_cap_as_it_was_and_gives_nothing_up() {
     let disk = ForgetfulDisk::default();
     let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;

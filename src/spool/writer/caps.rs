@@ -12,6 +12,8 @@
 //! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
 
+use std::time::Instant;
+
 use super::Writer;
 use crate::observe::ledger::LossReason;
 use crate::spool::WhenFull;
@@ -154,11 +156,14 @@ impl Writer {
         if let Some(log) = self.logs.get_mut(index) {
             log.remove(dropped)?;
         }
-        tracing::error!(
-            records,
-            reason = reason.as_str(),
-            "the oldest records of the spool are given up"
-        );
+        if let Some(skipped) = self.given_up.admit(Instant::now()) {
+            tracing::error!(
+                records,
+                reason = reason.as_str(),
+                skipped,
+                "the oldest records of the spool are given up"
+            );
+        }
         Ok(true)
     }
 }
