@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
@@ -146,6 +147,8 @@ pub struct Devices {
     owners: Mutex<HashMap<CompactString, Owner>>,
     engines: Mutex<HashMap<Box<[u8]>, IpAddr>>,
     hasher: RandomState,
+    /// Known devices of all shards. They fall into shards by chance, so only all together can be bounded.
+    known: AtomicUsize,
     known_max: usize,
 }
 
@@ -181,6 +184,7 @@ impl Devices {
             owners: Mutex::default(),
             engines: Mutex::default(),
             hasher: RandomState::new(),
+            known: AtomicUsize::new(0),
             known_max,
         }
     }
@@ -205,7 +209,7 @@ impl Devices {
         let device = shard.newcomer(key, now);
         let found = look(device, &mut |one| news.push(one));
         let is_known = device.is_named || device.standing.is_confirmed();
-        if is_known && shard.promote(key, self.known_max / SHARDS) {
+        if is_known && self.takes_one(shard) && shard.promote(key) {
             news.push(News::New);
         }
         (found, news)
@@ -330,7 +334,7 @@ impl Devices {
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
         let (mut shard, key) = self.shard(address);
-        if shard.known.len() >= self.known_max / SHARDS {
+        if !shard.known.contains(key) && !self.takes_one(&mut shard) {
             return;
         }
         if device.standing.rank == Rank::Learned {
@@ -347,45 +351,53 @@ impl Devices {
         *shard.known.get_or_insert_with(key, Device::default) = device;
     }
 
-    /// Notes when owners of names were last heard, and makes room in shards that are nearly full by forgetting those
+    /// Counts one more known device of this shard, where there is room for one.
+    fn takes_one(&self, shard: &mut Shard) -> bool {
+        let room = |known| (known < self.known_max).then_some(known + 1);
+        let taken = self
+            .known
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        shard.turned_away += u64::from(taken.is_err());
+        taken.is_ok()
+    }
+
+    /// Notes when owners of names were last heard, and makes room in a table that is nearly full by forgetting those
     /// that have been silent for longest. Once in some seconds; never on the path of a message.
     pub fn sweep(&self, now: UnixMicros) {
-        let shard_max = self.known_max / SHARDS;
         for shard in &self.shards {
-            let mut shard = lock(shard);
-            {
-                let mut owners = self.owners();
-                for (address, device) in shard.known.iter() {
-                    if let Some(owner) = owners.get_mut(device.standing.name.as_str())
-                        && owner.address == address
-                    {
-                        owner.heard = device.standing.last_heard;
-                    }
+            let shard = lock(shard);
+            let mut owners = self.owners();
+            for (address, device) in shard.known.iter() {
+                if let Some(owner) = owners.get_mut(device.standing.name.as_str())
+                    && owner.address == address
+                {
+                    owner.heard = device.standing.last_heard;
                 }
             }
-            // One in sixteen stays free, so that newcomers find room between two sweeps.
-            let keep = shard_max - shard_max / 16;
-            if shard.known.len() > keep {
-                self.forget_most_silent(&mut shard, keep);
-            }
+        }
+        // One in sixteen stays free, so that newcomers find room between two sweeps.
+        let keep = self.known_max - self.known_max / 16;
+        if self.known.load(Ordering::Relaxed) > keep {
+            self.forget_most_silent(keep);
         }
         // A name whose owner is silent for so long is free anyway.
         self.owners()
             .retain(|_, owner| now.0 - owner.heard.0 < OWNER_SILENT_MICROS);
     }
 
-    fn forget_most_silent(&self, shard: &mut Shard, keep: usize) {
-        let mut heard: Vec<(UnixMicros, IpAddr)> = shard
-            .known
-            .iter()
-            .map(|(address, device)| (device.standing.last_heard, address))
-            .collect();
+    fn forget_most_silent(&self, keep: usize) {
+        let mut heard = Vec::new();
+        self.each(|address, device| heard.push((device.standing.last_heard, address)));
         heard.sort_unstable();
         let excess = heard.len().saturating_sub(keep);
-        let mut owners = self.owners();
         for (_, address) in heard.into_iter().take(excess) {
-            let gone = shard.known.remove(self.place(address).1);
-            let name = gone.map(|gone| gone.standing.name).unwrap_or_default();
+            let (mut shard, key) = self.shard(address);
+            let Some(gone) = shard.known.remove(key) else {
+                continue;
+            };
+            self.known.fetch_sub(1, Ordering::Relaxed);
+            let name = gone.standing.name;
+            let mut owners = self.owners();
             if owners
                 .get(name.as_str())
                 .is_some_and(|owner| owner.address == address)
@@ -462,12 +474,8 @@ impl Shard {
         })
     }
 
-    /// A newcomer that has proved itself becomes known, where there is room.
-    fn promote(&mut self, key: Key, known_max: usize) -> bool {
-        if self.known.len() >= known_max {
-            self.turned_away += 1;
-            return false;
-        }
+    /// A newcomer that has proved itself becomes known.
+    fn promote(&mut self, key: Key) -> bool {
         if !self.known.take_from(&mut self.newcomers, key) {
             return false;
         }
@@ -578,6 +586,30 @@ mod tests {
         assert!(counts.newcomers <= NEWCOMERS_MAX, "{counts:?}");
         assert_eq!(devices.get(address(1)).unwrap().standing.name, "core");
         assert!(devices.belongs_to_another("core", address(5000), at(62)));
+    }
+
+    #[test]
+    fn as_many_devices_are_known_as_there_may_be_wherever_chance_puts_them() {
+        let devices = Devices::new(100);
+        for from in 0..94 {
+            known(&devices, from, &format!("r{from}"));
+        }
+        devices.sweep(at(61));
+        assert_eq!(
+            (devices.counts().known, devices.counts().turned_away),
+            (94, 0)
+        );
+        for from in 94..200 {
+            known(&devices, from, &format!("r{from}"));
+        }
+        assert_eq!(devices.counts().known, 100);
+        // One that is known already takes no second place.
+        let copy = devices.get(address(1)).unwrap();
+        devices.restore(address(1), copy);
+        devices.sweep(at(62));
+        assert_eq!(devices.counts().known, 94);
+        known(&devices, 300, "r300");
+        assert!(devices.is_known(address(300)));
     }
 
     #[test]

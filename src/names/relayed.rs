@@ -12,6 +12,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
@@ -38,6 +39,8 @@ struct Shard {
 pub struct Relayed {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
+    /// Known names of all shards. They fall into shards by chance, so only all together can be bounded.
+    known: AtomicUsize,
     devices_max: usize,
 }
 
@@ -47,6 +50,7 @@ impl Relayed {
         Relayed {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
+            known: AtomicUsize::new(0),
             devices_max,
         }
     }
@@ -72,7 +76,7 @@ impl Relayed {
         let device = shard.newcomer(name, now);
         device.via = Some(relay);
         look(device, &mut |one| news.push(one));
-        if device.standing.is_confirmed() && shard.promote(name, self.devices_max / SHARDS) {
+        if device.standing.is_confirmed() && self.takes_one() && shard.promote(name) {
             news.push(News::New);
         }
         news
@@ -105,7 +109,12 @@ impl Relayed {
     /// Forgets those of whom this is true.
     pub fn forget(&self, mut is_gone: impl FnMut(&Device) -> bool) {
         for shard in &self.shards {
-            lock(shard).known.retain(|_, device| !is_gone(device));
+            let mut shard = lock(shard);
+            let known = &mut shard.known;
+            let before = known.len();
+            known.retain(|_, device| !is_gone(device));
+            self.known
+                .fetch_sub(before - known.len(), Ordering::Relaxed);
         }
     }
 
@@ -113,24 +122,50 @@ impl Relayed {
     pub fn restore(&self, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
         let mut shard = self.shard(&device.standing.name);
-        if shard.known.len() < self.devices_max / SHARDS {
+        let is_known = shard.known.contains_key(device.standing.name.as_str());
+        if is_known || self.takes_one() {
             let name = device.standing.name.as_str().into();
             shard.known.insert(name, Box::new(device));
         }
     }
 
+    /// Counts one more known name, where there is room for one.
+    fn takes_one(&self) -> bool {
+        let room = |known| (known < self.devices_max).then_some(known + 1);
+        self.known
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+            .is_ok()
+    }
+
     /// Makes room, and gives back what a flood left free. Once in some seconds.
     pub fn sweep(&self, now: UnixMicros) {
         // One in sixteen stays free, so that newcomers find room between two sweeps.
-        let shard_max = self.devices_max / SHARDS;
-        let keep = shard_max - shard_max / 16;
+        let keep = self.devices_max - self.devices_max / 16;
+        if self.known.load(Ordering::Relaxed) > keep {
+            self.forget_most_silent(keep);
+        }
         for shard in &self.shards {
             let mut shard = lock(shard);
-            if shard.known.len() > keep {
-                forget_most_silent(&mut shard.known, keep);
-            }
             shard.forget_silent_newcomers(now);
             shard.give_back();
+        }
+    }
+
+    fn forget_most_silent(&self, keep: usize) {
+        let mut heard = Vec::new();
+        self.each(|device| {
+            let standing = &device.standing;
+            heard.push((
+                standing.last_heard,
+                CompactString::from(standing.name.as_str()),
+            ));
+        });
+        heard.sort_unstable();
+        let excess = heard.len().saturating_sub(keep);
+        for (_, name) in heard.into_iter().take(excess) {
+            if self.shard(&name).known.remove(&name).is_some() {
+                self.known.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -206,11 +241,8 @@ impl Shard {
         self.newcomers.clear();
     }
 
-    /// A newcomer that has proved itself becomes known, where there is room.
-    fn promote(&mut self, name: &str, known_max: usize) -> bool {
-        if self.known.len() >= known_max {
-            return false;
-        }
+    /// A newcomer that has proved itself becomes known.
+    fn promote(&mut self, name: &str) -> bool {
         let Some((name, device)) = self.newcomers.remove_entry(name) else {
             return false;
         };
@@ -234,18 +266,6 @@ impl Shard {
         self.known.shrink_to(self.known.len() * 2);
         self.newcomers.shrink_to(self.newcomers.len() * 2);
         self.order.shrink_to(self.order.len() * 2);
-    }
-}
-
-fn forget_most_silent(known: &mut HashMap<CompactString, Box<Device>>, keep: usize) {
-    let mut heard: Vec<(UnixMicros, CompactString)> = known
-        .iter()
-        .map(|(name, device)| (device.standing.last_heard, name.clone()))
-        .collect();
-    heard.sort_unstable();
-    let excess = heard.len().saturating_sub(keep);
-    for (_, name) in heard.into_iter().take(excess) {
-        known.remove(&name);
     }
 }
 
@@ -319,6 +339,28 @@ mod tests {
             let shard = lock(shard);
             assert!(shard.order.len() == shard.newcomers.len());
         }
+    }
+
+    #[test]
+    fn as_many_names_are_known_as_there_may_be_wherever_chance_puts_them() {
+        let relayed = Relayed::new(100);
+        let speak = |numbers: std::ops::Range<u32>| {
+            for number in numbers {
+                for seconds in [0, 30, 60] {
+                    say(&relayed, &format!("r{number}"), seconds);
+                }
+            }
+            let mut known = 0;
+            relayed.each(|_| known += 1);
+            known
+        };
+        assert_eq!(speak(0..94), 94);
+        relayed.sweep(UnixMicros(61_000_000));
+        assert_eq!(speak(94..200), 100);
+        relayed.forget(|device| device.standing.name.as_str() < "r15");
+        let left = speak(0..0);
+        assert!(left < 100);
+        assert_eq!(speak(200..400), 100);
     }
 
     #[test]
