@@ -257,9 +257,17 @@ impl<S: Sink + 'static> Listening<S> {
         if self.ownership == Ownership::Own {
             // Connections that the kernel has completed may hold messages already.
             for _ in 0..self.config.connections_max {
-                match tokio::time::timeout(Duration::ZERO, socket.accept()).await {
-                    Ok(accepted) => self.admit(accepted, &mut connections).await,
-                    Err(_) => break,
+                let accepted = tokio::time::timeout(Duration::ZERO, socket.accept()).await;
+                let Ok(accepted) = accepted else {
+                    break;
+                };
+                // Each try would be one more pause, and there are hundreds.
+                let is_the_last = accepted
+                    .as_ref()
+                    .is_err_and(|error| !is_about_one_peer(error));
+                self.admit(accepted, &mut connections).await;
+                if is_the_last {
+                    break;
                 }
             }
         }
@@ -318,13 +326,7 @@ impl<S: Sink + 'static> Listening<S> {
         if let Some(skipped) = MUTE.admit(Instant::now()) {
             tracing::warn!(listener = %self.config.listener.name, %error, skipped, "accepting a connection failed, trying again");
         }
-        let is_about_one_peer = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::Interrupted
-        );
-        if !is_about_one_peer {
+        if !is_about_one_peer(error) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
@@ -332,6 +334,16 @@ impl<S: Sink + 'static> Listening<S> {
     fn refuse(&self, peer: Peer, why: &str) {
         refused(&self.config, &self.ledger, peer, why);
     }
+}
+
+/// Whether accept(2) tells of the one connection that it would have returned, and the next may be taken.
+fn is_about_one_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
 }
 
 fn keep_alive(stream: &TcpStream) {

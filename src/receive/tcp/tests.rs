@@ -294,6 +294,29 @@ fn a_peer_that_never_pauses_does_not_hold_up_the_stop() {
 }
 
 #[test]
+fn a_socket_from_which_nothing_can_be_accepted_does_not_hold_up_the_stop() {
+    let ledger = ledger(Transport::Tcp);
+    // It does not listen: accepting fails each time, as it does without descriptors.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let at: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&at.into()).unwrap();
+    let bound = Bound::Tcp(socket.into());
+    let config = config(Transport::Tcp);
+    let listener = StreamListener::with(config, bound, Ownership::Own, None, ledger);
+    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
+    let heartbeat = Heartbeats::new(Instant::now()).register("streams");
+    let thread = spawn(vec![listener], FakeSink::new(0, &seen), &stop, heartbeat).unwrap();
+    let begun = Instant::now();
+    stop.stop();
+    thread.join().unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn a_taken_port_is_refused_with_the_command_that_shows_who_has_it() {
     let first = StreamListener::bind(config(Transport::Tcp), ledger(Transport::Tcp)).unwrap();
     let mut second = config(Transport::Tcp);
