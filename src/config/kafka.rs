@@ -1,9 +1,9 @@
 //! `[kafka]` and its options → the produce stage's `Config`.
 //!
 //! ```text
-//!  bootstrap_servers, linger_ms, ... ────────────────────────────────────────────────────┐
-//!  [kafka.options]       name = value ─┐                                                 ├─▶ produce::Config
-//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ readable? ─▶ does librdkafka take it? ─┘
+//!  bootstrap_servers, linger_ms, ... ──────────────────────────────────────────────────────────────────────┐
+//!  [kafka.options]       name = value ─┐                                                                   ├─▶ produce::Config
+//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ readable? ─▶ security ─▶ does librdkafka take it? ─┘
 //! ```
 //!
 //! What an option's value is, is not shown here: any of them may be a password.
@@ -18,6 +18,7 @@ use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
 use super::schema;
 use super::secret::Secret;
+use super::security;
 use crate::event;
 use crate::produce::{self, Compression, Config, Headers, Options, ProduceConfigError};
 use crate::route;
@@ -48,6 +49,7 @@ pub(super) fn resolve(
 ) -> Config {
     let problems_before = findings.problems.len();
     let mut options = options(raw, file_mode, findings);
+    security::judge(raw, &options, findings);
     let message_bytes_max = route.payload_bytes_max + MESSAGE_OVERHEAD_BYTES;
     options.insert(
         MESSAGE_BYTES_MAX_OPTION.to_owned(),
@@ -105,7 +107,7 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                     why.trim_end_matches('.')
                 );
                 Problem::new(
-                    &first_option(raw),
+                    &option_named_in(raw, why),
                     schema::OPTIONS,
                     text,
                     "set or correct the options that it names",
@@ -121,6 +123,14 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
         };
         findings.problems.push(problem);
     }
+}
+
+/// Where the option stands that librdkafka's words name; where the options begin if they name none of them.
+fn option_named_in(raw: &Raw, why: &str) -> Place {
+    let named = raw.options.iter().filter(|(name, _)| why.contains(*name));
+    named
+        .max_by_key(|(name, _)| name.len())
+        .map_or_else(|| first_option(raw), |(_, option)| option.at.clone())
 }
 
 /// Where the options begin.
