@@ -242,9 +242,7 @@ fn section(option: &KafkaOption) -> &'static str {
 fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Secret, Problem> {
     match &option.value {
         OptionValue::Here(secret) => Ok(secret.clone()),
-        OptionValue::File(path) => {
-            secret_in_file(path, key, &option.at, "[kafka.options]", findings)
-        }
+        OptionValue::File(path) => line_in_file(path, key, &option.at, "[kafka.options]", findings),
     }
 }
 
@@ -283,23 +281,38 @@ pub(super) fn secret_in_file(
             format!("every user of this host can read {path}; run chmod o= {path}"),
         );
     }
-    let advice = "write the value alone into the file, as one line of text";
-    let text = String::from_utf8(kept.bytes).map_err(|_| {
-        Problem::new(
-            at,
-            key,
-            format!("{path} does not hold text (UTF-8)"),
-            advice,
-        )
-    })?;
+    let text = String::from_utf8(kept.bytes)
+        .map_err(|_| Problem::new(at, key, format!("{path} does not hold text (UTF-8)"), ALONE))?;
     // Editors and `echo` end a file with a line feed that is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Problem::new(at, key, format!("{path} is empty"), advice));
+        return Err(Problem::new(at, key, format!("{path} is empty"), ALONE));
     }
     Ok(Secret::new(text))
 }
+
+/// The secret of a file that holds nothing else.
+pub(super) fn line_in_file(
+    path: &str,
+    key: &str,
+    at: &Place,
+    elsewhere: &str,
+    findings: &mut Findings,
+) -> Result<Secret, Problem> {
+    let secret = secret_in_file(path, key, at, elsewhere, findings)?;
+    let text = secret.expose();
+    // Of all values only PEM has lines. Anywhere else a second one, an empty one too, would be part of the password.
+    if text.contains('\n') && !text.contains("-----BEGIN") {
+        let lines = text.split('\n').count();
+        let text = format!("{path} holds {lines} lines");
+        return Err(Problem::new(at, key, text, ALONE));
+    }
+    Ok(secret)
+}
+
+/// What the file of one secret has to hold.
+const ALONE: &str = "write the value alone into the file, as one line of text";
 
 fn warn_if_readable(
     name: &str,
@@ -325,6 +338,31 @@ fn warn_if_readable(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_line_in_the_file_of_a_secret_is_refused_unless_it_is_pem() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut findings = Findings::default();
+            let path = path.to_str().unwrap();
+            line_in_file(path, "key", &Place::Absent, "elsewhere", &mut findings)
+                .map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(read("hunter2\n").unwrap(), "hunter2");
+        assert_eq!(read("hunter2\r\n").unwrap(), "hunter2");
+        let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
+        assert_eq!(read(&format!("{pem}\n")).unwrap(), pem);
+        for wrong in ["hunter2\n\n", "\nhunter2", "user\nhunter2\n"] {
+            let problem = read(wrong).unwrap_err().to_string();
+            assert!(
+                problem.contains("lines; write the value alone"),
+                "{problem}"
+            );
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
 
     #[test]
     fn addresses_of_brokers_are_told_from_what_cannot_be_one() {
