@@ -8,6 +8,7 @@
 //! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
 mod actions;
+mod addresses;
 mod devices;
 mod dropped;
 mod engine;
@@ -134,6 +135,7 @@ impl Agent {
     /// No listener could be bound, or the Kafka client refused its settings.
     pub fn start_on(mut config: Resolved, inherited: Inherited) -> Result<Agent, AgentError> {
         let started = UnixMicros::now();
+        addresses::adapt(&mut config);
         let heartbeats = Arc::new(Heartbeats::new(Instant::now()));
         let Kept {
             spool,

@@ -122,7 +122,7 @@ fn special(path: &str) -> Option<Value> {
         "raw" => json!({"type": "text"}),
         "raw_base64" => json!({"type": "keyword", "index": false, "doc_values": false}),
         "time" => json!({"type": "date", "ignore_malformed": true}),
-        "received" => json!({"type": "date_nanos"}),
+        "received" | "report.begin" | "report.end" => json!({"type": "date_nanos"}),
         "device.address" => json!({"type": "ip", "ignore_malformed": true}),
         _ => return None,
     })

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::output::{Output, complain};
+use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run};
 use crate::audit::history::{History, Place};
 use crate::audit::judge::{self, Answer, Period};
@@ -119,8 +119,12 @@ fn audit(arguments: &Arguments, config: &Resolved) -> Result<(Answer, Output), S
     };
     let findings = judge::judge(&history, period);
     if !findings.has_reports() {
+        let whose = match &arguments.agent {
+            Some(agent) => format!("a report of the agent {}", tamed(agent)),
+            None => "an agent's report".to_owned(),
+        };
         return Err(format!(
-            "none of {} records is an agent's report of that time: read the reports' topic (topics.agent), and see that \
+            "none of {} records is {whose} of that time: read the reports' topic (topics.agent), and see that \
              agent.report_seconds is not 0",
             findings.records
         ));

@@ -6,6 +6,7 @@
 //!  the event's types           ──▶ DIR/schema/event.schema.json
 //! ```
 
+mod pages;
 mod settings;
 
 use std::fs;
@@ -51,7 +52,7 @@ fn write(folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let grammar = super::Arguments::command();
-    clap_mangen::generate_to(grammar.clone(), &man)?;
+    pages::write(grammar.clone(), &man)?;
     fs::write(man.join("trapline.toml.5"), settings::page()?)?;
     for shell in SHELLS {
         generate_to(shell, &mut grammar.clone(), "trapline", &completions)?;

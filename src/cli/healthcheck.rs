@@ -7,7 +7,7 @@
 //! For a container's health check, where there is neither a shell nor curl.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -84,9 +84,12 @@ fn fail(error: &HealthError) -> ExitCode {
 
 /// What the agent whose page is at `address` says of its health, when it is well.
 pub(super) fn ask(address: SocketAddr) -> Result<String, HealthError> {
-    let address = reachable(address);
+    let (address, other) = reachable(address);
+    let (address, mut stream) = match (connect(address), other) {
+        (Err(_), Some(other)) => connect(other)?,
+        (connected, _) => connected?,
+    };
     let nobody = |source| HealthError::Nobody { address, source };
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(nobody)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(nobody)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(nobody)?;
     let answer = exchange(&mut stream, "GET", "/healthz", "").map_err(nobody)?;
@@ -97,12 +100,22 @@ pub(super) fn ask(address: SocketAddr) -> Result<String, HealthError> {
     }
 }
 
-/// "Every address" is a place to listen, not one to connect to: this host's own address stands for it.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
-        address => address,
+fn connect(address: SocketAddr) -> Result<(SocketAddr, TcpStream), HealthError> {
+    match TcpStream::connect_timeout(&address, PATIENCE) {
+        Ok(stream) => Ok((address, stream)),
+        Err(source) => Err(HealthError::Nobody { address, source }),
+    }
+}
+
+/// "Every address" is a place to listen, not one to connect to: this host's own address stands for it. `[::]` hears IPv4
+/// too, and a container often has no `::1`, so there is a second address to ask.
+fn reachable(address: SocketAddr) -> (SocketAddr, Option<SocketAddr>) {
+    let ipv4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+    let ipv6 = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (ipv4, None),
+        IpAddr::V6(ip) if ip.is_unspecified() => (ipv6, Some(ipv4)),
+        _ => (address, None),
     }
 }
 
@@ -151,9 +164,22 @@ mod tests {
 
     #[test]
     fn every_address_is_asked_at_this_host_s_own() {
-        let asked = |text: &str| reachable(text.parse().unwrap()).to_string();
-        assert_eq!(asked("0.0.0.0:9514"), "127.0.0.1:9514");
-        assert_eq!(asked("[::]:9514"), "[::1]:9514");
-        assert_eq!(asked("10.0.0.1:9514"), "10.0.0.1:9514");
+        let asked = |text: &str| {
+            let (first, second) = reachable(text.parse().unwrap());
+            (first.to_string(), second.map(|second| second.to_string()))
+        };
+        let alone = |text: &str| (text.to_owned(), None);
+        assert_eq!(asked("0.0.0.0:9514"), alone("127.0.0.1:9514"));
+        assert_eq!(asked("10.0.0.1:9514"), alone("10.0.0.1:9514"));
+        let both = ("[::1]:9514".to_owned(), Some("127.0.0.1:9514".to_owned()));
+        assert_eq!(asked("[::]:9514"), both);
+    }
+
+    #[test]
+    fn an_agent_on_every_address_is_found_by_ipv4_where_ipv6_does_not_answer() {
+        // It listens on 127.0.0.1 alone, so nobody is at [::1].
+        let ipv4 = answering("HTTP/1.1 200 OK\r\n\r\nok\n");
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, ipv4.port()));
+        assert_eq!(ask(everywhere).unwrap(), "ok\n");
     }
 }

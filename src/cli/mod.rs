@@ -65,21 +65,22 @@ struct Arguments {
 enum Command {
     /// Receive, and deliver to Kafka, until SIGTERM or SIGINT.
     #[command(after_help = "Examples:
-  trapline run                                  with /etc/trapline/trapline.toml, or with the defaults
+  trapline run                                  /etc/trapline/trapline.toml, or the defaults
   trapline run --config trapline.toml
   TRAPLINE_KAFKA__BOOTSTRAP_SERVERS=k1:9092,k2:9092 trapline run
 
 Signals:
-  SIGTERM, SIGINT   stop: read the sockets empty, deliver what is left within shutdown.drain_seconds, print the ledger
+  SIGTERM, SIGINT   stop: read the sockets empty, deliver what is left within
+                    shutdown.drain_seconds, print the ledger
   the same again    stop waiting for Kafka; what is left is counted as lost in the ledger
   SIGHUP            read the configuration again; a bad file leaves the old one running
 
-Logs go to standard error. The ledger accounts for every packet and record, and is printed at the end on standard
+Logs go to standard error. The ledger accounts for every packet and record, and is printed at the end on standard \
 output: a table on a terminal, one line of JSON otherwise.")]
     Run(ConfigArguments),
     /// Check a configuration without running it: all problems at once, with line and column.
     #[command(after_help = "Examples:
-  trapline check                                the file that `trapline run` would read, or the defaults
+  trapline check                                the file that `run` would read, or the defaults
   trapline check --config trapline.toml
   trapline check --print | grep kafka           what would be in force
 
@@ -88,7 +89,7 @@ Variables TRAPLINE_SECTION__KEY are read and checked as well. Exit code 2: there
     /// Show the main job with nothing installed: a Kafka cluster inside this process, real device messages, the events read back.
     #[command(after_help = "Examples:
   trapline demo
-  trapline demo | grep net.snmp                 only the traps
+  trapline demo | grep -A1 ' net.snmp '         only the traps
 
 Nothing leaves this host: everything listens on free ports of 127.0.0.1.
 Exit code 1: not every message came back from Kafka, or the inform was not answered.")]
@@ -102,9 +103,9 @@ Exit code 1: not every message came back from Kafka, or the inform was not answe
   trapline devices --sort rate | head
   trapline devices --json | jq -r 'select(.missing > 0) | .hostname'
 
-WHY is hostname_source of the device's events where a message brings no name itself. SEEN is how long ago the last
-message came, /S messages a second, GAPS messages that never arrived by the device's own numbering, CONFL messages that
-used the name of another device. NOTES: silent; never heard, though in the inventory; new, so not yet heard several
+WHY is hostname_source of the device's events where a message brings no name itself. SEEN is how long ago the last \
+message came, /S messages a second, GAPS messages that never arrived by the device's own numbering, CONFL messages that \
+used the name of another device. NOTES: silent; never heard, though in the inventory; new, so not yet heard several \
 times over a minute; unknown to the inventory; relay, or NAT? where several names speak from one address.
 The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
 Exit code 1: no agent answers.")]
@@ -114,7 +115,7 @@ Exit code 1: no agent answers.")]
   sudo trapline doctor                          root sees who has a port
   trapline doctor --config trapline.toml
 
-Each line is ok, warn or fail, and says what to do. It changes nothing and shows no secret, so that it can go into a
+Each line is ok, warn or fail, and says what to do. It changes nothing and shows no secret, so that it can go into a \
 support ticket. Kafka is asked about its topics and our rights to them, and nothing is produced.
 Exit code 1: at least one line says fail.")]
     Doctor(doctor::Arguments),
@@ -137,7 +138,7 @@ An SNMP community is never shown.")]
   trapline healthcheck
   trapline healthcheck --address 127.0.0.1:9514
 
-The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a
+The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a \
 shell nor curl. Kafka that is away does not count: starting the agent again would not help.
 Exit code 1: the agent is not well, or nobody answers within 5 seconds.")]
     Healthcheck(healthcheck::Arguments),
@@ -167,7 +168,7 @@ Exit code 1: no agent answers.")]
   trapline spool export --to pending.jsonl
   trapline spool requeue --all
 
-All but requeue are safe beside a running agent: they change nothing. The spool belongs to the user that the agent runs
+All but requeue are safe beside a running agent: they change nothing. The spool belongs to the user that the agent runs \
 as: sudo -u trapline trapline spool ls.")]
     Spool(spool::Arguments),
     /// Names for SNMP: compile MIB modules, look OIDs and names up, find errors in modules.
@@ -185,11 +186,11 @@ Nothing is fetched from anywhere: the modules are files of this host.")]
   trapline audit --bootstrap-servers k1:9092 --agent br17 --since 2026-11-21T00:00:00Z
   trapline audit -b k1:9093 -X security.protocol=ssl -X ssl.ca.location=/etc/ssl/ca.pem --json
 
-Each agent reports once a minute (agent.report_seconds) which numbers its events have; topics are read from their
+Each agent reports once a minute (agent.report_seconds) which numbers its events have; topics are read from their \
 beginning to the end that they have now. Nothing is written or committed.
 
-Exit codes: 0 everything is there, or may still come; 1 something is missing, and reports say why; 2 something is
-missing and no report says why; 3 it could not be found out: wrong arguments or configuration, no answer from Kafka,
+Exit codes: 0 everything is there, or may still come; 1 something is missing, and reports say why; 2 something is \
+missing and no report says why; 3 it could not be found out: wrong arguments or configuration, no answer from Kafka, \
 no report.")]
     Audit(audit::Arguments),
 }

@@ -93,13 +93,33 @@ fn header(lines: &mut Lines, message: &Message<'_>) {
         &format!("{}, {} s", message.boots, message.time),
     );
     lines.text("user", message.user);
-    lines.field("digest", &format!("{} octets", message.digest.len()));
+    lines.field(
+        "digest",
+        &format!(
+            "{} octets{}",
+            message.digest.len(),
+            made_by(message.digest.len())
+        ),
+    );
     lines.field("salt", &format!("{} octets", message.salt.len()));
     let data = match message.data {
         Data::Plain(octets) => format!("{} octets in the clear", octets.len()),
         Data::Encrypted(octets) => format!("{} octets, encrypted", octets.len()),
     };
     lines.field("scoped PDU", &data);
+}
+
+/// The protocols whose digests are this long (RFC 3414, sections 6 and 7; RFC 7860, section 4.2): a device that is set to
+/// another one than its user here shows by it.
+fn made_by(octets: usize) -> &'static str {
+    match octets {
+        12 => ", as MD5 and SHA-1 make them",
+        16 => ", as SHA-224 makes them",
+        24 => ", as SHA-256 makes them",
+        32 => ", as SHA-384 makes them",
+        48 => ", as SHA-512 makes them",
+        _ => "",
+    }
 }
 
 fn checks(lines: &mut Lines, message: &Message<'_>, access: &AccessConfig) {
@@ -181,6 +201,7 @@ mod tests {
             "5, 1000 s",
             "fleet",
             "check digest     ok",
+            "octets, as SHA-256 makes them",
             "check decryption ok",
             "snmpTrapOID",
             "1.3.6.1.6.3.1.1.5.3",

@@ -96,6 +96,12 @@ fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pat
         return None;
     };
     reader.note(path, &file);
+    if !file.starts_with('/') {
+        let advice = "write the whole path: a service has no working folder of its own";
+        let expected = "the path of a file, starting with /";
+        reader.problem(path, expected, &format!("{file:?}"), advice);
+        return None;
+    }
     match files::read(Path::new(file)) {
         Err(error) => reader.problem_text(
             path,

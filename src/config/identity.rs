@@ -134,8 +134,8 @@ fn relays(reader: &mut Reader<'_>) -> Vec<ipnet::IpNet> {
 
 fn told(reader: &mut Reader<'_>) -> ToldKinds {
     const KEY: &str = "identity.events";
+    let all: Vec<&str> = Told::ALL.iter().map(|kind| kind.as_str()).collect();
     let Some(parts) = reader.list(KEY) else {
-        let all: Vec<&str> = Told::ALL.iter().map(|kind| kind.as_str()).collect();
         reader.note(KEY, &all);
         return ToldKinds::default();
     };
@@ -151,7 +151,7 @@ fn told(reader: &mut Reader<'_>) -> ToldKinds {
                 let problem = Problem::expected(
                     at,
                     KEY,
-                    "new, renamed, silent, back or gap",
+                    &format!("some of {}", all.join(", ")),
                     &format!("{text:?}"),
                     "name what is to be told as events; an empty list tells nothing",
                 );

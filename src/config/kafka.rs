@@ -1,9 +1,9 @@
 //! `[kafka]` and its options → the produce stage's `Config`.
 //!
 //! ```text
-//!  bootstrap_servers, linger_ms, ... ────────────────────────────────────────────────────┐
-//!  [kafka.options]       name = value ─┐                                                 ├─▶ produce::Config
-//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ readable? ─▶ does librdkafka take it? ─┘
+//!  bootstrap_servers, linger_ms, ... ──────────────────────────────────────────────────────────────────────┐
+//!  [kafka.options]       name = value ─┐                                                                   ├─▶ produce::Config
+//!  [kafka.options_file]  name = path ──┴─▶ reserved? ─▶ readable? ─▶ security ─▶ does librdkafka take it? ─┘
 //! ```
 //!
 //! What an option's value is, is not shown here: any of them may be a password.
@@ -18,6 +18,7 @@ use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
 use super::schema;
 use super::secret::Secret;
+use super::security;
 use crate::event;
 use crate::produce::{self, Compression, Config, Headers, Options, ProduceConfigError};
 use crate::route;
@@ -48,6 +49,7 @@ pub(super) fn resolve(
 ) -> Config {
     let problems_before = findings.problems.len();
     let mut options = options(raw, file_mode, findings);
+    security::judge(raw, &options, findings);
     let message_bytes_max = route.payload_bytes_max + MESSAGE_OVERHEAD_BYTES;
     options.insert(
         MESSAGE_BYTES_MAX_OPTION.to_owned(),
@@ -105,7 +107,7 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                     why.trim_end_matches('.')
                 );
                 Problem::new(
-                    &first_option(raw),
+                    &option_named_in(raw, why),
                     schema::OPTIONS,
                     text,
                     "set or correct the options that it names",
@@ -121,6 +123,14 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
         };
         findings.problems.push(problem);
     }
+}
+
+/// Where the option stands that librdkafka's words name; where the options begin if they name none of them.
+fn option_named_in(raw: &Raw, why: &str) -> Place {
+    let named = raw.options.iter().filter(|(name, _)| why.contains(*name));
+    named
+        .max_by_key(|(name, _)| name.len())
+        .map_or_else(|| first_option(raw), |(_, option)| option.at.clone())
 }
 
 /// Where the options begin.
@@ -232,9 +242,7 @@ fn section(option: &KafkaOption) -> &'static str {
 fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Secret, Problem> {
     match &option.value {
         OptionValue::Here(secret) => Ok(secret.clone()),
-        OptionValue::File(path) => {
-            secret_in_file(path, key, &option.at, "[kafka.options]", findings)
-        }
+        OptionValue::File(path) => line_in_file(path, key, &option.at, "[kafka.options]", findings),
     }
 }
 
@@ -273,23 +281,38 @@ pub(super) fn secret_in_file(
             format!("every user of this host can read {path}; run chmod o= {path}"),
         );
     }
-    let advice = "write the value alone into the file, as one line of text";
-    let text = String::from_utf8(kept.bytes).map_err(|_| {
-        Problem::new(
-            at,
-            key,
-            format!("{path} does not hold text (UTF-8)"),
-            advice,
-        )
-    })?;
+    let text = String::from_utf8(kept.bytes)
+        .map_err(|_| Problem::new(at, key, format!("{path} does not hold text (UTF-8)"), ALONE))?;
     // Editors and `echo` end a file with a line feed that is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Problem::new(at, key, format!("{path} is empty"), advice));
+        return Err(Problem::new(at, key, format!("{path} is empty"), ALONE));
     }
     Ok(Secret::new(text))
 }
+
+/// The secret of a file that holds nothing else.
+pub(super) fn line_in_file(
+    path: &str,
+    key: &str,
+    at: &Place,
+    elsewhere: &str,
+    findings: &mut Findings,
+) -> Result<Secret, Problem> {
+    let secret = secret_in_file(path, key, at, elsewhere, findings)?;
+    let text = secret.expose();
+    // Of all values only PEM has lines. Anywhere else a second one, an empty one too, would be part of the password.
+    if text.contains('\n') && !text.contains("-----BEGIN") {
+        let lines = text.split('\n').count();
+        let text = format!("{path} holds {lines} lines");
+        return Err(Problem::new(at, key, text, ALONE));
+    }
+    Ok(secret)
+}
+
+/// What the file of one secret has to hold.
+const ALONE: &str = "write the value alone into the file, as one line of text";
 
 fn warn_if_readable(
     name: &str,
@@ -315,6 +338,31 @@ fn warn_if_readable(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_line_in_the_file_of_a_secret_is_refused_unless_it_is_pem() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut findings = Findings::default();
+            let path = path.to_str().unwrap();
+            line_in_file(path, "key", &Place::Absent, "elsewhere", &mut findings)
+                .map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(read("hunter2\n").unwrap(), "hunter2");
+        assert_eq!(read("hunter2\r\n").unwrap(), "hunter2");
+        let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
+        assert_eq!(read(&format!("{pem}\n")).unwrap(), pem);
+        for wrong in ["hunter2\n\n", "\nhunter2", "user\nhunter2\n"] {
+            let problem = read(wrong).unwrap_err().to_string();
+            assert!(
+                problem.contains("lines; write the value alone"),
+                "{problem}"
+            );
+            assert!(!problem.contains("hunter2"), "{problem}");
+        }
+    }
 
     #[test]
     fn addresses_of_brokers_are_told_from_what_cannot_be_one() {

@@ -161,12 +161,20 @@ fn collide(left: &receive::Config, right: &receive::Config) -> bool {
     if let (Some(left), Some(right)) = (&left.unix, &right.unix) {
         return left.path == right.path;
     }
-    let any = |address: SocketAddr| address.ip().is_unspecified();
-    let same_address = left.bind.ip() == right.bind.ip() || (any(left.bind) && any(right.bind));
+    let (one, other) = (left.bind.ip(), right.bind.ip());
     left.bind.port() != 0
         && left.bind.port() == right.bind.port()
-        && same_address
+        && (takes(one, other) || takes(other, one))
         && kernel_transport(left.listener.transport) == kernel_transport(right.listener.transport)
+}
+
+/// Whether a socket at `wide` has taken `narrow` too.
+fn takes(wide: IpAddr, narrow: IpAddr) -> bool {
+    match wide {
+        IpAddr::V4(ip) if ip.is_unspecified() => narrow.is_ipv4(),
+        IpAddr::V6(ip) if ip.is_unspecified() => true,
+        _ => wide == narrow,
+    }
 }
 
 fn one(index: usize, raw: &RawListener, findings: &mut Findings) -> receive::Config {

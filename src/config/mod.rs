@@ -31,6 +31,7 @@ mod resolve;
 mod route;
 pub mod schema;
 mod secret;
+mod security;
 mod size;
 mod snmp;
 mod value;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::kafka::secret_in_file;
+use super::kafka::{line_in_file, secret_in_file};
 use super::problem::Place;
 use super::raw::{Raw, RawUser};
 use super::reader::{Findings, Reader};
@@ -362,7 +362,7 @@ impl Keys {
         let (at, shown) = (reader.place(file_key), reader.shown(file_key));
         let from_file = path.and_then(|path| {
             let elsewhere = last(key);
-            match secret_in_file(path, &shown, &at, elsewhere, reader.findings) {
+            match line_in_file(path, &shown, &at, elsewhere, reader.findings) {
                 Ok(secret) => Some(secret),
                 Err(problem) => {
                     reader.findings.problems.push(problem);

@@ -54,12 +54,12 @@ pub struct Event<'a> {
     /// What the event is.
     pub kind: Kind,
     /// When it happened, as far as `time_source` says. RFC 3339, always with zone.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Rfc3339,
     /// Whose clock `time` is.
     pub time_source: TimeSource,
     /// When the packet reached this host. RFC 3339 with microseconds, UTC.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub received: Rfc3339,
     /// Severity in words (RFC 5424, table 2); null where the message has none.
     pub severity: Option<Severity>,

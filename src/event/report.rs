@@ -22,10 +22,10 @@ pub struct Report {
     /// The run of the agent, as in its events' ids.
     pub boot: String,
     /// When the window began. RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub begin: Rfc3339,
     /// When it ended; the next one begins here.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub end: Rfc3339,
     /// Where records are kept: it says what a killed run leaves behind.
     pub spool: SpoolKind,

@@ -68,7 +68,7 @@ pub enum ReadError {
     Client(KafkaError),
     /// No answer, or none that helps.
     #[error(
-        "{what} failed: {source}; check kafka.bootstrap_servers, the options and the rights to read"
+        "{what} failed: {source}; check kafka.bootstrap_servers, the options and the rights to read; `trapline doctor` says how far it gets"
     )]
     Ask {
         /// What was asked for.

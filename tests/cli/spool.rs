@@ -265,7 +265,14 @@ fn requeue_puts_a_dead_letter_back_and_says_under_which_id() {
     assert_eq!(run(&spool, &["cat", "--dead-letters"]).out, "");
     let nothing = run(&spool, &["requeue", "--all"]);
     assert_eq!((nothing.code, nothing.out.as_str()), (Some(0), ""));
-    assert!(nothing.err.starts_with("0 dead letters"), "{}", nothing.err);
+    assert_eq!(nothing.err, "there are no dead letters\n");
+    let again = run(&spool, &["requeue", "--id", "br17-01-0-2"]);
+    assert_eq!(again.code, Some(1), "{again:#?}");
+    assert!(
+        again.err.contains("has the id br17-01-0-2"),
+        "{}",
+        again.err
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The shipped configuration → the man page trapline.toml(5).
 //!
 //! ```text
-//!  # text          ──▶ a paragraph, or what is said of the keys below it
+//!  # text          ──▶ a paragraph, or what is said of the keys or the section below it
 //!  #   text        ──▶ an example, as it stands
 //!  #[kafka]        ──▶ a heading
 //!  #linger_ms = 50 ──▶ kafka.linger_ms (default: 50)
@@ -99,7 +99,10 @@ impl Page {
                 self.roff.text([roman(text)]);
             }
             Line::Heading(name) => {
-                self.flush();
+                // What stands right above a heading is said of the section.
+                if !self.keys.is_empty() {
+                    self.flush();
+                }
                 if self.heading != name {
                     self.heading = name.to_owned();
                     self.roff.control("SH", [name.to_uppercase().as_str()]);

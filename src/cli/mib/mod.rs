@@ -33,15 +33,15 @@ enum Command {
   trapline mib compile cisco/ IF-MIB.txt -o cisco.mibdb
   trapline mib compile vendor/ -o vendor.mibdb 2>findings.txt
 
-Folders are read with all below them. Errors are printed with file and line and never stop the rest. Of two modules
-with one name the first counts. Modules that others import from must be among the files: those of the IETF
-(IF-MIB, ENTITY-MIB and so on) for almost every vendor. Then name the file in the configuration, before the set that the
+Folders are read with all below them. Errors are printed with file and line and never stop the rest. Of two modules \
+with one name the first counts. Modules that others import from must be among the files: those of the IETF \
+(IF-MIB, ENTITY-MIB and so on) for almost every vendor. Then name the file in the configuration, before the set that the \
 packages carry:
 
   [snmp]
   mib_files = [\"/etc/trapline/set.mibdb\", \"/usr/share/trapline/mibs/ietf.mibdb\"]
 
-A running agent takes a changed file by itself. Nothing is fetched from anywhere. SOURCE_DATE_EPOCH, if set, is the time
+A running agent takes a changed file by itself. Nothing is fetched from anywhere. SOURCE_DATE_EPOCH, if set, is the time \
 that the file says it was made at: the same modules then give the same octets.
 Exit code 1: nothing could be compiled or written. Modules with errors alone are no failure.")]
     Compile(compile::Arguments),

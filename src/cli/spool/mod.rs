@@ -74,8 +74,8 @@ The file is made for its owner alone (0600) and must not exist yet. It holds wha
   trapline spool requeue --topic net.syslog
   trapline spool requeue --id br17-01JD8Q0AB-0-4711
 
-Each gets a new number, and its event's id ends in that number; the rest of the event stays as it was. It is printed as
-`topic old-id -> new-id`. A letter leaves the file only when its event is in the spool. A running agent is asked to do it
+Each gets a new number, and its event's id ends in that number; the rest of the event stays as it was. It is printed as \
+`topic old-id -> new-id`. A letter leaves the file only when its event is in the spool. A running agent is asked to do it \
 over its admin socket; without one the command does it itself.")]
     Requeue(requeue::Arguments),
 }

@@ -80,9 +80,35 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Err(RequeueError::Spool(error)) => return Err(in_words(error, &opened.folder)),
         Err(error) => return Err(CommandError::Requeue(error)),
     }
+    if total.is_empty() {
+        return Ok(nothing(&arguments.which()));
+    }
     let is_kept = total.tell();
     let ended = output.end();
     Ok(if is_kept { ExitCode::FAILURE } else { ended })
+}
+
+/// No letter was meant. Where one was named, that is a mistake.
+fn nothing(which: &Which) -> ExitCode {
+    let (text, code) = match which {
+        Which::All => ("there are no dead letters".to_owned(), ExitCode::SUCCESS),
+        Which::Topic(topic) => (
+            format!(
+                "trapline: no dead letter is of the topic {}; `trapline spool cat --dead-letters` shows them",
+                tamed(topic)
+            ),
+            ExitCode::FAILURE,
+        ),
+        Which::Id(id) => (
+            format!(
+                "trapline: no dead letter has the id {}; `trapline spool cat --dead-letters` shows them",
+                tamed(id)
+            ),
+            ExitCode::FAILURE,
+        ),
+    };
+    complain(&text);
+    code
 }
 
 /// What all steps came to.
@@ -110,6 +136,14 @@ impl Total {
         self.still_pending += requeued.still_pending;
         // What stays is met by every step again.
         self.last.kept.clone_from(&requeued.kept);
+    }
+
+    /// Whether no letter was met that was meant.
+    fn is_empty(&self) -> bool {
+        self.moved == 0
+            && self.repeated == 0
+            && self.still_pending == 0
+            && self.last.kept.is_empty()
     }
 
     /// Says it on standard error; returns whether letters stay.

@@ -125,7 +125,7 @@ pub struct OpenError {
 pub enum InventoryError {
     /// The first line does not name the columns.
     #[error(
-        "line 1: expected column names with `address` among them, got `{0}`; \
+        "expected column names with `address` among them and commas between them, got `{0}`; \
          for example: address,hostname,site"
     )]
     NoHeader(String),
@@ -237,28 +237,31 @@ impl Reading {
 
     fn csv(&mut self, text: &str) -> Result<(), InventoryError> {
         let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
             .trim(csv::Trim::All)
             .flexible(true)
             .from_reader(text.as_bytes());
-        let columns: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
-        if !columns.iter().any(|column| column == "address") {
-            return Err(InventoryError::NoHeader(columns.join(",")));
-        }
+        let mut columns: Option<Vec<String>> = None;
         for row in reader.records() {
-            match row {
-                Err(error) => {
+            match (row, &columns) {
+                (Err(error), None) => return Err(error.into()),
+                (Err(error), Some(_)) => {
                     let line = error.position().map_or(0, csv::Position::line);
                     self.bad(line, error.to_string());
                 }
                 // The reader's own comments would be counted as part of the line behind them.
-                Ok(row) if row.get(0).is_some_and(|first| first.starts_with('#')) => {}
-                Ok(row) => {
+                (Ok(row), _) if row.get(0).is_some_and(|first| first.starts_with('#')) => {}
+                (Ok(row), None) => columns = Some(columns_of(&row)?),
+                (Ok(row), Some(columns)) => {
                     let line = row.position().map_or(0, csv::Position::line);
-                    self.take(line, line_of(&columns, &row));
+                    self.take(line, line_of(columns, &row));
                 }
             }
         }
-        Ok(())
+        match columns {
+            Some(_) => Ok(()),
+            None => Err(InventoryError::NoHeader(String::new())),
+        }
     }
 
     fn take(&mut self, number: u64, line: Result<Line, String>) {
@@ -390,6 +393,33 @@ impl Reading {
     }
 }
 
+/// Columns that are no labels, as spreadsheets may write them: in any case.
+const COLUMNS: [&str; 6] = [
+    "address",
+    "hostname",
+    "zone",
+    "encoding",
+    "vendor",
+    "silent_seconds",
+];
+
+/// What the columns are called.
+fn columns_of(row: &csv::StringRecord) -> Result<Vec<String>, InventoryError> {
+    let name = |text: &str| {
+        let known = COLUMNS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(text));
+        known.map_or(text, |known| *known).to_owned()
+    };
+    let columns: Vec<String> = row.iter().map(name).collect();
+    if columns.iter().any(|column| column == "address") {
+        Ok(columns)
+    } else {
+        let found: String = row.iter().collect::<Vec<_>>().join(",");
+        Err(InventoryError::NoHeader(shown(&found)))
+    }
+}
+
 fn line_of(columns: &[String], row: &csv::StringRecord) -> Result<Line, String> {
     if row.len() > columns.len() {
         return Err(format!(
@@ -460,6 +490,16 @@ mod tests {
     fn name(parsed: &Parsed, address: &str) -> Option<String> {
         let device = parsed.inventory.find(address.parse().unwrap())?;
         Some(device.hostname.as_deref().unwrap_or("-").to_owned())
+    }
+
+    #[test]
+    fn comments_may_stand_above_the_columns_and_those_may_be_written_in_any_case() {
+        let parsed = read("# what we have\n\nAddress,HostName,Site\n10.0.0.1,r1,lax\nx,,\n");
+        assert_eq!(name(&parsed, "10.0.0.1").as_deref(), Some("r1"));
+        assert_eq!(parsed.bad_lines.first().map(|bad| bad.line), Some(5));
+        let semicolons = parse("address;hostname\n10.0.0.1;r1\n", DomainPolicy::Keep);
+        let error = semicolons.unwrap_err().to_string();
+        assert!(error.contains("commas between them"), "{error}");
     }
 
     #[test]
