@@ -87,7 +87,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // It says why it does not take a record in the words in which the packet ends.
     (
         "spool",
-        &["observe::ledger", "packet::Reason", "record", "time"],
+        &[
+            "observe::ledger",
+            "observe::mute",
+            "packet::Reason",
+            "record",
+            "time",
+        ],
     ),
     ("status", &["observe"]),
     ("time", &[]),

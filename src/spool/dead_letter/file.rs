@@ -259,14 +259,17 @@ impl LetterFile {
         Ok(())
     }
 
-    /// A file that was removed under us, or with its folder, takes what is written to it and shows it to nobody.
+    /// A file that was removed under us, or with its folder, takes what is written to it and shows it to nobody. While the
+    /// spool itself is not there it may come back, and the file with it.
     fn forget_if_gone(&mut self) {
         let looked_up = self
             .file
             .as_ref()
             .map(|_| self.disk.open_to_read(&self.path));
         let is_gone = looked_up.and_then(Result::err);
-        if is_gone.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        if is_gone.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && self.disk.list_folders(&self.folder.join("topics")).is_ok()
+        {
             tracing::error!(file = %self.path.display(), letters = self.letters, "the file of dead letters was removed, and these with it");
             (self.file, self.end, self.letters) = (None, FILE_HEADER_BYTES as u64, 0);
             self.show();
@@ -287,10 +290,16 @@ impl LetterFile {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
-        let file = self
-            .disk
-            .create_new(&self.path)
-            .map_err(SpoolError::at(Operation::Create, &self.path))?;
+        let file = match self.disk.create_new(&self.path) {
+            // Somebody has put one there since we looked.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.take_in(|_, _| false)?;
+                let taken_in = self.file.clone();
+                return taken_in
+                    .ok_or_else(|| SpoolError::new(Operation::Create, &self.path, error));
+            }
+            created => created.map_err(SpoolError::at(Operation::Create, &self.path))?,
+        };
         let made = disk::write_all_at(file.as_ref(), &file_header(), 0)
             .map_err(SpoolError::at(Operation::Write, &self.path))
             .and_then(|()| match self.sync {

@@ -298,7 +298,23 @@ fn a_letter_is_kept_in_a_file_that_is_there_though_the_one_before_was_removed() 
     let (folder, _) = three();
     let mut file = open(folder.path(), 1 << 20);
     std::fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+    // Without its topics the spool is away, and may come back with the file.
     file.append(&letter(10, PAYLOADS[0])).unwrap();
-    assert_eq!(read_all(folder.path()), (vec![10], 0, 0));
+    assert_eq!(read_all(folder.path()), (vec![], 0, 0));
+    std::fs::create_dir(folder.path().join("topics")).unwrap();
+    file.append(&letter(11, PAYLOADS[0])).unwrap();
+    assert_eq!(read_all(folder.path()), (vec![11], 0, 0));
     assert_eq!(file.view().letters, 1);
+}
+
+#[test]
+fn a_file_that_came_back_takes_further_letters() {
+    let (folder, _) = three();
+    let other = tempfile::tempdir().unwrap();
+    let mut file = open(other.path(), 1 << 20);
+    let place = other.path().join(FILE_NAME);
+    std::fs::copy(folder.path().join(FILE_NAME), place).unwrap();
+    file.append(&letter(10, PAYLOADS[0])).unwrap();
+    assert_eq!(read_all(other.path()), (vec![7, 8, 9, 10], 0, 0));
+    assert_eq!(file.view().letters, 4);
 }
