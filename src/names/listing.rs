@@ -230,12 +230,9 @@ impl Names {
     fn row_at(&self, known: &Known, address: IpAddr, now: UnixMicros) -> Option<Row> {
         let device = self.devices.get(address)?;
         let standing = &device.standing;
-        let (mut name, mut source) = known.name(address, standing);
+        let (mut name, source) = known.own_name(address, standing);
         if name.is_empty() {
-            match standing.claimed_name().filter(|_| !standing.is_shared) {
-                Some(claimed) => (name, source) = (claimed.into(), HostnameSource::Header),
-                None => name = address.to_string().into(),
-            }
+            name = address.to_string().into();
         }
         let said = known.inventory.find(address);
         let inventory = (!known.inventory.is_empty()).then_some(match said {

@@ -185,6 +185,25 @@ fn a_new_device_its_gap_its_silence_and_its_return_are_told_once_each() {
     assert_eq!(told(502), [("r1".into(), News::Back)]);
 }
 
+#[test]
+fn a_gap_of_a_device_that_has_not_earned_its_name_is_told_of_the_name_that_its_messages_carry() {
+    let (names, view) = names("");
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    identify(&view, claim(ROUTER, None, 0));
+    for (seconds, number) in [(30, 1), (60, 2), (61, 5)] {
+        let sequence = Some(number);
+        let claim = claim(ROUTER, Some("r1"), seconds);
+        assert_eq!(identify(&view, Claim { sequence, ..claim }), "r1 Header");
+    }
+    names.watch(&mut watch, UnixMicros(70_000_000));
+    let told = told(&names);
+    assert!(
+        told.contains(&("r1".into(), News::Missing(3..=4))),
+        "{told:?}"
+    );
+}
+
 /// Silent devices that a look at this second tells of.
 fn silent_at(names: &Names, watch: &mut Watch, seconds: i64) -> usize {
     names.watch(watch, UnixMicros(seconds * 1_000_000));

@@ -84,9 +84,8 @@ impl Names {
         let mut silent = Vec::new();
         self.devices.each(|address, device| {
             watch.told.remove(&address);
-            let (name, source) = known.name(address, &device.standing);
+            let named = known.own_name(address, &device.standing);
             let said = known.inventory.find(address);
-            let named = (name, source);
             silent.extend(look.at(device, address, said, named, &self.notices));
         });
         // A name that has got an address since then is heard there, and is not silent here.
@@ -200,5 +199,20 @@ impl Known {
             Rank::Learned => HostnameSource::Learned,
         };
         (standing.name.as_str().into(), source)
+    }
+
+    /// What its own messages are keyed by: as long as it has earned no name, the one that it gives itself. Empty: the
+    /// address.
+    pub(super) fn own_name(
+        &self,
+        address: IpAddr,
+        standing: &Standing,
+    ) -> (CompactString, HostnameSource) {
+        let (name, source) = self.name(address, standing);
+        let claimed = standing.claimed_name();
+        match claimed.filter(|_| name.is_empty() && !standing.is_shared) {
+            Some(claimed) => (claimed.into(), HostnameSource::Header),
+            None => (name, source),
+        }
     }
 }
