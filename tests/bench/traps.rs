@@ -1,7 +1,7 @@
 //! `make bench`, fourth part: SNMP traps through the whole agent to Apache Kafka, and net-snmp's snmptrapd beside it.
 //!
 //! ```text
-//!  volley (prepared packets, sendmmsg) ──UDP──▶ trapline | snmptrapd ──▶ Kafka | a file
+//!  volley (prepared packets, in bursts) ──UDP──▶ trapline | snmptrapd ──▶ Kafka | a file
 //!                                               └ CPU time and memory of the process, from /proc
 //!  loss: sent = the ledger's received = delivered = numbers found in Kafka
 //! ```
@@ -278,9 +278,9 @@ fn packet_bytes(load: &Load<'_>) -> usize {
 
 /// Puts the number into the prepared message.
 fn number_v2c((template, at): &(Vec<u8>, usize), number: u64, out: &mut Vec<u8>) {
-    out.clear();
+    let start = out.len();
     out.extend_from_slice(template);
-    out[*at..at + 4].copy_from_slice(&trap::ticks(number));
+    out[start + at..start + at + 4].copy_from_slice(&trap::ticks(number));
 }
 
 /// All traps of a load, in turn from each device.
@@ -293,7 +293,6 @@ fn secured_traps(count: u64) -> Vec<Vec<u8>> {
 }
 
 fn copy_v3(traps: &[Vec<u8>], number: u64, out: &mut Vec<u8>) {
-    out.clear();
     out.extend_from_slice(&traps[number as usize]);
 }
 
