@@ -341,11 +341,7 @@ impl Sheet {
         };
         Oid(name.0.get(..known.octets()).unwrap_or_default()).write(text);
         let above = text.len();
-        let mut number = itoa::Buffer::new();
-        for arc in name.arcs_after(known.octets()) {
-            text.push('.');
-            text.push_str(number.format(arc));
-        }
+        name.write_after(known.octets(), text);
         let end = text.len();
         shown.oid = start..end;
         shown.index = (above + 1).min(end)..end;

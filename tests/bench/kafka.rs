@@ -40,6 +40,12 @@ impl Kafka {
         }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.folder.join("pid")).expect("a living broker");
+        text.trim().parse().expect("a process id")
+    }
+
     /// What a client of it is made from.
     pub fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();

@@ -64,7 +64,6 @@ pub fn measure(bench: &Bench) {
     let flood = |packets: &[Vec<u8>]| {
         let used = process::cpu(agent.pid());
         volley.send(0..packets.len() as u64, FLOOD_RATE, &|number, out| {
-            out.clear();
             out.extend_from_slice(&packets[number as usize]);
         });
         bench.kafka.settle(topic, u64::MAX);

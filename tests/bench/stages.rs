@@ -36,6 +36,11 @@ mod mibs;
 )]
 mod process;
 mod secured;
+#[expect(
+    dead_code,
+    reason = "the other trap and the numbers are for the bench of the whole agent"
+)]
+mod trap;
 
 /// The product's allocator, with a counter in front.
 struct Counting;
@@ -83,13 +88,17 @@ const ALARM: &str = "3081e4020101040e64656d6f2d636f6d6d756e697479a781ce020107020
 0a000001001b21812a813b814c0a000009657468020102";
 
 fn main() {
-    // `cargo bench --bench stages -- dialects` leaves out the rest.
-    if std::env::args().any(|argument| argument == "dialects") {
+    let is_asked = |part| std::env::args().any(|argument| argument == part);
+    // `cargo bench --bench stages -- dialects` leaves out the rest, and so does `link`.
+    if is_asked("dialects") {
         return dialects::measure();
     }
     println!(
         "\nstages: packet to spool on one thread, {ROUNDS} messages each, CPU time, best of 5"
     );
+    if is_asked("link") {
+        return link();
+    }
     let plain = || normalize::Config::for_agent("bench");
     let rfc5424 = message::message(4711, 300);
     measure(
@@ -122,10 +131,11 @@ fn main() {
         Protocol::Snmp,
         &octets(ALARM),
         normalize::Config {
-            mibs: mibs(),
+            mibs: mibs("fixtures/mibs/TRAPLINE-EXAMPLE-MIB.txt"),
             ..plain()
         },
     );
+    link();
     // The same PDU: what stands behind version and community of the trap above.
     let trap = octets(TRAP);
     let pdu = trap.get(22..).unwrap_or_default();
@@ -141,6 +151,21 @@ fn main() {
     );
     mibs::measure();
     dialects::measure();
+}
+
+/// The trap of `cargo bench --bench traps`.
+fn link() {
+    let (message, _) = trap::v2c(&trap::link());
+    let normalize = normalize::Config {
+        mibs: mibs("tests/bench/mibs/TRAPLINE-LINK-MIB.txt"),
+        ..normalize::Config::for_agent("bench")
+    };
+    measure(
+        "SNMPv2c linkWentDown, 5 varbinds, names of a MIB file",
+        Protocol::Snmp,
+        &message,
+        normalize,
+    );
 }
 
 /// SNMPv3 traps: more than the agent remembers, so that none is taken for a repeat.
@@ -171,10 +196,9 @@ fn octets(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The names of our own module, as a compiled file.
-fn mibs() -> mib::Set {
-    let module =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mibs/TRAPLINE-EXAMPLE-MIB.txt");
+/// The names of a module of our own, as a compiled file.
+fn mibs(module: &str) -> mib::Set {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join(module);
     let compiled = mib::compile::compile(&[module], false).expect("the module compiles");
     let octets = mib::format::write(&compiled.definitions, 0).expect("a file");
     mib::Set::of(mib::Mibdb::from_bytes(&octets).expect("a whole file"))

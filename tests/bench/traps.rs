@@ -1,7 +1,7 @@
 //! `make bench`, fourth part: SNMP traps through the whole agent to Apache Kafka, and net-snmp's snmptrapd beside it.
 //!
 //! ```text
-//!  volley (prepared packets, sendmmsg) ──UDP──▶ trapline | snmptrapd ──▶ Kafka | a file
+//!  volley (prepared packets, in bursts) ──UDP──▶ trapline | snmptrapd ──▶ Kafka | a file
 //!                                               └ CPU time and memory of the process, from /proc
 //!  loss: sent = the ledger's received = delivered = numbers found in Kafka
 //! ```
@@ -10,11 +10,13 @@
 //! one run. Seconds of each load: BENCH_SECONDS; another binary: BENCH_TRAPLINE. Parts by name: `cargo bench --bench traps -- cpu load memory`.
 
 mod arrived;
+mod cpu;
 mod kafka;
 mod memory;
 mod process;
 mod running;
 mod secured;
+mod shares;
 mod snmptrapd;
 mod trap;
 mod volley;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use kafka::Kafka;
 use running::Agent;
 use secured::{Fleet, PASSPHRASE};
+use shares::Shares;
 use snmptrapd::Snmptrapd;
 use volley::{Fill, Volley};
 
@@ -222,16 +225,15 @@ impl Bench {
         let volley = Volley::new(agent.address, HOSTS);
         volley.send(warm_up.clone(), load.rate, load.fill);
         let before = self.kafka.settle(topic, warm_up.end);
-        let cpu_before = process::cpu(agent.pid());
-        let begun = std::time::Instant::now();
+        let mut shares = Shares::begin(agent.pid(), self.kafka.pid());
         volley.send(numbers.clone(), load.rate, load.fill);
-        let rate = (numbers.end - numbers.start) as f64 / begun.elapsed().as_secs_f64();
+        shares.sent();
         let events = self.kafka.settle(topic, numbers.end) - before;
-        let used = process::cpu(agent.pid()) - cpu_before;
-        let per_event = used.as_secs_f64() * 1e6 / events.max(1) as f64;
+        let spent = shares.end(events);
         let memory = process::resident_kib(agent.pid()).1 as f64 / 1024.0;
         let arrived = arrived::numbers(&self.kafka, topic, 0..numbers.end);
-        figure(what, &format!("{per_event:.2} µs"), wanted);
+        let rate = (numbers.end - numbers.start) as f64 / spent.sending.as_secs_f64();
+        figure(what, &format!("{:.2} µs", spent.agent_us), wanted);
         println!(
             "    sent {} at {rate:.0}/s; {}; in Kafka {} numbers, {} missing, {} twice",
             numbers.end,
@@ -245,7 +247,14 @@ impl Bench {
             packet_bytes(load),
             self.kafka.payload_bytes(topic)
         );
-        per_event
+        println!(
+            "    of a core: generator {:.0} %, agent {:.0} %, Kafka {:.0} %; the agent by threads, µs an event: {}",
+            spent.generator_percent,
+            spent.agent_us * rate / 1e4,
+            spent.kafka_us * rate / 1e4,
+            spent.by_thread
+        );
+        spent.agent_us
     }
 
     /// The same packets at the same rate; returns µs of CPU for each that it wrote.
@@ -278,9 +287,9 @@ fn packet_bytes(load: &Load<'_>) -> usize {
 
 /// Puts the number into the prepared message.
 fn number_v2c((template, at): &(Vec<u8>, usize), number: u64, out: &mut Vec<u8>) {
-    out.clear();
+    let start = out.len();
     out.extend_from_slice(template);
-    out[*at..at + 4].copy_from_slice(&trap::ticks(number));
+    out[start + at..start + at + 4].copy_from_slice(&trap::ticks(number));
 }
 
 /// All traps of a load, in turn from each device.
@@ -293,7 +302,6 @@ fn secured_traps(count: u64) -> Vec<Vec<u8>> {
 }
 
 fn copy_v3(traps: &[Vec<u8>], number: u64, out: &mut Vec<u8>) {
-    out.clear();
     out.extend_from_slice(&traps[number as usize]);
 }
 

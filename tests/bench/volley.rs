@@ -1,14 +1,21 @@
-//! A cheap generator: packets that are prepared, many with one sendmmsg(2), at a steady rate from several addresses.
+//! A cheap generator: packets that are prepared, a burst of them with one send(2), at a steady rate from several addresses.
+//!
+//! ```text
+//!   fill(n), fill(n+1), … ─▶ one buffer ─▶ send, UDP_SEGMENT = bytes of a packet ─▶ the kernel cuts it at the listener's socket
+//! ```
+//!
+//! A burst passes the kernel's layers as one packet (udp(7), UDP_SEGMENT) and is cut where it is put into the listener's
+//! queue, so the listener reads datagrams as ever, and what its queue has no room for is dropped and counted one by one.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// Datagrams of one call: at 50 000/s the generator wakes a thousand times a second.
-const BURST: usize = 50;
+/// Datagrams of one call: at 50 000/s the generator wakes a thousand times a second. The kernel takes 64.
+const BURST: u64 = 50;
 
-/// Writes the packet of a number into a buffer.
+/// Adds the packet of a number to a buffer.
 pub type Fill<'f> = &'f dyn Fn(u64, &mut Vec<u8>);
 
 /// Sockets that send to one target.
@@ -38,17 +45,15 @@ impl Volley {
 
     /// Sends the packets of `numbers`, `rate` a second.
     pub fn send(&self, numbers: Range<u64>, rate: u64, fill: Fill<'_>) {
-        let mut slots = vec![Vec::new(); BURST];
         let mut sockets = self.sockets.iter().cycle();
+        let mut packets = Vec::new();
         let start = Instant::now();
         let mut next = numbers.start;
         while next < numbers.end {
-            let count = BURST.min((numbers.end - next) as usize);
-            for (slot, number) in slots.iter_mut().zip(next..).take(count) {
-                fill(number, slot);
-            }
-            send_all(sockets.next().expect("a socket"), &mut slots[..count]);
-            next += count as u64;
+            let end = numbers.end.min(next + BURST);
+            let socket = sockets.next().expect("a socket");
+            send_all(socket, next..end, fill, &mut packets);
+            next = end;
             let due = Duration::from_secs_f64((next - numbers.start) as f64 / rate as f64);
             if let Some(wait) = due.checked_sub(start.elapsed()) {
                 std::thread::sleep(wait);
@@ -57,35 +62,37 @@ impl Volley {
     }
 }
 
-fn send_all(socket: &UdpSocket, packets: &mut [Vec<u8>]) {
-    let mut parts: Vec<libc::iovec> = packets
-        .iter_mut()
-        .map(|packet| libc::iovec {
-            iov_base: packet.as_mut_ptr().cast(),
-            iov_len: packet.len(),
-        })
-        .collect();
-    let mut headers: Vec<libc::mmsghdr> = parts
-        .iter_mut()
-        .map(|part| {
-            // Safety: zeros are a valid header: no address, no control data.
-            let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-            header.msg_hdr.msg_iov = part;
-            header.msg_hdr.msg_iovlen = 1;
-            header
-        })
-        .collect();
-    let mut sent = 0;
-    while let rest @ [_, ..] = &mut headers[sent..] {
-        // Safety: the headers point to `parts`, those to `packets`, and both outlive the call.
-        let count = unsafe {
-            libc::sendmmsg(
-                socket.as_raw_fd(),
-                rest.as_mut_ptr(),
-                rest.len() as libc::c_uint,
-                0,
-            )
-        };
-        sent += usize::try_from(count).expect("datagrams sent over loopback");
+/// One burst; only packets of one length go together.
+fn send_all(socket: &UdpSocket, numbers: Range<u64>, fill: Fill<'_>, packets: &mut Vec<u8>) {
+    packets.clear();
+    let mut length = 0;
+    for number in numbers {
+        let before = packets.len();
+        fill(number, packets);
+        let added = packets.len() - before;
+        if before > 0 && added != length {
+            send_cut(socket, &packets[..before], length);
+            packets.drain(..before);
+        }
+        length = added;
     }
+    send_cut(socket, packets, length);
+}
+
+/// Sends `packets`, each of `length` bytes, as datagrams of their own.
+fn send_cut(socket: &UdpSocket, packets: &[u8], length: usize) {
+    let length = libc::c_int::try_from(length).expect("a packet's length");
+    // Safety: the pointer is to an int of our own, and its size is said.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            std::ptr::from_ref(&length).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0, "UDP_SEGMENT (Linux 4.18)");
+    let sent = socket.send(packets).expect("datagrams sent over loopback");
+    assert_eq!(sent, packets.len(), "bytes sent");
 }

@@ -8,11 +8,13 @@
 //! Prints figures and asserts none: machines differ, so what counts is the ratio within one run. It fails only where
 //! something did not work at all. Rate and duration: BENCH_RATE, BENCH_SECONDS.
 
+mod cpu;
 mod kafka;
 mod load;
 mod message;
 mod process;
 mod running;
+mod shares;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use kafka::Kafka;
 use running::{Agent, Running};
+use shares::Shares;
 
 const MESSAGE_BYTES: usize = 300;
 
@@ -104,14 +107,23 @@ fn under_load(
     seconds: u64,
 ) -> Load {
     let warm_up = load::send(target, rate, Duration::from_secs(2), MESSAGE_BYTES);
-    let before = (kafka.settle(topic, warm_up), process::cpu(pid));
+    let before = kafka.settle(topic, warm_up);
+    let mut shares = Shares::begin(pid, kafka.pid());
     let sent = load::send(target, rate, Duration::from_secs(seconds), MESSAGE_BYTES);
-    let found = kafka.settle(topic, before.0 + sent) - before.0;
-    let used = process::cpu(pid) - before.1;
+    shares.sent();
+    let found = kafka.settle(topic, before + sent) - before;
+    let spent = shares.end(sent);
+    println!(
+        "  sent at {:.0}/s, generator {:.0} % of a core; µs CPU per event by threads: {}; Kafka {:.2} µs",
+        sent as f64 / spent.sending.as_secs_f64(),
+        spent.generator_percent,
+        spent.by_thread,
+        spent.kafka_us
+    );
     Load {
         sent,
         found,
-        cpu_us: used.as_secs_f64() * 1e6 / sent as f64,
+        cpu_us: spent.agent_us,
     }
 }
 

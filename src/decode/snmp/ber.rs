@@ -10,7 +10,7 @@
 //! depth (message, PDU, list, variable binding, value, Opaque). So nothing recurses, and no stranger chooses a depth.
 
 use super::Anomalies;
-use crate::decode::reader::Reader;
+use crate::decode::reader::{self, Reader};
 
 /// INTEGER.
 pub const INTEGER: u32 = 0x02;
@@ -68,59 +68,51 @@ impl<'a> Tlv<'a> {
 /// A cursor over a run of TLVs that knows where in the packet it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor<'a> {
-    reader: Reader<'a>,
-    base: usize,
+    rest: &'a [u8],
+    at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// Starts at `bytes`, which stand at `base` in the packet.
-    pub fn new(bytes: &'a [u8], base: usize) -> Self {
-        Cursor {
-            reader: Reader::new(bytes),
-            base,
-        }
+    /// Starts at `bytes`, which stand at `at` in the packet.
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Cursor { rest: bytes, at }
     }
 
     /// Where in the packet the next TLV starts.
     pub fn at(&self) -> usize {
-        self.base + self.reader.at()
+        self.at
     }
 
     /// Whether everything was read.
     pub fn is_empty(&self) -> bool {
-        self.reader.is_empty()
+        self.rest.is_empty()
     }
 
     /// What is left to read.
     pub fn rest(&self) -> &'a [u8] {
-        self.reader.rest()
+        self.rest
     }
 
     /// The next TLV, complete. Nothing is taken where it fails.
+    #[inline]
     pub fn tlv(&mut self) -> Result<Tlv<'a>, Fault> {
-        let before = *self;
-        let tlv = self.clipped_tlv()?;
-        if tlv.clipped {
-            *self = before;
-            return Err(Fault {
-                reason: "a length goes past the end of what holds it",
-                at: tlv.at,
-            });
+        match self.short() {
+            Some(tlv) => Ok(tlv),
+            None => self.long(Past::Refused),
         }
-        Ok(tlv)
     }
 
     /// The next TLV; where its length goes past the end, as much of its content as there is.
+    #[inline]
     pub fn clipped_tlv(&mut self) -> Result<Tlv<'a>, Fault> {
-        let before = *self;
-        self.read().map_err(|reason| {
-            let at = before.at();
-            *self = before;
-            Fault { reason, at }
-        })
+        match self.short() {
+            Some(tlv) => Ok(tlv),
+            None => self.long(Past::Clipped),
+        }
     }
 
     /// The next TLV, which must carry this tag.
+    #[inline]
     pub fn expect(&mut self, tag: u32, missing: &'static str) -> Result<Tlv<'a>, Fault> {
         let before = *self;
         let tlv = self.tlv()?;
@@ -134,35 +126,18 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn read(&mut self) -> Result<Tlv<'a>, &'static str> {
-        if let Some(tlv) = self.short() {
-            return Ok(tlv);
-        }
-        let at = self.at();
-        let tag = self.identifier()?;
-        let announced = self.length()?;
-        let content_at = self.at();
-        let present = self.reader.rest().len();
-        let clipped = announced > present;
-        let content = self.reader.take(announced.min(present)).unwrap_or_default();
-        Ok(Tlv {
-            tag,
-            at,
-            content_at,
-            content,
-            clipped,
-        })
-    }
-
     /// The next TLV if it is complete and has one identifier octet and one length octet, as nearly all have.
+    #[inline]
     fn short(&mut self) -> Option<Tlv<'a>> {
-        let (&[tag, length], behind) = self.reader.rest().split_first_chunk()?;
+        let (&[tag, length], behind) = self.rest.split_first_chunk()?;
         if tag & 0x1f == 0x1f || length >= 0x80 {
             return None;
         }
-        let content = behind.get(..usize::from(length))?;
-        let at = self.at();
-        self.reader.take(2 + content.len())?;
+        let (content, rest) = behind.split_at_checked(usize::from(length))?;
+        reader::count(2 + content.len());
+        let at = self.at;
+        self.rest = rest;
+        self.at = at + 2 + content.len();
         Some(Tlv {
             tag: u32::from(tag),
             at,
@@ -172,43 +147,77 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn identifier(&mut self) -> Result<u32, &'static str> {
-        const ENDS: &str = "the bytes end where an element should start";
-        let first = self.reader.byte().ok_or(ENDS)?;
-        let mut tag = u32::from(first);
-        if first & 0x1f != 0x1f {
+    /// The next TLV, whatever it looks like. Nothing is taken where it fails.
+    fn long(&mut self, past: Past) -> Result<Tlv<'a>, Fault> {
+        let at = self.at;
+        let fault = |reason| Fault { reason, at };
+        let mut reader = Reader::new(self.rest);
+        let tag = identifier(&mut reader).map_err(fault)?;
+        let announced = length(&mut reader).map_err(fault)?;
+        let content_at = at + reader.at();
+        let present = reader.rest().len();
+        let clipped = announced > present;
+        if clipped && past == Past::Refused {
+            return Err(fault("a length goes past the end of what holds it"));
+        }
+        let content = reader.take(announced.min(present)).unwrap_or_default();
+        self.rest = reader.rest();
+        self.at = content_at + content.len();
+        Ok(Tlv {
+            tag,
+            at,
+            content_at,
+            content,
+            clipped,
+        })
+    }
+}
+
+/// What becomes of a TLV whose length goes past the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Past {
+    /// It has what there is.
+    Clipped,
+    /// It is a fault.
+    Refused,
+}
+
+fn identifier(reader: &mut Reader<'_>) -> Result<u32, &'static str> {
+    const ENDS: &str = "the bytes end where an element should start";
+    let first = reader.byte().ok_or(ENDS)?;
+    let mut tag = u32::from(first);
+    if first & 0x1f != 0x1f {
+        return Ok(tag);
+    }
+    for _ in 1..IDENTIFIER_OCTETS_MAX {
+        let octet = reader.byte().ok_or(ENDS)?;
+        tag = tag << 8 | u32::from(octet);
+        if octet & 0x80 == 0 {
             return Ok(tag);
         }
-        for _ in 1..IDENTIFIER_OCTETS_MAX {
-            let octet = self.reader.byte().ok_or(ENDS)?;
-            tag = tag << 8 | u32::from(octet);
-            if octet & 0x80 == 0 {
-                return Ok(tag);
-            }
-        }
-        Err("an identifier of more than 4 octets")
     }
+    Err("an identifier of more than 4 octets")
+}
 
-    fn length(&mut self) -> Result<usize, &'static str> {
-        const ENDS: &str = "the bytes end within a length";
-        let first = self.reader.byte().ok_or(ENDS)?;
-        if first < 0x80 {
-            return Ok(usize::from(first));
-        }
-        let octets = first & 0x7f;
-        if octets == 0 {
-            return Err("an indefinite length (RFC 3417, section 8, forbids it)");
-        }
-        if octets > LENGTH_OCTETS_MAX {
-            return Err("a length of more than 8 octets");
-        }
-        let mut length = 0_u64;
-        for _ in 0..octets {
-            length = length << 8 | u64::from(self.reader.byte().ok_or(ENDS)?);
-        }
-        // What does not fit is past any end, and the caller sees it as that.
-        Ok(usize::try_from(length).unwrap_or(usize::MAX))
+fn length(reader: &mut Reader<'_>) -> Result<usize, &'static str> {
+    const ENDS: &str = "the bytes end within a length";
+    let first = reader.byte().ok_or(ENDS)?;
+    if first < 0x80 {
+        return Ok(usize::from(first));
     }
+    let octets = first & 0x7f;
+    if octets == 0 {
+        return Err("an indefinite length (RFC 3417, section 8, forbids it)");
+    }
+    if octets > LENGTH_OCTETS_MAX {
+        return Err("a length of more than 8 octets");
+    }
+    let mut length = 0_u64;
+    for _ in 0..octets {
+        length = length << 8 | u64::from(reader.byte().ok_or(ENDS)?);
+    }
+    // What does not fit is past any end, and the caller sees it as that.
+    Ok(usize::try_from(length).unwrap_or(usize::MAX))
 }
 
 /// A signed number: the content of INTEGER. `None` where it is empty or needs more than 64 bits.

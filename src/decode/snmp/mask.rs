@@ -39,10 +39,10 @@ static TRAP_COMMUNITY_FINDER: LazyLock<memmem::Finder<'static>> =
 
 /// Whether `name` is `snmpTrapCommunity` or below it, however it is encoded.
 pub fn is_trap_community(name: Oid<'_>) -> bool {
-    // An octet above 0x7f is in every padded form.
+    // The octet 0x80 is in every padded form.
     let padded = || {
         let arcs = name.arcs().take(TRAP_COMMUNITY.len());
-        !name.0.is_ascii() && arcs.eq(TRAP_COMMUNITY)
+        name.0.contains(&0x80) && arcs.eq(TRAP_COMMUNITY)
     };
     name.starts_with(TRAP_COMMUNITY_OCTETS) || padded()
 }

@@ -50,18 +50,32 @@ impl<'a> Oid<'a> {
     fn is_usual(&self) -> bool {
         // Octets so far of the sub-identifier that has not ended.
         let mut open = 0;
-        for &octet in self.0 {
+        let mut goes_on = |octet: u8| {
             if octet < 0x80 {
                 open = 0;
-                continue;
+                return true;
             }
-            if open == 3 || open == 0 && octet == 0x80 {
+            let is_usual = open < 3 && (open > 0 || octet != 0x80);
+            open += 1;
+            is_usual
+        };
+        let (eights, last) = self.0.as_chunks::<8>();
+        for eight in eights {
+            // Eight sub-identifiers of one octet each, as in nearly every OID, are seen at once; the first of them may
+            // end one that is open.
+            let [first, ..] = *eight;
+            let is_usual = match u64::from_ne_bytes(*eight) & 0x8080_8080_8080_8080 {
+                0 => goes_on(first),
+                _ => eight.iter().all(|octet| goes_on(*octet)),
+            };
+            if !is_usual {
                 return false;
             }
-            open += 1;
         }
         // The first sub-identifier is two arcs.
-        open == 0 && (1..SUB_IDENTIFIERS_MAX).contains(&self.0.len())
+        last.iter().all(|octet| goes_on(*octet))
+            && open == 0
+            && (1..SUB_IDENTIFIERS_MAX).contains(&self.0.len())
     }
 
     /// Its arcs: 1, 3, 6, 1, ... The iteration ends where the octets make no sense or the limit is reached.
@@ -91,13 +105,95 @@ impl<'a> Oid<'a> {
 
     /// Appends the dotted text.
     pub fn write(&self, out: &mut String) {
-        let mut number = itoa::Buffer::new();
-        for (place, arc) in self.arcs().enumerate() {
-            if place > 0 {
-                out.push('.');
-            }
-            out.push_str(number.format(arc));
+        let mut arcs = self.arcs();
+        if let Some(first) = arcs.next() {
+            out.push_str(itoa::Buffer::new().format(first));
+            write_behind(arcs, out);
         }
+    }
+
+    /// Appends the dotted text of the arcs behind its first `octets` octets, a dot before each.
+    pub fn write_after(&self, octets: usize, out: &mut String) {
+        write_behind(self.arcs_after(octets), out);
+    }
+}
+
+/// Appends arcs, a dot before each. They are gathered, since there are many and each is short.
+fn write_behind(mut arcs: Arcs<'_>, out: &mut String) {
+    let mut dotted = Dotted::new();
+    loop {
+        while dotted.has_room()
+            && let Some(arc) = arcs.next_small()
+        {
+            dotted.add(arc);
+        }
+        dotted.take(out);
+        let Some(arc) = arcs.next() else {
+            return;
+        };
+        out.push('.');
+        out.push_str(itoa::Buffer::new().format(arc));
+    }
+}
+
+/// Arcs below 128 as text.
+struct Dotted {
+    text: [u8; Dotted::ROOM],
+    used: usize,
+}
+
+impl Dotted {
+    /// Of the arcs of most OIDs.
+    const ROOM: usize = 64;
+
+    /// A dot and the digits of each arc, and how many octets they are.
+    const SMALL: [([u8; 4], u8); 128] = {
+        let mut table = [([b'.', 0, 0, 0], 0); 128];
+        let mut arc = 0;
+        while arc < table.len() {
+            let digits = [
+                b'0' + (arc / 100) as u8,
+                b'0' + (arc / 10 % 10) as u8,
+                b'0' + (arc % 10) as u8,
+            ];
+            table[arc] = match arc {
+                0..10 => ([b'.', digits[2], 0, 0], 2),
+                10..100 => ([b'.', digits[1], digits[2], 0], 3),
+                _ => ([b'.', digits[0], digits[1], digits[2]], 4),
+            };
+            arc += 1;
+        }
+        table
+    };
+
+    fn new() -> Dotted {
+        Dotted {
+            text: [0; Dotted::ROOM],
+            used: 0,
+        }
+    }
+
+    /// Whether one more arc fits.
+    fn has_room(&self) -> bool {
+        self.used <= Dotted::ROOM - 4
+    }
+
+    /// Adds an arc, where there is room.
+    fn add(&mut self, arc: u8) {
+        let room = self.text.get_mut(self.used..);
+        let room = room.and_then(<[u8]>::first_chunk_mut);
+        if let (Some((text, octets)), Some(room)) = (Dotted::SMALL.get(usize::from(arc)), room) {
+            *room = *text;
+            self.used += usize::from(*octets);
+        }
+    }
+
+    /// Appends what was gathered.
+    fn take(&mut self, out: &mut String) {
+        let text = self.text.get(..self.used).unwrap_or_default();
+        // Dots and digits are text.
+        out.push_str(std::str::from_utf8(text).unwrap_or_default());
+        self.used = 0;
     }
 }
 
@@ -123,6 +219,19 @@ pub struct Arcs<'a> {
 }
 
 impl Arcs<'_> {
+    /// The next arc if it is one octet of its own and none of the first two arcs, as nearly all are.
+    #[inline]
+    fn next_small(&mut self) -> Option<u8> {
+        let (&octet, rest) = self.rest.split_first()?;
+        let is_behind = self.second.is_none() && (1..SUB_IDENTIFIERS_MAX).contains(&self.count);
+        if octet >= 0x80 || !is_behind {
+            return None;
+        }
+        self.rest = rest;
+        self.count += 1;
+        Some(octet)
+    }
+
     /// One sub-identifier; `None`, and nothing taken, where it does not end or does not fit 64 bits.
     fn sub_identifier(&mut self) -> Option<u64> {
         // Nearly every octet is a sub-identifier of its own.

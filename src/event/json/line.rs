@@ -244,10 +244,7 @@ impl SerializeStruct for Open<'_> {
         value: &T,
     ) -> Result<(), Error> {
         debug_assert!(is_plain(name.as_bytes()), "{name}");
-        self.out.reserve(name.len() + 4);
-        self.out.extend_from_slice(b",\"");
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        label(name.as_bytes(), self.out);
         value.serialize(Line(self.out))
     }
 
@@ -310,8 +307,25 @@ impl SerializeMap for Open<'_> {
     }
 }
 
+/// A field's name with what stands around it: `,"kind":`. The compiler knows the name, so it is one copy of a constant
+/// length where the name is of a usual one.
+#[inline(always)]
+fn label(name: &[u8], out: &mut Vec<u8>) {
+    let mut label = [0; 32];
+    let length = name.len() + 4;
+    if length > label.len() {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name);
+        return out.extend_from_slice(b"\":");
+    }
+    label[..2].copy_from_slice(b",\"");
+    label[2..length - 2].copy_from_slice(name);
+    label[length - 2..length].copy_from_slice(b"\":");
+    out.extend_from_slice(&label[..length]);
+}
+
+#[inline]
 fn quoted(plain: &[u8], out: &mut Vec<u8>) {
-    out.reserve(plain.len() + 2);
     out.push(b'"');
     out.extend_from_slice(plain);
     out.push(b'"');
@@ -367,6 +381,7 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
 
 /// Whether nothing has to be escaped. Text is cut in pieces of a fixed size, the last of which overlaps the one before
 /// it, since the compiler checks all bytes of such a piece at once.
+#[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     if let Some(last) = bytes.last_chunk::<16>() {
         is_plain_piece(last) && bytes.as_chunks().0.iter().all(is_plain_piece::<16>)
@@ -377,6 +392,7 @@ fn is_plain(bytes: &[u8]) -> bool {
     }
 }
 
+#[inline]
 fn is_plain_piece<const N: usize>(piece: &[u8; N]) -> bool {
     // Without an early end: the bytes are compared side by side.
     !piece
