@@ -86,8 +86,9 @@ fn sonic(message: &mut Message<'_>) -> bool {
         b"teamd",
     ];
     let is_known = |name: &[u8]| {
-        let container = Reader::new(name).take_until(b'#');
-        container.is_some_and(|name| CONTAINERS.contains(&name))
+        let mut input = Reader::new(name);
+        let container = input.take_to([b'#']);
+        !input.is_empty() && CONTAINERS.contains(&container)
     };
     if message.app_name.is_none() {
         take_leveled(message, is_known);

@@ -30,7 +30,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
             Some(_) => None,
         };
         level = input.take_while(|byte| byte.is_ascii_lowercase());
-        if !LEVELS.contains(&level) || !input.eat(b' ') {
+        if !input.eat(b' ') || !LEVELS.contains(&level) {
             return false;
         }
         let mut tagged = message.clone();

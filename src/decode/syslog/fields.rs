@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Written as a map of strings. A name that stands again gets `_2`, `_3` behind it, so that no field is lost and no
-//! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in [`Walk`]'s iterator.
+//! key stands twice. To add a syntax: a variant of [`Syntax`], and its `next` in that of [`Walk`].
 
 use super::cisco::{ftd, ise, products};
 use super::names::{NAMES_MAX, Names, Table};
@@ -71,8 +71,12 @@ pub struct Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Escapes {
     mark: u8,
-    escaped: &'static [u8],
+    /// Where they are fewer, the first stands for the rest.
+    escaped: [u8; ESCAPED_MAX],
 }
+
+/// No syntax escapes more bytes. They stand in place, because every value carries them.
+const ESCAPED_MAX: usize = 5;
 
 impl Escapes {
     /// Every byte is itself.
@@ -81,11 +85,20 @@ impl Escapes {
     /// A quote is written as two (CSV; RFC 4180, section 2).
     pub const DOUBLED_QUOTE: Escapes = Escapes {
         mark: b'"',
-        escaped: b"\"",
+        escaped: [b'"'; ESCAPED_MAX],
     };
 
-    /// These bytes stand behind a backslash.
-    pub const fn backslash(escaped: &'static [u8]) -> Escapes {
+    /// These bytes, of which there are five at most, stand behind a backslash.
+    pub const fn backslash(bytes: &'static [u8]) -> Escapes {
+        let mut escaped = match bytes.first() {
+            Some(first) => [*first; ESCAPED_MAX],
+            None => [0; ESCAPED_MAX],
+        };
+        let mut place = 0;
+        while place < bytes.len() {
+            escaped[place] = bytes[place];
+            place += 1;
+        }
         Escapes {
             mark: b'\\',
             escaped,
@@ -158,10 +171,14 @@ impl<'a> Fields<'a> {
     pub(super) fn read(
         syntax: Syntax,
         bytes: &'a [u8],
-        each: impl FnMut(Field<'a>),
+        mut each: impl FnMut(Field<'a>),
     ) -> Option<Self> {
-        let fields = Self::parts(&[], [b""; PARTS]).and_read(syntax, bytes, each);
-        fields.iter().next().map(|_| fields)
+        let mut found = false;
+        let fields = Self::parts(&[], [b""; PARTS]).and_read(syntax, bytes, |field| {
+            found = true;
+            each(field);
+        });
+        found.then_some(fields)
     }
 
     /// The parts of a header, each name once; empty values are left out.
@@ -189,8 +206,10 @@ impl<'a> Fields<'a> {
         self.names
             .iter()
             .for_each(|name| names.add(name.as_bytes()));
-        let mut walk = walk(syntax, bytes);
-        for field in walk.by_ref().take(FIELDS_MAX) {
+        let mut walk = Walk::new(bytes);
+        while walk.place < FIELDS_MAX
+            && let Some(field) = walk.next(syntax)
+        {
             if may_repeat {
                 names.add(field.name);
             }
@@ -220,7 +239,9 @@ impl<'a> Fields<'a> {
                 name: name.as_bytes(),
                 value: Value::plain(value),
             });
-        parts.chain(walk(self.syntax, self.bytes)).take(FIELDS_MAX)
+        let (syntax, mut walk) = (self.syntax, Walk::new(self.bytes));
+        let others = std::iter::from_fn(move || walk.next(syntax));
+        parts.chain(others).take(FIELDS_MAX)
     }
 
     /// The first field of this name.
@@ -230,32 +251,29 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn walk<'a>(syntax: Syntax, bytes: &'a [u8]) -> Walk<'a> {
-    Walk {
-        input: Reader::new(bytes),
-        syntax,
-        place: 0,
-        passed_over: false,
-    }
-}
-
 /// Where reading the fields has come to.
 pub(super) struct Walk<'a> {
     /// What is left.
     pub(super) input: Reader<'a>,
-    /// How they stand in the bytes.
-    pub(super) syntax: Syntax,
     /// How many fields (or columns) were read.
     pub(super) place: usize,
     /// Whether something stood between the fields that is none.
     pub(super) passed_over: bool,
 }
 
-impl<'a> Iterator for Walk<'a> {
-    type Item = Field<'a>;
+impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Walk {
+            input: Reader::new(bytes),
+            place: 0,
+            passed_over: false,
+        }
+    }
 
-    fn next(&mut self) -> Option<Field<'a>> {
-        let field = match self.syntax {
+    /// The next field. A reader knows its syntax, so that each has a loop of its own once this stands in its place.
+    #[inline(always)]
+    fn next(&mut self, syntax: Syntax) -> Option<Field<'a>> {
+        let field = match syntax {
             Syntax::KeyValue => key_value::next(self),
             Syntax::CommaPairs => ise::next(self),
             Syntax::ColonPairs => ftd::next(self),

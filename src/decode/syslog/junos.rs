@@ -19,41 +19,44 @@ use super::{Message, rfc3164};
 use crate::decode::reader::Reader;
 
 /// Daemons whose names nobody else uses (`bfdd` and `vrrpd` are FRRouting's too, `nsd` is a name server).
-const DAEMONS: [&[u8]; 33] = [
-    b"/kernel",
-    b"RT_FLOW",
-    b"RT_IDP",
-    b"RT_UTM",
-    b"RT_AAMW",
-    b"RT_IDS",
-    b"RT_IPSEC",
-    b"RT_SCREEN",
-    b"alarmd",
-    b"chassisd",
-    b"cosd",
-    b"craftd",
-    b"dcd",
-    b"dfwd",
-    b"eswd",
-    b"idpd",
-    b"jddosd",
-    b"jlaunchd",
-    b"jsrpd",
-    b"kmd",
-    b"l2ald",
-    b"l2cpd",
-    b"lacpd",
-    b"lfmd",
-    b"mcsnoopd",
-    b"mgd",
-    b"mib2d",
-    b"pfed",
-    b"ppmd",
-    b"rmopd",
-    b"rpd",
-    b"utmd",
-    b"vccpd",
-];
+fn is_daemons(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"/kernel"
+            | b"RT_FLOW"
+            | b"RT_IDP"
+            | b"RT_UTM"
+            | b"RT_AAMW"
+            | b"RT_IDS"
+            | b"RT_IPSEC"
+            | b"RT_SCREEN"
+            | b"alarmd"
+            | b"chassisd"
+            | b"cosd"
+            | b"craftd"
+            | b"dcd"
+            | b"dfwd"
+            | b"eswd"
+            | b"idpd"
+            | b"jddosd"
+            | b"jlaunchd"
+            | b"jsrpd"
+            | b"kmd"
+            | b"l2ald"
+            | b"l2cpd"
+            | b"lacpd"
+            | b"lfmd"
+            | b"mcsnoopd"
+            | b"mgd"
+            | b"mib2d"
+            | b"pfed"
+            | b"ppmd"
+            | b"rmopd"
+            | b"rpd"
+            | b"utmd"
+            | b"vccpd"
+    )
+}
 
 /// Longer words in front of a colon are sentences; the longest code of the explorer has 58 bytes.
 const CODE_BYTES_MAX: usize = 96;
@@ -75,7 +78,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
 }
 
 fn is_daemon(message: &Message<'_>) -> bool {
-    message.app_name.is_some_and(|name| DAEMONS.contains(&name))
+    message.app_name.is_some_and(is_daemons)
 }
 
 /// Takes `(FPC Slot 1, PIC Slot 0) ` of a services card, and the tag behind it.

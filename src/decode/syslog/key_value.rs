@@ -59,7 +59,7 @@ pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
     let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
         quoted(&mut after, quote)
     } else {
-        let word = after.take_while(|byte| !matches!(byte, b' ' | b'\t'));
+        let word = after.take_to([b' ', b'\t']);
         // In lists a comma stands behind each pair but the last.
         Value::plain(word.strip_suffix(b",").unwrap_or(word))
     };
@@ -85,18 +85,26 @@ pub(super) fn is_name(byte: u8) -> bool {
 /// What stands between quotes; to the end, where the closing one is missing because the message was cut.
 fn quoted<'a>(input: &mut Reader<'a>, quote: u8) -> Value<'a> {
     input.eat(quote);
-    let value = input.rest();
-    let mut value_bytes = 0;
-    while let Some(found) = memchr::memchr2(quote, b'\\', input.rest()) {
-        input.take(found);
-        value_bytes += found;
-        if input.byte() == Some(quote) {
-            let bytes = value.get(..value_bytes).unwrap_or_default();
-            return Value::with(bytes, ESCAPES);
+    let (value, start) = (input.rest(), input.at());
+    let mut escapes = Escapes::NONE;
+    loop {
+        input.take_to([quote, b'\\']);
+        let end = input.at() - start;
+        match input.byte() {
+            Some(b'\\') => {
+                escapes = ESCAPES;
+                input.byte();
+            }
+            Some(_) => {
+                let bytes = value.get(..end).unwrap_or_default();
+                return Value { bytes, escapes };
+            }
+            None => {
+                return Value {
+                    bytes: value,
+                    escapes,
+                };
+            }
         }
-        value_bytes += 1;
-        value_bytes += usize::from(input.byte().is_some());
     }
-    input.take_while(|_| true);
-    Value::with(value, ESCAPES)
 }

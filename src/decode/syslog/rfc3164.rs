@@ -107,8 +107,10 @@ fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
     let dot = after.eat(b'.');
     let severity = after.take_while(|byte| byte.is_ascii_lowercase());
     let closed = !bracket || after.eat(b'>');
-    let known = FACILITIES.contains(&facility) || facility.starts_with(b"local");
-    if !known || !dot || !SEVERITIES.contains(&severity) || !closed || !after.eat(b' ') {
+    // The lists are asked last: most words here are names.
+    let shaped = dot && closed && after.eat(b' ');
+    let known = || FACILITIES.contains(&facility) || facility.starts_with(b"local");
+    if !shaped || !known() || !SEVERITIES.contains(&severity) {
         return;
     }
     // In front of a tag it is the host itself: `mail.info` is a domain, too.

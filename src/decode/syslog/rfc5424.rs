@@ -64,8 +64,7 @@ fn take_names<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> Result<(
             let at = input.at();
             return Err(DecodeError { reason, at });
         }
-        let name = memchr::memchr(b' ', input.rest()).and_then(|count| input.take(count));
-        let name = name.unwrap_or_else(|| input.take_while(|_| true));
+        let name = input.take_to([b' ']);
         Ok(Some(name).filter(|name| *name != b"-"))
     };
     message.hostname = name("expected HOSTNAME, and the message ends")?;

@@ -20,7 +20,10 @@ const PARTS: &[&str] = &["message_id", "segments", "segment", "sequence"];
 const ESCAPES: Escapes = Escapes::backslash(b",\\;=");
 
 pub(in super::super) fn refine(message: &mut Message<'_>) -> bool {
-    let is_category = |word: &[u8]| word.starts_with(b"CISE_") || word.starts_with(b"CSCOacs_");
+    let start = message.app_name.unwrap_or(message.text);
+    if !start.starts_with(b"CISE_") && !start.starts_with(b"CSCOacs_") {
+        return false;
+    }
     let mut input = Reader::new(message.text);
     let category = match message.app_name {
         Some(tag) => tag,
@@ -30,9 +33,6 @@ pub(in super::super) fn refine(message: &mut Message<'_>) -> bool {
             word
         }
     };
-    if !is_category(category) {
-        return false;
-    }
     message.app_name = Some(category);
     message.vendor = Some("cisco");
     message.os = Some(if category.starts_with(b"CISE_") {
@@ -97,32 +97,34 @@ pub(in super::super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
         if walk.input.is_empty() {
             return None;
         }
-        let mut pair = Reader::new(take_to_comma(&mut walk.input));
-        let Some(name) = pair.take_until(b'=') else {
-            continue;
-        };
+        let (pair, escapes) = take_to_comma(&mut walk.input);
+        let mut pair = Reader::new(pair);
         // `Authentication succeeded` and the like end in a colon or comma in front of the first pair.
-        let name = name.trim_ascii();
-        if !name.is_empty() {
-            let value = Value::with(pair.rest().trim_ascii_end(), ESCAPES);
+        let name = pair.take_to([b'=']).trim_ascii();
+        if pair.eat(b'=') && !name.is_empty() {
+            let bytes = pair.rest().trim_ascii_end();
+            let value = Value { bytes, escapes };
             return Some(Field { name, value });
         }
     }
 }
 
-/// Takes everything before the next comma that is no escape.
-fn take_to_comma<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+/// Takes everything before the next comma that is no escape, and says which escapes it may have.
+fn take_to_comma<'a>(input: &mut Reader<'a>) -> (&'a [u8], Escapes) {
     let (rest, start) = (input.rest(), input.at());
-    while let Some(found) = memchr::memchr2(b',', b'\\', input.rest()) {
-        input.take(found);
+    let mut escapes = Escapes::NONE;
+    loop {
+        input.take_to([b',', b'\\']);
         let end = input.at() - start;
-        if input.byte() == Some(b',') {
-            return rest.get(..end).unwrap_or_default();
+        match input.byte() {
+            Some(b'\\') => {
+                escapes = ESCAPES;
+                input.byte();
+            }
+            Some(_) => return (rest.get(..end).unwrap_or_default(), escapes),
+            None => return (rest, escapes),
         }
-        input.byte();
     }
-    input.take_while(|_| true);
-    rest
 }
 
 #[cfg(test)]

@@ -31,7 +31,9 @@ pub fn bsd<'a>(input: &mut Reader<'a>, zones: ZoneWords) -> Option<Stamp<'a>> {
     skip_tick(&mut after, &mut stamp);
     year_behind(&mut after, &mut stamp);
     zone::take(&mut after, &mut stamp, zones);
-    year_behind(&mut after, &mut stamp);
+    if stamp.has_zone() {
+        year_behind(&mut after, &mut stamp);
+    }
     *input = after;
     Some(stamp)
 }

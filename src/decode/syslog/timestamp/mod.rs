@@ -119,9 +119,11 @@ impl<'a> Stamp<'a> {
 /// Skips `.3` behind a fraction: Huawei counts what it logs in one millisecond. Told like digits that were cut.
 fn skip_tick(input: &mut Reader<'_>, stamp: &mut Stamp<'_>) {
     let mut after = *input;
-    let dot = after.eat(b'.');
+    if stamp.fraction_digits == 0 || !after.eat(b'.') {
+        return;
+    }
     let digits = after.take_while(|byte| byte.is_ascii_digit());
-    if stamp.fraction_digits > 0 && dot && (1..=3).contains(&digits.len()) {
+    if (1..=3).contains(&digits.len()) {
         stamp.fraction_digits = stamp.fraction_digits.max(7);
         *input = after;
     }
