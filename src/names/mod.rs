@@ -623,7 +623,7 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
     device.standing.hear(claim.received);
     device.via = Some(relay);
     hear_kind(device, claim);
-    hear_number(device, claim, Way::Relayed, tell);
+    hear_number(device, claim, Way::Relayed(relay), tell);
 }
 
 /// The device's own number of a message.
