@@ -186,7 +186,7 @@ impl Agent {
             heartbeats.register("devices"),
         );
         // The names have it, and let it go when its file changes; here it would stay in memory for good.
-        config.identity.inventory = Arc::default();
+        config.identity.inventory = None;
         let storms = StormReports::new(config.storm, &devices.names, &spool, &router, agent_id);
         let pipeline = || {
             Pipeline::new(spool.clone(), router.clone(), settings.clone())

@@ -15,11 +15,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::config::Identity;
-use crate::names::inventory::{self, Inventory, Stamp};
+use crate::names::inventory::{self, Stamp};
 use crate::names::notices::Said;
 use crate::names::telling::Telling;
 use crate::names::watch::Watch;
-use crate::names::{self, DnsPolicy, Names, dns, store};
+use crate::names::{DnsPolicy, Names, dns, store};
 use crate::normalize::{DomainPolicy, device};
 use crate::observe::health::Heartbeat;
 use crate::record::Origin;
@@ -67,7 +67,6 @@ pub(super) struct Outlet {
 struct Keeping {
     names: Arc<Names>,
     outlet: Outlet,
-    config: names::Config,
     domain: DomainPolicy,
     inventory_file: Option<PathBuf>,
     inventory_seen: Option<Stamp>,
@@ -86,7 +85,8 @@ impl DeviceKeeper {
         heartbeat: Arc<Heartbeat>,
     ) -> DeviceKeeper {
         let names = Arc::new(Names::new(identity.names.clone()));
-        names.replace(identity.names.clone(), identity.inventory.clone());
+        let inventory = identity.inventory.clone().unwrap_or_default();
+        names.replace(identity.names.clone(), inventory);
         let table = state_folder.and_then(|folder| open_table(folder, &names));
         if identity.names.dns == DnsPolicy::On {
             let canonical = move |name: &str| device::canonical(name.as_bytes(), domain);
@@ -98,7 +98,6 @@ impl DeviceKeeper {
         let mut keeping = Keeping {
             names: names.clone(),
             outlet,
-            config: identity.names.clone(),
             domain,
             inventory_seen: identity.inventory_seen,
             inventory_file: identity.inventory_file.clone(),
@@ -121,15 +120,21 @@ impl DeviceKeeper {
         }
     }
 
-    /// Puts another configuration into force.
+    /// Puts another configuration into force. An inventory that cannot be read leaves the old one in use.
     pub fn replace(&self, identity: &Identity, domain: DomainPolicy) {
-        self.names
-            .replace(identity.names.clone(), identity.inventory.clone());
+        // While this is held the thread puts nothing into force that it has read before.
         let mut orders = self
             .shared
             .orders
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if identity.inventory.is_none() {
+            let file = identity.inventory_file.as_deref().unwrap_or(Path::new(""));
+            tracing::error!(file = %file.display(), "inventory not reloaded, the old one stays in use");
+        }
+        let inventory = identity.inventory.clone();
+        self.names
+            .reload(identity.names.clone(), inventory, UnixMicros::now());
         orders.identity = Some((identity.clone(), domain));
     }
 
@@ -193,13 +198,13 @@ impl Keeping {
             if let Some((identity, domain)) = identity {
                 self.inventory_seen = identity.inventory_seen;
                 self.inventory_file = identity.inventory_file;
-                (self.config, self.domain) = (identity.names, domain);
+                self.domain = domain;
             }
             let now = UnixMicros::now();
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);
-                self.refresh_inventory();
+                self.refresh_inventory(shared);
             }
             self.tell(now);
             if stop || kept.elapsed() >= KEEP_EVERY {
@@ -251,7 +256,7 @@ impl Keeping {
     }
 
     /// A changed file is read; one that cannot be read leaves the old lines in use.
-    fn refresh_inventory(&mut self) {
+    fn refresh_inventory(&mut self, shared: &Shared) {
         let Some(path) = &self.inventory_file else {
             return;
         };
@@ -269,10 +274,16 @@ impl Keeping {
                     let lines = parsed.bad_numbers();
                     tracing::warn!(file = %path.display(), lines, "inventory lines skipped");
                 }
+                let orders = shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
+                if orders.identity.is_some() {
+                    // A reload has read it meanwhile, or another file.
+                    return;
+                }
                 let devices = parsed.inventory.len();
+                let inventory = Arc::new(parsed.inventory);
+                self.names.replace_inventory(inventory, UnixMicros::now());
+                drop(orders);
                 tracing::info!(file = %path.display(), devices, bad_lines = parsed.bad_count, "inventory changed, the new one is in use");
-                let inventory: Arc<Inventory> = Arc::new(parsed.inventory);
-                self.names.replace(self.config.clone(), inventory);
             }
             Err(error) => {
                 tracing::error!(%error, "inventory changed and cannot be used, the old one stays in use");

@@ -121,7 +121,7 @@ impl Settings {
     fn new(resolved: Resolved) -> Settings {
         let identity = resolved.identity;
         let names = Arc::new(Names::new(identity.names.clone()));
-        names.replace(identity.names, identity.inventory);
+        names.replace(identity.names, identity.inventory.unwrap_or_default());
         let listeners = resolved.listeners.into_iter();
         Settings {
             listeners: listeners

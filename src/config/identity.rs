@@ -5,7 +5,8 @@
 //!  relays, reverse_dns, devices_max, silent_seconds, events ──▶ names::Config
 //! ```
 //!
-//! An inventory that is missing or damaged is no problem but a warning: the agent receives without it.
+//! An inventory that is missing or damaged is no problem but a warning: the agent receives without it, or goes on with
+//! the one that it has.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +34,10 @@ pub struct Identity {
     /// How the file was when it was read.
     pub inventory_seen: Option<Stamp>,
     /// What the file says; empty without one.
-    pub inventory: Arc<Inventory>,
+    ///
+    /// `None` where there is a file of which nothing can be read: an agent that starts goes without, one that runs keeps
+    /// what it has.
+    pub inventory: Option<Arc<Inventory>>,
 }
 
 /// Resolves the section.
@@ -43,7 +47,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, domain: DomainPolicy) -> Identity
     let inventory_seen = inventory_file.as_deref().and_then(Stamp::of);
     let inventory = match &inventory_file {
         Some(path) => read(reader, path, domain),
-        None => Inventory::default(),
+        None => Some(Inventory::default()),
     };
     let defaults = names::Config::default();
     Identity {
@@ -56,7 +60,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, domain: DomainPolicy) -> Identity
         },
         inventory_file,
         inventory_seen,
-        inventory: Arc::new(inventory),
+        inventory: inventory.map(Arc::new),
     }
 }
 
@@ -76,13 +80,13 @@ fn inventory_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
     Some(text.into())
 }
 
-fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Inventory {
+fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Option<Inventory> {
     let at = reader.place(INVENTORY_FILE);
     let mut warn = |text: String| reader.findings.warn(&at, INVENTORY_FILE, text);
     match inventory::open(path, domain) {
         Err(error) => {
             warn(format!("{error}; devices are named without it"));
-            Inventory::default()
+            None
         }
         Ok(parsed) => {
             for bad in parsed.bad_lines.iter().take(BAD_LINES_SHOWN) {
@@ -101,7 +105,7 @@ fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Inventory
                     parsed.bad_numbers()
                 ));
             }
-            parsed.inventory
+            Some(parsed.inventory)
         }
     }
 }

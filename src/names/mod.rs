@@ -23,6 +23,7 @@ pub mod name;
 pub mod notices;
 pub mod pace;
 pub mod relayed;
+mod reload;
 mod said;
 mod senders;
 pub mod sequence;
@@ -34,7 +35,7 @@ pub mod watch;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ipnet::IpNet;
 
@@ -160,24 +161,6 @@ impl Names {
         }
     }
 
-    /// Puts another inventory, and what else a reload may change, into force.
-    pub fn replace(&self, config: Config, inventory: Arc<Inventory>) {
-        self.notices.tell_only(config.told);
-        let before = {
-            let mut current = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            let generation = current.generation + 1;
-            let known = Known {
-                generation,
-                config,
-                inventory,
-            };
-            let before = std::mem::replace(&mut *current, Arc::new(known));
-            self.generation.store(generation, Ordering::Release);
-            before
-        };
-        self.retired().push(before);
-    }
-
     /// What the inventory says of this sender; of a trusted relay, what it says of the device that it named.
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
         let known = self.known();
@@ -214,16 +197,6 @@ impl Names {
         });
         let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
-    }
-
-    /// Frees what no receiving thread has in view any more. That takes long for a large inventory, so it is kept until
-    /// here, where nobody waits.
-    fn free_retired(&self) {
-        self.retired().retain(|known| Arc::strong_count(known) > 1);
-    }
-
-    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Known>>> {
-        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> Arc<Known> {

@@ -611,3 +611,35 @@ fn has_all(event: &serde_json::Value, example: &serde_json::Value) -> bool {
         None => event == example,
     }
 }
+
+#[test]
+fn a_reload_tells_each_name_that_it_changes_and_an_unreadable_inventory_changes_none() {
+    let (names, mut view) = names("address,hostname\n10.0.0.1,r1\n");
+    identify(&view, claim(ROUTER, Some("x1"), 0));
+    teach(&view, OTHER, "x2");
+    names.notices.take();
+    let mut reload = |text: Option<&str>| {
+        let parsed = text.map(|text| inventory::parse(text, DomainPolicy::Keep).unwrap());
+        let inventory = parsed.map(|parsed| Arc::new(parsed.inventory));
+        names.reload(
+            names.known().config.clone(),
+            inventory,
+            UnixMicros(70_000_000),
+        );
+        view.refresh();
+        let mut told = told(&names);
+        told.sort_by(|one, other| one.0.cmp(&other.0));
+        (identify(&view, claim(ROUTER, None, 71)), told)
+    };
+    let renamed = |to: &str, from: &str| {
+        let from = from.into();
+        (to.to_owned(), News::Renamed { from })
+    };
+    let (name, told) = reload(Some("address,hostname\n10.0.0.1,r7\n10.0.0.2,r8\n"));
+    assert_eq!(name, "r7 Inventory");
+    assert_eq!(told, [renamed("r7", "r1"), renamed("r8", "x2")]);
+    assert_eq!(reload(None), ("r7 Inventory".to_owned(), vec![]));
+    let (name, told) = reload(Some("address,hostname\n10.0.0.2,r8\n"));
+    assert_eq!(name, "10.0.0.1 Address");
+    assert_eq!(told, [renamed("", "r7")]);
+}
