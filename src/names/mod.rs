@@ -317,7 +317,7 @@ impl View {
         let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
             device.is_named = said.is_some_and(inventory::Device::is_host);
             device.standing.hear(now);
-            device.via = None;
+            device.heard_via(None);
             let is_own = match (claim.name, host(named)) {
                 (None, _) => false,
                 (Some(_), Some(address)) => address == relay,
@@ -550,7 +550,7 @@ impl View {
             }
             None => device.standing.hear(now),
         }
-        device.via = None;
+        device.heard_via(None);
         hear_kind(device, claim);
         if let Some(engine_id) = claim.engine_id
             && device.engine_id.as_deref() != Some(engine_id)
@@ -594,7 +594,7 @@ fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
 /// One more message of a device, that a relay brings. Its numbers are followed: a relay may lose messages too.
 fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut dyn FnMut(News)) {
     device.standing.hear(claim.received);
-    device.via = Some(relay);
+    device.heard_via(Some(relay));
     hear_kind(device, claim);
     hear_number(device, claim, Way::Relayed(relay), tell);
 }
