@@ -285,6 +285,10 @@ pub trait Sink {
     /// Takes one packet to its end.
     fn take(&mut self, packet: &Packet<'_>) -> Verdict<'_>;
 
+    /// Nothing has come for some time: called about every second until something does. What was replaced meanwhile is let
+    /// go, since its memory is freed only when nobody holds it any more.
+    fn rest(&mut self) {}
+
     /// Whether the spool has accepted this record, so that its reply may go out.
     fn is_accepted(&self, record: (LaneId, Number)) -> bool;
 }

@@ -253,6 +253,10 @@ impl Sink for Pipeline {
         }
     }
 
+    fn rest(&mut self) {
+        self.refresh();
+    }
+
     fn is_accepted(&self, record: (LaneId, Number)) -> bool {
         self.exit.spool.is_accepted(record)
     }

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use compact_str::CompactString;
 
 use crate::config::Identity;
-use crate::names::inventory::{self, Inventory, Stamp};
+use crate::names::inventory::{self, Stamp};
 use crate::names::notices::Said;
 use crate::names::telling::Telling;
 use crate::names::watch::{Clock, Watch};
-use crate::names::{self, DnsPolicy, Names, dns, store};
+use crate::names::{DnsPolicy, Names, dns, store};
 use crate::normalize::{DomainPolicy, device};
 use crate::observe::health::Heartbeat;
 use crate::record::Origin;
@@ -88,7 +88,6 @@ pub(super) struct Outlet {
 struct Keeping {
     names: Arc<Names>,
     outlet: Outlet,
-    config: names::Config,
     domain: DomainPolicy,
     inventory_file: Option<PathBuf>,
     inventory_seen: Option<Stamp>,
@@ -122,7 +121,6 @@ impl DeviceKeeper {
         let mut keeping = Keeping {
             names: names.clone(),
             outlet,
-            config: identity.names.clone(),
             domain,
             inventory_seen: identity.inventory_seen,
             inventory_file: identity.inventory_file.clone(),
@@ -145,12 +143,17 @@ impl DeviceKeeper {
         }
     }
 
-    /// Puts another configuration into force. Where its inventory cannot be read, the lines before stay.
+    /// Puts another configuration into force. An inventory that cannot be read leaves the old one in use.
     pub fn replace(&self, identity: &Identity, domain: DomainPolicy) {
+        // While this is held the thread puts nothing into force that it has read before.
         let mut orders = self.shared.orders();
+        if identity.inventory.is_none() {
+            let file = identity.inventory_file.as_deref().unwrap_or(Path::new(""));
+            tracing::error!(file = %file.display(), "inventory not reloaded, the old one stays in use");
+        }
         let inventory = identity.inventory.clone();
-        let inventory = inventory.unwrap_or_else(|| self.names.inventory());
-        self.names.replace(identity.names.clone(), inventory);
+        self.names
+            .reload(identity.names.clone(), inventory, UnixMicros::now());
         orders.identity = Some((identity.clone(), domain));
         orders.domain = domain;
         drop(orders);
@@ -219,7 +222,7 @@ impl Keeping {
                 let is_read = identity.inventory.is_some();
                 self.inventory_seen = identity.inventory_seen.filter(|_| is_read);
                 self.inventory_file = identity.inventory_file;
-                (self.config, self.domain) = (identity.names, domain);
+                self.domain = domain;
             }
             let now = UnixMicros::now();
             if clock.was_set(now, Instant::now()) {
@@ -307,10 +310,10 @@ impl Keeping {
                     tracing::warn!(file = %path.display(), lines, "inventory lines skipped");
                 }
                 let devices = parsed.inventory.len();
-                tracing::info!(file = %path.display(), devices, bad_lines = parsed.bad_count, "inventory changed, the new one is in use");
-                let inventory: Arc<Inventory> = Arc::new(parsed.inventory);
-                self.names.replace(self.config.clone(), inventory);
+                let inventory = Arc::new(parsed.inventory);
+                self.names.replace_inventory(inventory, UnixMicros::now());
                 drop(orders);
+                tracing::info!(file = %path.display(), devices, bad_lines = parsed.bad_count, "inventory changed, the new one is in use");
             }
             Err(error) => {
                 tracing::error!(%error, "inventory changed and cannot be used, the old one stays in use");
@@ -353,7 +356,7 @@ mod tests {
     fn identity(text: &str) -> Identity {
         let parsed = inventory::parse(text, DomainPolicy::Keep).ok();
         Identity {
-            names: names::Config::default(),
+            names: crate::names::Config::default(),
             inventory_file: None,
             inventory_seen: None,
             inventory: parsed.map(|parsed| Arc::new(parsed.inventory)),
@@ -390,7 +393,6 @@ mod tests {
                 router: Arc::new(Router::new(&route, "br17", &Boot::at(UnixMicros(0)))),
                 agent_id: "br17".to_owned(),
             },
-            config: identity.names.clone(),
             domain: DomainPolicy::Keep,
             inventory_file: identity.inventory_file.clone(),
             inventory_seen: identity.inventory_seen,

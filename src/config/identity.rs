@@ -5,8 +5,8 @@
 //!  relays, reverse_dns, devices_max, silent_seconds, events ──▶ names::Config
 //! ```
 //!
-//! An inventory that is missing or damaged is no problem but a warning: a start goes on without it, and a reload with the
-//! lines before.
+//! An inventory that is missing or damaged is no problem but a warning: the agent receives without it, or goes on with
+//! the one that it has.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,10 @@ pub struct Identity {
     pub inventory_file: Option<PathBuf>,
     /// How the file was when it was read.
     pub inventory_seen: Option<Stamp>,
-    /// What the file says; empty without one. `None`: it cannot be read, or is no inventory at all.
+    /// What the file says; empty without one.
+    ///
+    /// `None` where there is a file of which nothing can be read: an agent that starts goes without, one that runs keeps
+    /// what it has.
     pub inventory: Option<Arc<Inventory>>,
 }
 

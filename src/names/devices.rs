@@ -34,7 +34,7 @@ pub const NEWCOMERS_MAX: usize = 8_192;
 /// Default of the most known devices: at 0.5 KB each 25 MB, which only an agent that hears so many pays.
 pub const DEVICES_MAX_DEFAULT: usize = 50_000;
 
-/// One sender. What every message needs stands first: with its address in front it is in three cache lines.
+/// One sender. What every message needs stands first: with its address in front it is in two cache lines.
 #[derive(Debug, Clone, Default)]
 #[repr(C)]
 pub struct Device {
@@ -44,14 +44,16 @@ pub struct Device {
     pub is_named: bool,
     /// It was told as silent and has not spoken since.
     pub is_silent: bool,
-    /// The trusted relay that brought its last message; `None`: it spoke itself.
-    pub via: Option<IpAddr>,
+    /// A relay brought its last message: `relay` says which.
+    pub(super) is_relayed: bool,
     /// Its names.
     pub standing: Standing,
     /// The vendor that its messages showed.
     pub vendor: Option<&'static str>,
     /// The operating system that its messages showed.
     pub os: Option<&'static str>,
+    /// The trusted relay that brought its last message, or one before.
+    pub(super) relay: Option<Box<IpAddr>>,
     /// Its own numbering, where it has one.
     pub sequence: Option<Box<Sequence>>,
     /// Its SNMP engine, where it named one.
@@ -69,6 +71,21 @@ pub struct Device {
 const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
 
 impl Device {
+    /// The trusted relay that brought its last message; `None`: it spoke itself.
+    pub fn via(&self) -> Option<IpAddr> {
+        let relay = self.relay.as_deref();
+        relay.copied().filter(|_| self.is_relayed)
+    }
+
+    /// Its last message came by this relay, or from itself. That is most messages, and nothing but a mark is changed then.
+    pub(super) fn heard_via(&mut self, relay: Option<IpAddr>) {
+        self.is_relayed = relay.is_some();
+        if let Some(relay) = relay {
+            let kept = self.relay.get_or_insert_with(|| Box::new(relay));
+            **kept = relay;
+        }
+    }
+
     /// Whether `name` is the device's own by all that is known, so that nobody else need be asked. Most messages of most
     /// devices take this way. Only its own word counts: after a long silence its next message, whatever it says, must
     /// not give it back a name that another has taken meanwhile.
@@ -146,7 +163,8 @@ pub struct Devices {
     shards: [Mutex<Shard>; SHARDS],
     owners: Mutex<HashMap<CompactString, Owner>>,
     engines: Mutex<HashMap<Box<[u8]>, IpAddr>>,
-    hasher: RandomState,
+    /// Of the hash that chooses an address's place; others in each process, and told to nobody.
+    keys: [u64; 2],
     /// Known devices of all shards. They fall into shards by chance, so only all together can be bounded.
     known: AtomicUsize,
     known_max: usize,
@@ -179,11 +197,12 @@ pub struct Heard {
 impl Devices {
     /// An empty table for at most `known_max` devices beside the newcomers.
     pub fn new(known_max: usize) -> Devices {
+        let random = RandomState::new();
         Devices {
             shards: std::array::from_fn(|_| Mutex::default()),
             owners: Mutex::default(),
             engines: Mutex::default(),
-            hasher: RandomState::new(),
+            keys: [0, 1].map(|number| random.hash_one(number) | 1),
             known: AtomicUsize::new(0),
             known_max,
         }
@@ -420,12 +439,19 @@ impl Devices {
     }
 
     /// The number of an address's shard, and its key there: one keyed hash of the address serves both.
+    ///
+    /// Both halves of a product are folded. Who does not know the keys cannot choose addresses that fall into one place;
+    /// and there are no more in a shard than its newcomers, and those that were heard for a minute.
     fn place(&self, address: IpAddr) -> (usize, Key) {
-        // As a number it is hashed in half the time of an `IpAddr`.
-        let hash = match address {
-            IpAddr::V4(address) => self.hasher.hash_one(address.to_bits()),
-            IpAddr::V6(address) => self.hasher.hash_one(address.to_bits()),
+        let (high, low) = match address {
+            IpAddr::V4(address) => (0, u64::from(address.to_bits())),
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                ((bits >> 64) as u64, bits as u64)
+            }
         };
+        let product = u128::from(high ^ self.keys[0]) * u128::from(low ^ self.keys[1]);
+        let hash = product as u64 ^ (product >> 64) as u64;
         let tag = hash as u32;
         ((hash >> 32) as usize % SHARDS, Key { address, tag })
     }

@@ -244,7 +244,7 @@ impl Names {
         let vendor = said.and_then(|line| line.facts.vendor.as_deref());
         Some(Row {
             address: Some(address),
-            relay: device.via,
+            relay: device.via(),
             state: match device.is_silent {
                 true => State::Silent,
                 false if self.devices.is_known(address) => State::Known,
@@ -266,7 +266,7 @@ impl Names {
         let is_known = device.standing.is_confirmed();
         let said = known.inventory.named(name);
         Some(Row {
-            relay: device.via,
+            relay: device.via(),
             state: match device.is_silent {
                 true => State::Silent,
                 false if is_known => State::Known,

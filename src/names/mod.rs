@@ -23,6 +23,7 @@ pub mod name;
 pub mod notices;
 pub mod pace;
 pub mod relayed;
+mod reload;
 mod said;
 mod senders;
 pub mod sequence;
@@ -34,7 +35,7 @@ pub mod watch;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use compact_str::CompactString;
 use ipnet::IpNet;
@@ -161,29 +162,6 @@ impl Names {
         }
     }
 
-    /// Puts another inventory, and what else a reload may change, into force.
-    pub fn replace(&self, config: Config, inventory: Arc<Inventory>) {
-        self.notices.tell_only(config.told);
-        let before = {
-            let mut current = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            let generation = current.generation + 1;
-            let known = Known {
-                generation,
-                config,
-                inventory,
-            };
-            let before = std::mem::replace(&mut *current, Arc::new(known));
-            self.generation.store(generation, Ordering::Release);
-            before
-        };
-        self.retired().push(before);
-    }
-
-    /// The inventory in force.
-    pub fn inventory(&self) -> Arc<Inventory> {
-        self.known().inventory.clone()
-    }
-
     /// What the inventory says of this sender; of a trusted relay, what it says of the device that it named.
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
         let known = self.known();
@@ -237,16 +215,6 @@ impl Names {
             let news = news_of(change).into_iter().collect();
             self.tell(address, (&name, HostnameSource::Dns), now, news);
         });
-    }
-
-    /// Frees what no receiving thread has in view any more. That takes long for a large inventory, so it is kept until
-    /// here, where nobody waits.
-    fn free_retired(&self) {
-        self.retired().retain(|known| Arc::strong_count(known) > 1);
-    }
-
-    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Known>>> {
-        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> Arc<Known> {
@@ -367,7 +335,7 @@ impl View {
         let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
             device.is_named = said.is_some_and(inventory::Device::is_host);
             device.standing.hear(now);
-            device.via = None;
+            device.heard_via(None);
             let is_own = match (claim.name, host(named)) {
                 (None, _) => false,
                 (Some(_), Some(address)) => address == relay,
@@ -600,7 +568,7 @@ impl View {
             }
             None => device.standing.hear(now),
         }
-        device.via = None;
+        device.heard_via(None);
         hear_kind(device, claim);
         if let Some(engine_id) = claim.engine_id
             && device.engine_id.as_deref() != Some(engine_id)
@@ -644,9 +612,9 @@ fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
 /// One more message of a device, that a relay brings. Its numbers are followed: a relay may lose messages too.
 fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut dyn FnMut(News)) {
     device.standing.hear(claim.received);
-    device.via = Some(relay);
+    device.heard_via(Some(relay));
     hear_kind(device, claim);
-    hear_number(device, claim, Way::Relayed, tell);
+    hear_number(device, claim, Way::Relayed(relay), tell);
 }
 
 /// The device's own number of a message.

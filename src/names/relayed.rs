@@ -69,12 +69,12 @@ impl Relayed {
             if std::mem::take(&mut device.is_silent) {
                 news.push(News::Back);
             }
-            device.via = Some(relay);
+            device.heard_via(Some(relay));
             look(device, &mut |one| news.push(one));
             return news;
         }
         let device = shard.newcomer(name, now);
-        device.via = Some(relay);
+        device.heard_via(Some(relay));
         look(device, &mut |one| news.push(one));
         if device.standing.is_confirmed() && self.takes_one() && shard.promote(name) {
             news.push(News::New);
@@ -292,7 +292,7 @@ mod tests {
             .flat_map(|seconds| say(&relayed, "r1", seconds))
             .collect();
         assert_eq!(told, [News::New]);
-        assert_eq!(relayed.get("r1").unwrap().via, Some(RELAY));
+        assert_eq!(relayed.get("r1").unwrap().via(), Some(RELAY));
     }
 
     #[test]

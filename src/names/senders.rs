@@ -1,14 +1,16 @@
 //! Senders of one shard, by address.
 //!
 //! ```text
-//!  Key (address, tag) ──▶ slots [ tag, pointer | tag, pointer | - | .. ] ──▶ Entry [ address, device ]
-//!                          from slot `tag % slots` on, to the first free one
+//!  Key (address, tag) ──▶ slots   [ tag, place | - | tag, place | .. ]   from slot `tag % slots` on, to the first free one
+//!                                        └──▶ entries [ address, device | address, device | .. ]   one behind the other
 //! ```
 //!
-//! An entry is found with two looks at memory, however many there are: four slots share a cache line, and the entry that
-//! the right one points to begins with what every message needs. Slots are small, so the free ones cost little.
+//! An entry is found with two looks at memory, however many there are: eight slots share a cache line, and the entry that
+//! the right one names begins with what every message needs. Entries stand side by side: none is allocated alone, which a
+//! flood of newcomers would do for each, and all of them are in as few pages as can be.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use super::devices::Device;
 
@@ -28,13 +30,21 @@ pub(super) struct Key {
 #[repr(C, align(64))]
 pub(super) struct Entry {
     address: IpAddr,
+    tag: u32,
     device: Device,
 }
 
-#[derive(Debug)]
+/// Where the entry of a tag stands: its place, counted from 1.
+#[derive(Debug, Clone, Copy)]
 struct Slot {
     tag: u32,
-    entry: Box<Entry>,
+    place: NonZeroU32,
+}
+
+impl Slot {
+    fn place(self) -> usize {
+        self.place.get() as usize - 1
+    }
 }
 
 /// The table. One slot in eight is always free, so every search ends.
@@ -42,12 +52,12 @@ struct Slot {
 pub(super) struct Senders {
     /// A power of two, or none.
     slots: Vec<Option<Slot>>,
-    len: usize,
+    entries: Vec<Entry>,
 }
 
 impl Senders {
     pub fn len(&self) -> usize {
-        self.len
+        self.entries.len()
     }
 
     pub fn contains(&self, key: Key) -> bool {
@@ -55,121 +65,156 @@ impl Senders {
     }
 
     pub fn get(&self, key: Key) -> Option<&Device> {
-        let slot = self.slots.get(self.find(key)?)?.as_ref()?;
-        Some(&slot.entry.device)
+        let (_, slot) = self.find(key)?;
+        Some(&self.entries.get(slot.place())?.device)
     }
 
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Device> {
-        let place = self.find(key)?;
-        let slot = self.slots.get_mut(place)?.as_mut()?;
-        Some(&mut slot.entry.device)
+        let (_, slot) = self.find(key)?;
+        Some(&mut self.entries.get_mut(slot.place())?.device)
     }
 
     /// The sender's entry, which is made if there is none.
     pub fn get_or_insert_with(&mut self, key: Key, make: impl FnOnce() -> Device) -> &mut Device {
-        let Key { address, tag } = key;
-        self.make_room();
-        let place = self.find(key).unwrap_or_else(|| self.free(tag));
-        let len = &mut self.len;
-        // The place was just found in the table.
-        let slot = self.slots[place].get_or_insert_with(|| {
-            *len += 1;
-            let device = make();
-            let entry = Box::new(Entry { address, device });
-            Slot { tag, entry }
-        });
-        &mut slot.entry.device
+        let place = match self.find(key) {
+            Some((_, slot)) => slot.place(),
+            None => self.put(key, make()),
+        };
+        // It was just found there, or put.
+        &mut self.entries[place].device
     }
 
     /// Moves the entry here from another table, if it is there.
     pub fn take_from(&mut self, other: &mut Senders, key: Key) -> bool {
-        let Some(slot) = other.take(key) else {
-            return false;
-        };
-        self.make_room();
-        self.put(slot);
-        true
+        let found = other.remove(key);
+        let is_found = found.is_some();
+        if let Some(device) = found {
+            self.put(key, device);
+        }
+        is_found
     }
 
     pub fn remove(&mut self, key: Key) -> Option<Device> {
-        self.take(key).map(|slot| slot.entry.device)
+        let (hole, slot) = self.find(key)?;
+        self.close(hole);
+        let place = slot.place();
+        let gone = self.entries.swap_remove(place);
+        // The last one has taken its place.
+        if let Some(moved) = self.entries.get(place) {
+            let last = self.entries.len();
+            let found = self.seek(moved.tag, |slot| slot.place() == last);
+            if let Some((at, _)) = found
+                && let Some(Some(moved)) = self.slots.get_mut(at)
+            {
+                moved.place = slot.place;
+            }
+        }
+        Some(gone.device)
     }
 
     pub fn clear(&mut self) {
-        self.slots.iter_mut().for_each(|slot| *slot = None);
-        self.len = 0;
+        self.slots.fill(None);
+        self.entries.clear();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, &Device)> {
-        let taken = self.slots.iter().flatten();
-        taken.map(|slot| (slot.entry.address, &slot.entry.device))
+        self.entries
+            .iter()
+            .map(|entry| (entry.address, &entry.device))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (IpAddr, &mut Device)> {
-        let taken = self.slots.iter_mut().flatten();
-        taken.map(|slot| (slot.entry.address, &mut slot.entry.device))
+        self.entries
+            .iter_mut()
+            .map(|entry| (entry.address, &mut entry.device))
     }
 
-    fn find(&self, key: Key) -> Option<usize> {
+    /// The slot of a key, and where it is.
+    fn find(&self, key: Key) -> Option<(usize, Slot)> {
+        self.seek(key.tag, |slot| {
+            let entry = self.entries.get(slot.place());
+            entry.is_some_and(|entry| entry.address == key.address)
+        })
+    }
+
+    /// The slot of this tag that is the wanted one.
+    fn seek(&self, tag: u32, is_wanted: impl Fn(Slot) -> bool) -> Option<(usize, Slot)> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut place = key.tag as usize & mask;
-        while let Some(slot) = self.slots.get(place)? {
-            if slot.tag == key.tag && slot.entry.address == key.address {
-                return Some(place);
+        let mut at = tag as usize & mask;
+        while let Some(slot) = *self.slots.get(at)? {
+            if slot.tag == tag && is_wanted(slot) {
+                return Some((at, slot));
             }
-            place = (place + 1) & mask;
+            at = (at + 1) & mask;
         }
         None
     }
 
-    /// The first free place for a tag.
-    fn free(&self, tag: u32) -> usize {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut place = tag as usize & mask;
-        while let Some(Some(_)) = self.slots.get(place) {
-            place = (place + 1) & mask;
+    /// Puts an entry in that is not there, and says where it stands.
+    fn put(&mut self, key: Key, device: Device) -> usize {
+        self.make_room();
+        let Key { address, tag } = key;
+        let place = self.entries.len();
+        self.entries.push(Entry {
+            address,
+            tag,
+            device,
+        });
+        let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        if let Some(place) = NonZeroU32::new(number) {
+            self.mark(Slot { tag, place });
         }
         place
     }
 
-    fn put(&mut self, slot: Slot) {
-        let place = self.free(slot.tag);
-        if let Some(free) = self.slots.get_mut(place) {
-            *free = Some(slot);
-            self.len += 1;
+    /// Puts a slot at the first free place for its tag.
+    fn mark(&mut self, slot: Slot) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = slot.tag as usize & mask;
+        while let Some(taken) = self.slots.get_mut(at) {
+            if taken.is_none() {
+                *taken = Some(slot);
+                return;
+            }
+            at = (at + 1) & mask;
         }
     }
 
     /// Makes sure that one more finds a place.
     fn make_room(&mut self) {
-        if self.len < self.slots.len() / 8 * 7 {
+        // By an eighth: what is free costs an entry each.
+        if self.entries.len() == self.entries.capacity() {
+            let more = self.entries.len() / 8 + SLOTS_MIN;
+            self.entries.reserve_exact(more);
+        }
+        if self.entries.len() < self.slots.len() / 8 * 7 {
             return;
         }
         let slots = (self.slots.len() * 2).max(SLOTS_MIN);
-        let wider = std::iter::repeat_with(|| None).take(slots).collect();
-        let before = std::mem::replace(&mut self.slots, wider);
-        self.len = 0;
-        before.into_iter().flatten().for_each(|slot| self.put(slot));
+        let before = std::mem::replace(&mut self.slots, vec![None; slots]);
+        before
+            .into_iter()
+            .flatten()
+            .for_each(|slot| self.mark(slot));
     }
 
-    /// Those behind it that are not at home move up, so that no search ends before it has found them.
-    fn take(&mut self, key: Key) -> Option<Slot> {
-        let mut hole = self.find(key)?;
-        let mask = self.slots.len() - 1;
-        let gone = self.slots.get_mut(hole)?.take()?;
-        self.len -= 1;
-        let mut place = (hole + 1) & mask;
-        while let Some(slot) = self.slots.get(place)? {
+    /// Frees a slot. Those behind it that are not at home move up, so that no search ends before it has found them.
+    fn close(&mut self, hole: usize) {
+        let (mut hole, mask) = (hole, self.slots.len().wrapping_sub(1));
+        let mut at = (hole + 1) & mask;
+        while let Some(Some(slot)) = self.slots.get(at) {
             let home = slot.tag as usize & mask;
-            let from_home = place.wrapping_sub(home) & mask;
-            let from_hole = place.wrapping_sub(hole) & mask;
+            let from_home = at.wrapping_sub(home) & mask;
+            let from_hole = at.wrapping_sub(hole) & mask;
             if from_home >= from_hole {
-                self.slots.swap(hole, place);
-                hole = place;
+                self.slots.swap(hole, at);
+                hole = at;
             }
-            place = (place + 1) & mask;
+            at = (at + 1) & mask;
         }
-        Some(gone)
+        if let Some(slot) = self.slots.get_mut(hole) {
+            *slot = None;
+        }
     }
 }
 
@@ -188,9 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_four_cache_lines_and_a_slot_a_quarter_of_one() {
+    fn an_entry_is_four_cache_lines_and_a_slot_an_eighth_of_one() {
         assert_eq!(size_of::<Entry>(), 256);
-        assert_eq!(size_of::<Option<Slot>>(), 16);
+        assert_eq!(size_of::<Option<Slot>>(), 8);
     }
 
     proptest! {

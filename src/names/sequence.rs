@@ -8,8 +8,10 @@
 //!
 //! In: one number, the way and the time it came. Out: ranges that are missing for good. UDP may deliver out of order, so a
 //! missing number is awaited for [`LATE_MICROS`]. Where a device is heard both directly and through relays, the numbers of
-//! one way are followed: a relay may be an hour behind with what it kept.
+//! one way are followed: a relay may be an hour behind with what it kept. Of several relays all are followed together, since
+//! a device may use them by turns, except for one that is at another place in the numbering.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::time::UnixMicros;
@@ -26,8 +28,9 @@ const RESTART_BEHIND: u64 = 1_000;
 /// A step ahead larger than this is a counter that was set, not a loss: no device loses a million messages between two.
 const JUMP_MAX: u64 = 1_000_000;
 
-/// Relays' numbers count when none came directly for so long: more than the pause of a device that says little.
-const DIRECT_MICROS: i64 = 600 * 1_000_000;
+/// A way whose numbers are followed is given up for another when it brought none for so long: more than the pause of a
+/// device that says little.
+const WAY_MICROS: i64 = 600 * 1_000_000;
 
 /// How a number came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,8 +38,8 @@ pub enum Way {
     /// From the device itself.
     #[default]
     Direct,
-    /// Through a relay; devices may use several by turns.
-    Relayed,
+    /// Through the relay of this address; devices may use several by turns.
+    Relayed(IpAddr),
 }
 
 /// One counter of one device.
@@ -68,19 +71,33 @@ impl Sequence {
         now: UnixMicros,
         mut tell: impl FnMut(RangeInclusive<u64>),
     ) {
-        if way != self.way && self.last.is_some() {
-            let pause_micros = now.0.saturating_sub(self.way_heard.0);
-            if way == Way::Relayed && pause_micros < DIRECT_MICROS {
-                // Another way, but it has arrived.
+        let is_followed = now.0.saturating_sub(self.way_heard.0) < WAY_MICROS;
+        match (self.last, self.way, way) {
+            (None, ..) => {}
+            // Another way, but it has arrived.
+            (Some(_), Way::Direct, Way::Relayed(_)) if is_followed => {
                 self.expire(now, tell);
-                self.arrive_late(number);
-                return;
+                return self.arrive_late(number);
             }
             // What is between the numbers of two ways says nothing.
-            self.last = None;
+            (Some(_), Way::Direct, Way::Relayed(_)) | (Some(_), Way::Relayed(_), Way::Direct) => {
+                self.last = None;
+            }
+            // So far from each other, one of two relays sends what it has kept for long, and neither shows a loss or a
+            // counter that began again: the one that brought the last number does.
+            (Some(last), before, _) if before != way && number.abs_diff(last) > RESTART_BEHIND => {
+                if is_followed {
+                    return self.expire(now, tell);
+                }
+                self.last = None;
+            }
+            (Some(_), ..) => {}
         }
-        (self.way, self.way_heard) = (way, now);
         self.hear(number, now, &mut tell);
+        // A late one of another relay does not lead.
+        if way == self.way || self.last == Some(number) {
+            (self.way, self.way_heard) = (way, now);
+        }
     }
 
     /// One more number of the way that is followed.
@@ -204,27 +221,76 @@ mod tests {
             found
         };
         let nothing: [RangeInclusive<u64>; 0] = [];
+        let relayed = Way::Relayed([10, 0, 0, 9].into());
         assert_eq!(hear(Way::Direct, 9_000, 0), nothing);
         // What a relay kept during an outage, far behind, while the device goes on.
         for number in 3_001..3_100 {
             let seconds = i64::try_from(number).unwrap() - 3_000;
-            assert_eq!(hear(Way::Relayed, number, seconds), nothing);
+            assert_eq!(hear(relayed, number, seconds), nothing);
             assert_eq!(hear(Way::Direct, 6_000 + number, seconds), nothing);
         }
         assert_eq!(hear(Way::Direct, 9_102, 100), nothing);
-        assert_eq!(
-            hear(Way::Relayed, 9_100, 101),
-            nothing,
-            "it came by a relay"
-        );
+        assert_eq!(hear(relayed, 9_100, 101), nothing, "it came by a relay");
         assert_eq!(hear(Way::Direct, 9_103, 103), [9_101..=9_101]);
         // Then through relays alone: a gap there is one, and the step from way to way is none.
-        assert_eq!(hear(Way::Relayed, 9_300, 900), nothing);
-        assert_eq!(hear(Way::Relayed, 9_302, 901), nothing);
-        assert_eq!(hear(Way::Relayed, 9_303, 904), [9_301..=9_301]);
+        assert_eq!(hear(relayed, 9_300, 900), nothing);
+        assert_eq!(hear(relayed, 9_302, 901), nothing);
+        assert_eq!(hear(relayed, 9_303, 904), [9_301..=9_301]);
         assert_eq!(hear(Way::Direct, 9_900, 905), nothing);
         assert_eq!(hear(Way::Direct, 9_901, 908), nothing);
         assert_eq!((sequence.missing, sequence.restarts), (2, 0));
+    }
+
+    /// Numbers with the relay that brought them and the second; what was told of them in all.
+    fn relayed(
+        numbers: impl IntoIterator<Item = (u8, u64, i64)>,
+    ) -> (Vec<RangeInclusive<u64>>, u64) {
+        let (mut sequence, mut found, mut last) = (Sequence::default(), Vec::new(), 0);
+        for (relay, number, seconds) in numbers {
+            let way = Way::Relayed([10, 0, 0, relay].into());
+            let now = UnixMicros(seconds * 1_000_000);
+            sequence.hear_by(way, number, now, |range| found.push(range));
+            last = seconds;
+        }
+        let end = UnixMicros((last + 10) * 1_000_000);
+        sequence.expire(end, |range| found.push(range));
+        (found, sequence.restarts)
+    }
+
+    #[test]
+    fn what_a_second_relay_has_kept_for_long_is_no_gap_and_no_restart() {
+        for live in [1, 2] {
+            // One brings the present, the other by turns what lies thousands behind.
+            let both = (0..100).flat_map(|step: i64| {
+                let number = step as u64;
+                [
+                    (live, 9_000 + number, step),
+                    (3 - live, 5_000 + number, step),
+                ]
+            });
+            assert_eq!(relayed(both), (vec![], 0));
+        }
+        // It goes on where the other ends, when that has said nothing for long; its own gaps are ones then.
+        let after = [
+            (1, 9_000, 0),
+            (2, 5_000, 1),
+            (2, 5_001, 700),
+            (2, 5_003, 701),
+        ];
+        assert_eq!(relayed(after), (vec![5_002..=5_002], 0));
+    }
+
+    #[test]
+    fn a_device_that_uses_relays_by_turns_is_followed_through_all_of_them() {
+        let turns = |numbers: &[u64]| {
+            let by = |(step, number): (usize, &u64)| (step as u8 % 2, *number, step as i64 / 10);
+            relayed(numbers.iter().enumerate().map(by).collect::<Vec<_>>())
+        };
+        assert_eq!(turns(&[41, 42, 43, 44, 45]), (vec![], 0));
+        assert_eq!(turns(&[41, 42, 45, 46, 47]), (vec![43..=44], 0));
+        assert_eq!(turns(&[41, 42, 45, 44, 43, 46]), (vec![], 0));
+        // It began again: the first number comes by the one relay, and the other, which led, shows it.
+        assert_eq!(turns(&[9_000, 9_001, 0, 1, 2, 3]), (vec![], 1));
     }
 
     proptest! {

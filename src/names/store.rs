@@ -79,10 +79,12 @@ pub fn load(path: &Path, names: &Names) -> io::Result<Loaded> {
             Some(line) => {
                 loaded.devices += 1;
                 match line.relayed {
-                    true => names.relayed.restore(Device {
-                        via: Some(line.address),
-                        ..device_of(line)
-                    }),
+                    true => {
+                        let relay = line.address;
+                        let mut device = device_of(line);
+                        device.heard_via(Some(relay));
+                        names.relayed.restore(device);
+                    }
                     false => names.devices.restore(line.address, device_of(line)),
                 }
             }
@@ -110,7 +112,7 @@ pub fn save(path: &Path, names: &Names) -> io::Result<()> {
         .devices
         .each(|address, device| lines.push(line_of(address, device)));
     names.relayed.each(|device| {
-        if let Some(relay) = device.via {
+        if let Some(relay) = device.via() {
             let line = line_of(relay, device);
             lines.push(Line {
                 relayed: true,
@@ -211,7 +213,7 @@ mod tests {
         let later = Names::new(Config::default());
         let loaded = load(&path, &later).unwrap();
         assert_eq!((loaded.devices, loaded.bad_lines), (2, 2));
-        assert_eq!(later.relayed.get("r2").unwrap().via, Some(address));
+        assert_eq!(later.relayed.get("r2").unwrap().via(), Some(address));
         let found = later.devices.get(address).unwrap();
         assert_eq!(found.standing.name, "r1");
         assert_eq!(found.engine_id.as_deref(), Some(&[0x80, 0, 1][..]));

@@ -1,5 +1,7 @@
 //! Claims about who a device is.
 
+mod watching;
+
 use super::devices::News;
 use super::*;
 use crate::names::watch::Watch;
@@ -147,122 +149,6 @@ fn labels_and_the_zone_come_from_the_inventory_by_address_and_behind_a_relay_by_
 }
 
 #[test]
-fn a_new_device_its_gap_its_silence_and_its_return_are_told_once_each() {
-    let (names, view) =
-        names("address,hostname,silent_seconds\n10.0.0.1,r1,100\n10.0.0.2,r2,100\n");
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    for (seconds, number) in [(0, 1), (30, 2), (60, 5)] {
-        let sequence = Some(number);
-        identify(
-            &view,
-            Claim {
-                sequence,
-                ..claim(ROUTER, None, seconds)
-            },
-        );
-    }
-    let mut told = |seconds: i64| {
-        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
-        let said = names.notices.take().notices;
-        said.into_iter()
-            .map(|notice| (notice.name.to_string(), notice.news))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        told(63),
-        [
-            ("r1".into(), News::New),
-            ("r1".into(), News::Missing(3..=4))
-        ]
-    );
-    let never = News::Silent { last_heard: None };
-    assert_eq!(told(150), [("r2".into(), never)]);
-    let last_heard = Some(UnixMicros(60_000_000));
-    assert_eq!(told(170), [("r1".into(), News::Silent { last_heard })]);
-    assert_eq!(told(500), []);
-    identify(&view, claim(ROUTER, None, 501));
-    assert_eq!(told(502), [("r1".into(), News::Back)]);
-}
-
-#[test]
-fn a_gap_of_a_device_that_has_not_earned_its_name_is_told_of_the_name_that_its_messages_carry() {
-    let (names, view) = names("");
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    identify(&view, claim(ROUTER, None, 0));
-    for (seconds, number) in [(30, 1), (60, 2), (61, 5)] {
-        let sequence = Some(number);
-        let claim = claim(ROUTER, Some("r1"), seconds);
-        assert_eq!(identify(&view, Claim { sequence, ..claim }), "r1 Header");
-    }
-    names.watch(&mut watch, UnixMicros(70_000_000));
-    let told = told(&names);
-    assert!(
-        told.contains(&("r1".into(), News::Missing(3..=4))),
-        "{told:?}"
-    );
-}
-
-/// Silent devices that a look at this second tells of.
-fn silent_at(names: &Names, watch: &mut Watch, seconds: i64) -> usize {
-    names.watch(watch, UnixMicros(seconds * 1_000_000));
-    let silent = |(_, news): &(String, News)| matches!(news, News::Silent { .. });
-    told(names).iter().filter(|one| silent(one)).count()
-}
-
-#[test]
-fn a_clock_that_is_set_makes_nobody_silent_and_hides_nobody_s_silence() {
-    const YEARS: i64 = 1_000_000_000;
-    for (before, after) in [(0, YEARS), (YEARS, 0)] {
-        let (names, view) = names("address,hostname,silent_seconds\n10.0.0.1,r1,100\n");
-        let mut watch = Watch::default();
-        for seconds in [0, 30, 60] {
-            identify(&view, claim(ROUTER, Some("r1"), before + seconds));
-            assert_eq!(silent_at(&names, &mut watch, before + seconds), 0);
-        }
-        let set_to = UnixMicros(after * 1_000_000);
-        names.clock_was_set(&mut watch, set_to);
-        assert_eq!(silent_at(&names, &mut watch, after + 100), 0);
-        assert_eq!(silent_at(&names, &mut watch, after + 101), 1);
-        let standing = names.devices.get(ROUTER.into()).unwrap().standing;
-        assert!(standing.first_heard <= standing.last_heard && standing.last_heard <= set_to);
-    }
-}
-
-#[test]
-fn a_clock_that_goes_with_the_steady_one_was_not_set() {
-    let (start, second) = (std::time::Instant::now(), std::time::Duration::from_secs(1));
-    let mut clock = watch::Clock::new(UnixMicros(0), start);
-    let mut was_set = |wall_seconds: i64, steady_seconds: u32| {
-        clock.was_set(
-            UnixMicros(wall_seconds * 1_000_000),
-            start + second * steady_seconds,
-        )
-    };
-    assert!(!was_set(1, 1) && !was_set(60, 61), "a slow look");
-    assert!(was_set(1_000_000, 62) && !was_set(1_000_001, 63));
-    assert!(was_set(64, 64) && !was_set(65, 65));
-}
-
-#[test]
-fn an_answer_of_reverse_dns_is_no_message_of_its_device() {
-    let (names, view) = names("address,silent_seconds\n10.0.0.1,100\n");
-    let mut watch = Watch::default();
-    identify(&view, claim(ROUTER, None, 0));
-    assert_eq!(silent_at(&names, &mut watch, 0), 0);
-    assert_eq!(silent_at(&names, &mut watch, 101), 1);
-    // It was asked when the device spoke, and the name server took its time.
-    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(102_000_000));
-    let from = compact_str::CompactString::default();
-    let renamed = News::Renamed { from };
-    assert_eq!(told(&names), [("r1.example.net".into(), renamed)]);
-    assert_eq!(silent_at(&names, &mut watch, 103), 0, "told once");
-    names.take_dns_answer(OTHER.into(), "r2.example.net", UnixMicros(104_000_000));
-    assert!(names.devices.get(OTHER.into()).is_none(), "never heard");
-}
-
-#[test]
 fn a_renamed_device_says_its_name_before_for_a_day() {
     let (_, view) = names("");
     teach(&view, ROUTER, "old");
@@ -331,118 +217,6 @@ fn an_address_from_which_several_names_speak_is_told_as_shared_by_its_address() 
         .filter(|(_, news)| *news == News::Shared)
         .collect();
     assert_eq!(shared, [(String::new(), News::Shared)]);
-}
-
-#[test]
-fn a_device_that_speaks_through_a_relay_is_not_silent_and_its_gaps_are_seen() {
-    let (names, view) = names("address,hostname,silent_seconds\n10.0.0.1,r1,100\n");
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    for (seconds, number) in [(0, 1), (90, 2), (180, 5), (270, 6)] {
-        let sequence = Some(number);
-        let claim = claim(RELAY, Some("r1"), seconds);
-        assert_eq!(identify(&view, Claim { sequence, ..claim }), "r1 Header");
-        names.watch(&mut watch, UnixMicros((seconds + 5) * 1_000_000));
-    }
-    assert_eq!(
-        told(&names),
-        [
-            ("r1".into(), News::New),
-            (String::new(), News::New),
-            ("r1".into(), News::Missing(3..=4))
-        ]
-    );
-    names.watch(&mut watch, UnixMicros(400_000_000));
-    assert!(matches!(told(&names)[..], [(_, News::Silent { .. })]));
-}
-
-#[test]
-fn a_device_that_only_relays_speak_for_is_known_by_name_and_told_as_new_silent_and_back() {
-    let (names, view) = names("");
-    let config = Config {
-        silent_seconds: 100,
-        ..names.known().config.clone()
-    };
-    names.replace(config, Arc::default());
-    let mut view = view;
-    view.refresh();
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    for seconds in [0, 30, 60] {
-        identify(&view, claim(RELAY, Some("far"), seconds));
-    }
-    assert!(told(&names).contains(&("far".into(), News::New)));
-    names.watch(&mut watch, UnixMicros(200_000_000));
-    let news = told(&names);
-    assert!(
-        news.iter()
-            .any(|(name, news)| name == "far" && matches!(news, News::Silent { .. })),
-        "{news:?}"
-    );
-    identify(&view, claim(RELAY, Some("far"), 201));
-    let of_relay = (String::new(), News::Back);
-    assert_eq!(told(&names), [of_relay, ("far".into(), News::Back)]);
-    assert_eq!(names.relayed.len(), 1);
-}
-
-#[test]
-fn a_device_behind_a_relay_has_the_limit_of_its_own_line_and_not_the_relays() {
-    let (names, mut view) = names(
-        "address,hostname,silent_seconds\n10.9.9.9,relay1,100\n10.1.0.0/24,site1,300\n10.2.0.0/24,site2,0\n",
-    );
-    let config = Config {
-        silent_seconds: 600,
-        ..names.known().config.clone()
-    };
-    names.replace(config, names.known().inventory.clone());
-    view.refresh();
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    for seconds in [0, 30, 60] {
-        for name in ["far", "site1", "site2"] {
-            identify(&view, claim(RELAY, Some(name), seconds));
-        }
-    }
-    let mut silent_at = |seconds: i64| {
-        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
-        let told = told(&names).into_iter();
-        told.filter(|(name, news)| name != "relay1" && matches!(news, News::Silent { .. }))
-            .map(|(name, _)| name)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(silent_at(300), [""; 0]);
-    assert_eq!(silent_at(400), ["site1"]);
-    assert_eq!(silent_at(700), ["far"]);
-    assert_eq!(silent_at(90_000), [""; 0]);
-}
-
-#[test]
-fn a_relay_is_told_as_new_silent_and_back_and_each_of_its_messages_counts_once() {
-    let (names, view) = names("address,hostname,silent_seconds\n10.9.9.9,relay1,100\n");
-    let mut watch = Watch::default();
-    names.watch(&mut watch, UnixMicros(0));
-    let subject = Some(IpAddr::from(ROUTER));
-    let told_of_relay = || {
-        let told = told(&names).into_iter();
-        told.filter(|(name, _)| name == "relay1")
-            .map(|(_, news)| news)
-            .collect::<Vec<_>>()
-    };
-    identify(&view, claim(RELAY, Some("far"), 0));
-    assert_eq!(told_of_relay(), [News::New]);
-    let named_by_trap = Claim {
-        subject,
-        ..claim(RELAY, None, 30)
-    };
-    identify(&view, named_by_trap);
-    identify(&view, claim(RELAY, None, 60));
-    let messages = || names.devices.get(RELAY.into()).unwrap().standing.messages;
-    assert_eq!(messages(), 3);
-    names.watch(&mut watch, UnixMicros(200_000_000));
-    assert!(matches!(told_of_relay()[..], [News::Silent { .. }]));
-    identify(&view, claim(RELAY, Some("far"), 201));
-    assert_eq!(told_of_relay(), [News::Back]);
-    assert_eq!(messages(), 4);
 }
 
 #[test]
@@ -687,4 +461,36 @@ fn has_all(event: &serde_json::Value, example: &serde_json::Value) -> bool {
             .all(|(name, value)| event.get(name).is_some_and(|event| has_all(event, value))),
         None => event == example,
     }
+}
+
+#[test]
+fn a_reload_tells_each_name_that_it_changes_and_an_unreadable_inventory_changes_none() {
+    let (names, mut view) = names("address,hostname\n10.0.0.1,r1\n");
+    identify(&view, claim(ROUTER, Some("x1"), 0));
+    teach(&view, OTHER, "x2");
+    names.notices.take();
+    let mut reload = |text: Option<&str>| {
+        let parsed = text.map(|text| inventory::parse(text, DomainPolicy::Keep).unwrap());
+        let inventory = parsed.map(|parsed| Arc::new(parsed.inventory));
+        names.reload(
+            names.known().config.clone(),
+            inventory,
+            UnixMicros(70_000_000),
+        );
+        view.refresh();
+        let mut told = told(&names);
+        told.sort_by(|one, other| one.0.cmp(&other.0));
+        (identify(&view, claim(ROUTER, None, 71)), told)
+    };
+    let renamed = |to: &str, from: &str| {
+        let from = from.into();
+        (to.to_owned(), News::Renamed { from })
+    };
+    let (name, told) = reload(Some("address,hostname\n10.0.0.1,r7\n10.0.0.2,r8\n"));
+    assert_eq!(name, "r7 Inventory");
+    assert_eq!(told, [renamed("r7", "r1"), renamed("r8", "x2")]);
+    assert_eq!(reload(None), ("r7 Inventory".to_owned(), vec![]));
+    let (name, told) = reload(Some("address,hostname\n10.0.0.2,r8\n"));
+    assert_eq!(name, "10.0.0.1 Address");
+    assert_eq!(told, [renamed("", "r7")]);
 }

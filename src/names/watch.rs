@@ -95,7 +95,7 @@ impl Names {
             line.is_some_and(inventory::Device::is_host) || self.devices.owner(name).is_some()
         });
         self.relayed.each(|device| {
-            let Some(relay) = device.via else { return };
+            let Some(relay) = device.via() else { return };
             let name: CompactString = device.standing.name.as_str().into();
             // What is said of the relay's address is said of the relay alone.
             let said = known.inventory.named(&name);

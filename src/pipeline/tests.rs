@@ -260,3 +260,23 @@ fn a_line_of_this_very_process_from_this_host_ends_as_own_log() {
     assert_eq!(outcome, Outcome::Rejected(Reason::OwnLog));
     assert_eq!(pipeline.take(&from([10, 0, 0, 1])).outcome, Outcome::Used);
 }
+
+#[test]
+fn an_inventory_that_was_replaced_is_freed_when_the_last_thread_rests() {
+    use crate::names::{inventory::Inventory, watch::Watch};
+
+    let names = Arc::new(Names::new(names::Config::default()));
+    let (_, _, pipeline) = pipeline();
+    let mut pipeline = pipeline.with_names(names.clone());
+    let inventory: Arc<Inventory> = Arc::default();
+    let old = Arc::downgrade(&inventory);
+    names.replace(names::Config::default(), inventory);
+    pipeline.rest();
+    names.replace(names::Config::default(), Arc::default());
+    let mut watch = Watch::default();
+    names.watch(&mut watch, UnixMicros(0));
+    assert!(old.upgrade().is_some(), "the pipeline has it in view");
+    pipeline.rest();
+    names.watch(&mut watch, UnixMicros(0));
+    assert!(old.upgrade().is_none());
+}

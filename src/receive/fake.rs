@@ -27,6 +27,8 @@ pub(super) struct Seen {
     given: Mutex<Vec<Given>>,
     /// Records below this number are accepted.
     pub(super) accepted: AtomicU64,
+    /// How often nothing came.
+    pub(super) rests: AtomicU64,
 }
 
 impl Seen {
@@ -81,6 +83,10 @@ impl Sink for FakeSink {
             outcome: Outcome::Used,
             reply,
         }
+    }
+
+    fn rest(&mut self) {
+        self.seen.rests.fetch_add(1, Ordering::SeqCst);
     }
 
     fn is_accepted(&self, (_, Number(number)): (LaneId, Number)) -> bool {

@@ -174,7 +174,7 @@ pub fn spawn<S: Sink + Send + 'static>(
         let local = LocalSet::new();
         local.block_on(&runtime, async move {
             let sink = Rc::new(RefCell::new(sink));
-            let beating = tokio::task::spawn_local(beat(Arc::clone(&heartbeat)));
+            let beating = tokio::task::spawn_local(beat(Arc::clone(&heartbeat), Rc::clone(&sink)));
             let mut listening = JoinSet::new();
             for (listener, socket) in listeners.into_iter().zip(sockets) {
                 let listening_here = Listening::new(listener, &sink, &stop);
@@ -197,11 +197,13 @@ pub fn spawn<S: Sink + Send + 'static>(
 }
 
 /// Shows that the thread's loop turns: a task that never yields would keep this one from running.
-async fn beat(heartbeat: Arc<Heartbeat>) {
+async fn beat<S: Sink>(heartbeat: Arc<Heartbeat>, sink: Rc<RefCell<S>>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         second.tick().await;
         heartbeat.beat();
+        // A busy thread takes what was replaced into view with its messages; for an idle one nobody else does.
+        sink.borrow_mut().rest();
     }
 }
 

@@ -251,7 +251,7 @@ impl<S: Sink> Thread<S> {
                 self.pause = PAUSE_MIN;
                 self.hands.take(batch, received, &self.allow.current());
             }
-            Err(error) if is_quiet(&error) => {}
+            Err(error) if is_quiet(&error) => self.hands.sink.rest(),
             Err(error) => self.pause(&error),
         }
         if self.hands.parking.is_empty() {

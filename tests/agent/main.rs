@@ -20,6 +20,7 @@
 //! - [`snmpv3`]: SNMPv3 with net-snmp: every protocol and level, failures, restarts, repeats.
 //! - [`engines`]: SNMPv3 engines in numbers, learned and forged.
 //! - [`identity`]: one device, however it is heard, has one key; what becomes known of it is told.
+//! - [`inventory`]: the inventory, replaced by a change and by a reload while messages flow.
 //! - [`senders`]: programs of others: logger, loggen, rsyslog, net-snmp; kcat reads back.
 //! - [`unix`]: processes of this host, by unix sockets.
 //!
@@ -34,6 +35,7 @@ mod engines;
 mod faults;
 mod hostile;
 mod identity;
+mod inventory;
 mod lifecycle;
 mod mibs;
 mod outage;

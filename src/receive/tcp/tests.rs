@@ -493,3 +493,10 @@ fn tls_without_files_or_with_unreadable_ones_says_what_is_missing() {
         "{error}"
     );
 }
+
+#[test]
+fn the_thread_of_streams_rests_while_none_says_anything() {
+    let mut running = start(config(Transport::Tcp));
+    wait_until("a rest", || running.seen.rests.load(Ordering::SeqCst) > 0);
+    running.finish();
+}

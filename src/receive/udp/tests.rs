@@ -424,3 +424,10 @@ fn an_inherited_socket_keeps_its_queue_for_the_next_process() {
     assert_eq!(&buffer[..length], b"second");
     assert_eq!(running.seen.texts(), ["first"]);
 }
+
+#[test]
+fn a_thread_that_hears_nothing_rests() {
+    let mut running = start(config("127.0.0.1:0"));
+    wait_until("a rest", || running.seen.rests.load(Ordering::SeqCst) > 0);
+    running.finish();
+}
