@@ -51,7 +51,7 @@ use notices::{Notices, ToldKinds};
 use relayed::Relayed;
 use said::{Hostname, Said};
 use sequence::Way;
-use standing::{Owners, Rank};
+use standing::{Owners, Rank, Standing};
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
 const DNS_ASK_AGAIN_MICROS: i64 = 600 * 1_000_000;
@@ -436,17 +436,18 @@ impl View {
                     let is_believed = claim.name.is_none_or(|claimed| {
                         self.believes(device, claimed, address, claim.received)
                     });
+                    let renamed = device.standing.renamed;
                     self.hear(device, claim, address, is_believed, tell);
                     if said.hostname != Hostname::Open {
+                        if renamed != device.standing.renamed {
+                            // What it calls itself changes no key then.
+                            device.standing.forget_previous();
+                        }
                         self.write_hostname(device, said, name);
+                        write_previous(&device.standing, address, claim.received, previous);
                         return (HostnameSource::Inventory, said);
                     }
-                    if let Some(before) = device.standing.previous_name(claim.received) {
-                        match before {
-                            "" => write_address(address, previous),
-                            before => previous.extend_from_slice(before.as_bytes()),
-                        }
-                    }
+                    write_previous(&device.standing, address, claim.received, previous);
                     if let Some(claimed) = claim.name.filter(|_| is_believed) {
                         name.extend_from_slice(claimed.as_bytes());
                         return (HostnameSource::Header, said);
@@ -466,7 +467,6 @@ impl View {
         if !news.is_empty() {
             let name = std::str::from_utf8(name).unwrap_or_default();
             if source == HostnameSource::Inventory {
-                // What it calls itself changes no key then.
                 news.retain(|one| !matches!(one, News::Renamed { .. }));
             }
             let is_said = self.has(address);
@@ -597,6 +597,15 @@ impl View {
 fn host(line: Option<&inventory::Device>) -> Option<IpAddr> {
     line.filter(|line| line.is_host())
         .map(|line| line.net.addr())
+}
+
+/// What its events were keyed by before, while they say so.
+fn write_previous(standing: &Standing, address: IpAddr, now: UnixMicros, previous: &mut Vec<u8>) {
+    match standing.previous_name(now) {
+        None => {}
+        Some("") => write_address(address, previous),
+        Some(before) => previous.extend_from_slice(before.as_bytes()),
+    }
 }
 
 /// What a message shows of the device's make.

@@ -55,7 +55,7 @@ impl Names {
         before
     }
 
-    /// Tells of the known devices that the inventory calls otherwise than before.
+    /// Tells of the known devices that the inventory calls otherwise than before; their events say for a day what that was.
     fn tell_renamed(&self, before: &Known, now: UnixMicros) {
         let after = self.known();
         if Arc::ptr_eq(&before.inventory, &after.inventory) {
@@ -65,6 +65,7 @@ impl Names {
             let (from, _) = before.name(address, &device.standing);
             let (name, source) = after.name(address, &device.standing);
             if from != name {
+                device.standing.was_called(&from, now);
                 self.notices.add(Notice {
                     address,
                     name,

@@ -131,7 +131,7 @@ impl Standing {
         self.last_heard = self.last_heard.max(now);
         if now >= self.previous_until {
             // For good, whatever the clock does next.
-            (self.previous_until, self.previous) = (UnixMicros::default(), None);
+            self.forget_previous();
         }
     }
 
@@ -235,11 +235,21 @@ impl Standing {
             owners.release(&from);
         }
         self.rank = rank;
-        // At the end of the day itself it is still said.
-        self.previous_until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
-        self.previous = (!from.is_empty()).then(|| Box::new(from.clone()));
+        self.was_called(&from, now);
         let to = to.into();
         Renamed { from, to }
+    }
+
+    /// Its events were keyed by `name` up to now, and are keyed otherwise from now on. Empty: the address.
+    pub(super) fn was_called(&mut self, name: &str, now: UnixMicros) {
+        // At the end of the day itself it is still said.
+        self.previous_until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        self.previous = (!name.is_empty()).then(|| Box::new(name.into()));
+    }
+
+    /// Another name of its own was no other key.
+    pub(super) fn forget_previous(&mut self) {
+        (self.previous_until, self.previous) = (UnixMicros::default(), None);
     }
 
     fn forget_name(&mut self, now: UnixMicros, owners: &mut impl Owners) -> Option<Renamed> {

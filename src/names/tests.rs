@@ -494,3 +494,21 @@ fn a_reload_tells_each_name_that_it_changes_and_an_unreadable_inventory_changes_
     assert_eq!(name, "10.0.0.1 Address");
     assert_eq!(told, [renamed("", "r7")]);
 }
+
+#[test]
+fn a_device_that_the_inventory_renames_says_its_name_before_for_a_day_and_its_own_word_changes_nothing()
+ {
+    const DAY: i64 = 86_400;
+    let (names, mut view) = names("address,hostname\n10.0.0.1,r1\n");
+    teach(&view, ROUTER, "own");
+    let said = |view: &View, seconds: i64| {
+        let text = identify_all(view, claim(ROUTER, None, seconds));
+        text.split(" Some(").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(said(&view, 61), r#"Ok("r1") Ok("")"#);
+    let parsed = inventory::parse("address,hostname\n10.0.0.1,r7\n", DomainPolicy::Keep).unwrap();
+    names.replace_inventory(Arc::new(parsed.inventory), UnixMicros(70_000_000));
+    view.refresh();
+    assert_eq!(said(&view, 70 + DAY), r#"Ok("r7") Ok("r1")"#);
+    assert_eq!(said(&view, 71 + DAY), r#"Ok("r7") Ok("")"#);
+}
