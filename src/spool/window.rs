@@ -41,6 +41,10 @@ const KEPT_SHARE: u64 = 8;
 /// What such a record is taken to need: a report of four topics and some losses.
 const KEPT_RECORD_BYTES: u64 = 4096;
 
+/// So many it may hold however little there is: on a disk that is full from the start the cap is zero, and the first
+/// report is what finds the disk full and has it named.
+const KEPT_RECORDS_MIN: u64 = 16;
+
 /// A lane whose records are never given up to make room, and how many it may hold: what is never given up must be
 /// bounded where it comes in.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ impl Spool {
     /// From now on no record of `lane` is given up to make room or because of its age. In return the lane takes no more
     /// than its share of `bytes_max`, the bytes that all lanes may keep: beyond it [`Spool::append`] says `spool_full`.
     pub fn never_drop(&self, lane: LaneId, bytes_max: u64) {
-        let pending_max = bytes_max / KEPT_SHARE / KEPT_RECORD_BYTES;
+        let pending_max = (bytes_max / KEPT_SHARE / KEPT_RECORD_BYTES).max(KEPT_RECORDS_MIN);
         self.lock().kept = Some(Kept { lane, pending_max });
     }
 
@@ -123,6 +127,16 @@ mod tests {
             number_at: 1,
             origin: Origin::Generated,
         })
+    }
+
+    #[test]
+    fn a_spool_that_may_keep_nothing_takes_some_reports() {
+        let spool = Spool::new(&config(None));
+        spool.never_drop(REPORTS, 0);
+        for _ in 0..KEPT_RECORDS_MIN {
+            append(&spool, REPORTS).unwrap();
+        }
+        assert_eq!(append(&spool, REPORTS), Err(Reason::SpoolFull));
     }
 
     #[test]
