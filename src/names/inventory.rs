@@ -163,11 +163,11 @@ mod tests {
     use super::*;
     use crate::normalize::DomainPolicy;
 
-    fn read(text: &str) -> Parsed {
+    pub(super) fn read(text: &str) -> Parsed {
         parse(text, DomainPolicy::Keep).expect("an inventory")
     }
 
-    fn name(parsed: &Parsed, address: &str) -> Option<String> {
+    pub(super) fn name(parsed: &Parsed, address: &str) -> Option<String> {
         let device = parsed.inventory.find(address.parse().unwrap())?;
         Some(device.hostname.as_deref().unwrap_or("-").to_owned())
     }

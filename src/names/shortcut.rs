@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::devices::Device;
+use super::said::Said;
 use super::tests::{claim, identify_all};
 use super::*;
 use crate::names::watch::Watch;
 use crate::normalize::DomainPolicy;
+use crate::normalize::device::Claim;
 
 const RELAY: u8 = 9;
 

@@ -6,7 +6,7 @@ use super::devices::News;
 use super::*;
 use crate::names::watch::Watch;
 use crate::normalize::DomainPolicy;
-use crate::normalize::device::Names as _;
+use crate::normalize::device::{Claim, Names as _};
 
 const ROUTER: [u8; 4] = [10, 0, 0, 1];
 const OTHER: [u8; 4] = [10, 0, 0, 2];

@@ -481,16 +481,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{name, read};
     use super::*;
-
-    fn read(text: &str) -> Parsed {
-        parse(text, DomainPolicy::Keep).expect("an inventory")
-    }
-
-    fn name(parsed: &Parsed, address: &str) -> Option<String> {
-        let device = parsed.inventory.find(address.parse().unwrap())?;
-        Some(device.hostname.as_deref().unwrap_or("-").to_owned())
-    }
 
     #[test]
     fn comments_may_stand_above_the_columns_and_those_may_be_written_in_any_case() {
