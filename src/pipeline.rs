@@ -12,6 +12,7 @@ mod own_log;
 mod repeats;
 mod secured;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -242,6 +243,10 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
+    fn expect(&mut self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        self.names.expect(senders);
+    }
+
     fn take(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         self.refresh();
         match packet.listener.protocol {

@@ -34,6 +34,9 @@ pub const NEWCOMERS_MAX: usize = 8_192;
 /// Default of the most known devices: at 0.5 KB each 25 MB, which only an agent that hears so many pays.
 pub const DEVICES_MAX_DEFAULT: usize = 50_000;
 
+/// So many known devices, a quarter of a kilobyte each, are in a core's own cache anyway, and need not be expected.
+const NEAR_ANYWAY: usize = 2_000;
+
 /// One sender. What every message needs stands first: with its address in front it is in two cache lines.
 #[derive(Debug, Clone, Default)]
 #[repr(C)]
@@ -205,6 +208,22 @@ impl Devices {
             keys: [0, 1].map(|number| random.hash_one(number) | 1),
             known: AtomicUsize::new(0),
             known_max,
+        }
+    }
+
+    /// Messages of these senders are next: what is known of them is brought near, all at once and without waiting.
+    pub fn expect(&self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        if self.known.load(Ordering::Relaxed) <= NEAR_ANYWAY {
+            return;
+        }
+        for look in [Senders::expect_slot, Senders::expect_entry] {
+            for address in senders.clone() {
+                let (number, key) = self.place(address);
+                // Whoever holds the lock brings the shard's memory near, and waiting would cost more than it saves.
+                if let Ok(shard) = self.shards[number].try_lock() {
+                    look(&shard.known, key);
+                }
+            }
         }
     }
 

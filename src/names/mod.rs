@@ -22,6 +22,7 @@ pub mod listing;
 pub mod name;
 pub mod notices;
 pub mod pace;
+mod prefetch;
 pub mod relayed;
 mod reload;
 mod said;

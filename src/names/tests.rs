@@ -375,6 +375,40 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
 }
 
 #[test]
+fn to_expect_senders_changes_nothing_that_is_known_of_them_nor_makes_them_known() {
+    let (names, view) = names("");
+    let address = |number: u32| IpAddr::from((0x0a00_0000 | number).to_be_bytes());
+    let heard = |number| {
+        let name = format!("sw{number}");
+        for seconds in [0, 30, 60] {
+            identify(
+                &view,
+                Claim {
+                    address: Some(address(number)),
+                    name: Some(&name),
+                    received: UnixMicros(seconds * 1_000_000),
+                    ..Claim::default()
+                },
+            );
+        }
+    };
+    // Enough that none is near anyway.
+    (0..2_500).for_each(heard);
+    let seen = || {
+        let devices: Vec<_> = (0..2_600)
+            .map(|number| names.devices.get(address(number)))
+            .map(|device| device.map(|device| (device.standing, device.said)))
+            .collect();
+        (devices, names.devices.counts())
+    };
+    let before = seen();
+    assert_eq!(before.1.known, 2_500);
+    view.expect((0..2_600).map(address).chain([IpAddr::from([0; 16])]));
+    view.expect(std::iter::empty());
+    assert_eq!(seen(), before);
+}
+
+#[test]
 fn a_device_that_comes_back_after_hours_does_not_take_its_name_from_who_has_earned_it_meanwhile() {
     let (names, view) = names("");
     teach(&view, ROUTER, "r1");

@@ -47,6 +47,11 @@ impl View {
         }
     }
 
+    /// Messages of these senders are next.
+    pub fn expect(&self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        self.names.devices.expect(senders);
+    }
+
     /// The character set of this sender's messages, where the operator says it.
     pub fn encoding(&self, sender: IpAddr) -> Option<&'static encoding_rs::Encoding> {
         self.known.inventory.encoding(sender)
