@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Best source first: inventory, the header's name, for relays the notification's own address or engine, the learned
-//! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address is not taken,
-//! unless a trusted relay brings it.
+//! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address, or is that address,
+//! is not taken, unless a trusted relay brings it.
 //!
 //! Every receiving thread has a [`View`] of its own; they share [`Names`]. Nothing here waits.
 

@@ -252,7 +252,12 @@ impl Standing {
         (self.previous_until, self.previous) = (UnixMicros::default(), None);
     }
 
-    fn forget_name(&mut self, now: UnixMicros, owners: &mut impl Owners) -> Option<Renamed> {
+    /// It has no name of its own any more.
+    pub(super) fn forget_name(
+        &mut self,
+        now: UnixMicros,
+        owners: &mut impl Owners,
+    ) -> Option<Renamed> {
         self.candidates = None;
         if self.name.is_empty() {
             return None;

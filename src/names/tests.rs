@@ -105,6 +105,56 @@ fn a_name_that_belongs_to_another_address_is_not_taken_and_the_conflict_is_count
 }
 
 #[test]
+fn a_name_that_is_the_address_of_another_device_is_not_taken_and_the_conflict_is_counted() {
+    let (names, view) = names("address,site\n10.0.0.7,lax\n2001:db8::7,lax\n10.8.0.0/16,ham\n");
+    for seconds in [0, 30, 60] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    let by_other = |name| identify(&view, claim(OTHER, Some(name), 61));
+    for name in ["10.0.0.1", "10.0.0.7", "2001:db8::7"] {
+        assert_eq!(by_other(name), "10.0.0.2 Address");
+    }
+    assert_eq!(names.conflicts(), 3);
+    // Of nobody's device, or the sender's own: a device may write its own or another address of its own.
+    for name in ["10.0.0.2", "10.8.0.1", "192.0.2.1"] {
+        assert_eq!(by_other(name), format!("{name} Header"));
+    }
+    assert_eq!(names.conflicts(), 3);
+    let by_relay = identify(&view, claim(RELAY, Some("10.0.0.1"), 62));
+    assert_eq!(by_relay, "10.0.0.1 Header");
+}
+
+#[test]
+fn an_address_that_was_learned_as_a_name_is_given_up_when_its_own_device_is_known() {
+    let (names, view) = names("");
+    teach(&view, OTHER, "10.0.0.1");
+    assert_eq!(identify(&view, claim(OTHER, None, 61)), "10.0.0.1 Learned");
+    for seconds in [62, 90, 130] {
+        let named = identify(&view, claim(ROUTER, None, seconds));
+        assert_eq!(named, "10.0.0.1 Address");
+    }
+    told(&names);
+    let named = identify_all(&view, claim(OTHER, None, 131));
+    assert!(named.starts_with(r#"Ok("10.0.0.2") Ok("10.0.0.1")"#), "{named}");
+    let from = "10.0.0.1".into();
+    assert_eq!(told(&names), [("10.0.0.2".into(), News::Renamed { from })]);
+    let named = identify(&view, claim(OTHER, Some("10.0.0.1"), 132));
+    assert_eq!(named, "10.0.0.2 Address");
+    assert_eq!(names.conflicts(), 1);
+    // Its own address is its own again, whoever had earned it as a name.
+    let named = identify(&view, claim(ROUTER, Some("10.0.0.1"), 133));
+    assert_eq!(named, "10.0.0.1 Header");
+}
+
+#[test]
+fn two_addresses_that_the_inventory_gives_one_name_are_one_device_whose_addresses_it_may_say() {
+    let (names, view) = names("address,hostname\n10.0.0.1,r1\n10.0.0.2,r1\n");
+    let named = identify(&view, claim(OTHER, Some("10.0.0.1"), 0));
+    assert_eq!(named, "r1 Inventory");
+    assert_eq!(names.conflicts(), 0);
+}
+
+#[test]
 fn a_relay_is_believed_whom_it_speaks_for_and_a_stranger_is_not() {
     let (_, view) = names("address,hostname,site\n10.0.0.2,inv,lax\n");
     teach(&view, ROUTER, "r1");

@@ -97,7 +97,7 @@ impl View {
                 }
             });
         if !news.is_empty() {
-            let name = std::str::from_utf8(name).unwrap_or_default();
+            let name = text(name);
             let is_said = self.has(subject);
             self.tell(subject, (name, source), claim.received, is_said, news);
         }
@@ -209,14 +209,18 @@ impl View {
         previous: &mut Vec<u8>,
     ) -> Identity<'n> {
         let inventory = &self.known.inventory;
-        let ((source, said), mut news) =
+        // That is seen in the other's entry, so before this one's is held.
+        let is_anothers = claim
+            .name
+            .is_some_and(|claimed| self.is_address_of_another(claimed, address));
+        let ((mut source, said), mut news) =
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
                     let said = self.said(device, address);
                     device.is_named = said.is_host;
                     let is_believed = claim.name.is_none_or(|claimed| {
-                        self.believes(device, claimed, address, claim.received)
+                        !is_anothers && self.believes(device, claimed, address, claim.received)
                     });
                     let renamed = device.standing.renamed;
                     self.hear(device, claim, address, is_believed, tell);
@@ -246,8 +250,15 @@ impl View {
                     };
                     (source, said)
                 });
+        if source == HostnameSource::Learned && self.is_address_of_another(text(name), address) {
+            news.extend(self.take_away(text(name), address, claim.received));
+            previous.clear();
+            previous.append(name);
+            write_address(address, name);
+            source = HostnameSource::Address;
+        }
         if !news.is_empty() {
-            let name = std::str::from_utf8(name).unwrap_or_default();
+            let name = text(name);
             if source == HostnameSource::Inventory {
                 news.retain(|one| !matches!(one, News::Renamed { .. }));
             }
@@ -314,6 +325,30 @@ impl View {
             && !self.names.devices.belongs_to_another(claimed, address, now)
     }
 
+    /// Whether a name is the address of another device, and so that device's key: of one that is known, or that has a
+    /// line of its own. Two addresses to which the inventory gives one hostname are one device's.
+    fn is_address_of_another(&self, name: &str, address: IpAddr) -> bool {
+        let named = device::address_of(name).filter(|named| *named != address);
+        named.is_some_and(|named| {
+            let inventory = &self.known.inventory;
+            let is_device = inventory.has_host(named) || self.names.devices.is_known(named);
+            is_device && !inventory.are_of_one(named, address)
+        })
+    }
+
+    /// The stored name of this sender is the address of a device that became known later. From here on it is that one's.
+    fn take_away(&self, name: &str, address: IpAddr, now: UnixMicros) -> Vec<News> {
+        self.names.devices.with_known(address, |device, tell| {
+            if device.standing.name == name {
+                let mut claims = self.names.devices.claims(address, now);
+                let change = device.standing.forget_name(now, &mut claims);
+                if let Some(news) = news_of(change) {
+                    tell(news);
+                }
+            }
+        })
+    }
+
     fn hear(
         &self,
         device: &mut Device,
@@ -373,6 +408,11 @@ impl View {
             device.dns_asked = now;
         }
     }
+}
+
+fn text(name: &[u8]) -> &str {
+    // It is put together of texts.
+    std::str::from_utf8(name).unwrap_or_default()
 }
 
 /// The address of a line that has one of its own.
