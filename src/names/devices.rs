@@ -157,6 +157,13 @@ pub enum News {
     Missing(RangeInclusive<u64>),
 }
 
+impl News {
+    /// A name in the place of the address.
+    fn is_first_name(&self) -> bool {
+        matches!(self, News::Renamed { from } if from.is_empty())
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct Devices {
@@ -229,12 +236,15 @@ impl Devices {
         let found = look(device, &mut |one| news.push(one));
         let is_known = device.is_named || device.standing.is_confirmed();
         if is_known && self.takes_one(shard) && shard.promote(key) {
+            // Which name it has now is told with that.
+            news.retain(|one| !one.is_first_name());
             news.push(News::New);
         }
         (found, news)
     }
 
-    /// Looks at, and changes, the entry of a sender of whom somebody else tells: it is not heard by that, nor made.
+    /// Looks at, and changes, the entry of a sender of whom somebody else tells: it is not heard by that, nor made. Of a
+    /// newcomer nothing is told.
     pub fn with_known(
         &self,
         address: IpAddr,
@@ -243,9 +253,10 @@ impl Devices {
         let mut news = Vec::new();
         let (mut shard, key) = self.shard(address);
         let shard = &mut *shard;
-        let known = shard.known.get_mut(key);
-        if let Some(device) = known.or_else(|| shard.newcomers.get_mut(key)) {
+        if let Some(device) = shard.known.get_mut(key) {
             look(device, &mut |one| news.push(one));
+        } else if let Some(device) = shard.newcomers.get_mut(key) {
+            look(device, &mut |_| ());
         }
         news
     }
@@ -545,9 +556,10 @@ impl Owners for Claims<'_> {
     }
 }
 
-/// What is told of a name that was replaced.
+/// What is told of a name that was replaced. Who has never been called otherwise was not renamed.
 pub fn news_of(change: Option<Renamed>) -> Option<News> {
-    change.map(|change| News::Renamed { from: change.from })
+    let change = change.filter(|change| !change.was_always_said)?;
+    Some(News::Renamed { from: change.from })
 }
 
 #[cfg(test)]
@@ -584,11 +596,7 @@ mod tests {
         let devices = Devices::new(1000);
         assert_eq!(say(&devices, 1, "r1", 0), []);
         assert_eq!(say(&devices, 1, "r1", 30), []);
-        let from = CompactString::default();
-        assert_eq!(
-            say(&devices, 1, "r1", 60),
-            [News::Renamed { from }, News::New]
-        );
+        assert_eq!(say(&devices, 1, "r1", 60), [News::New]);
         assert_eq!(say(&devices, 1, "r1", 61), []);
         assert!(devices.belongs_to_another("r1", address(2), at(62)));
         assert!(!devices.belongs_to_another("r1", address(1), at(62)));

@@ -105,6 +105,8 @@ pub struct Renamed {
     pub from: CompactString,
     /// The name now.
     pub to: CompactString,
+    /// All its messages so far brought the name that it has now, and were called after it.
+    pub was_always_said: bool,
 }
 
 /// Whether a name that has proved itself may be taken.
@@ -155,7 +157,7 @@ impl Standing {
         }
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
-        let since = candidate.since;
+        let (since, messages) = (candidate.since, candidate.messages);
         if !is_proved {
             return None;
         }
@@ -165,7 +167,10 @@ impl Standing {
             }
             self.candidates = None;
             self.hear_own(now);
-            return Some(self.rename(name, Rank::Learned, now, owners));
+            return Some(Renamed {
+                was_always_said: u64::from(messages) == self.messages,
+                ..self.rename(name, Rank::Learned, now, owners)
+            });
         }
         let others = self.candidates().filter(|other| other.is_proved());
         self.is_shared = others.count() >= SHARED_NAMES - 1;
@@ -236,8 +241,11 @@ impl Standing {
         }
         self.rank = rank;
         self.was_called(&from, now);
-        let to = to.into();
-        Renamed { from, to }
+        Renamed {
+            from,
+            to: to.into(),
+            was_always_said: false,
+        }
     }
 
     /// Its events were keyed by `name` up to now, and are keyed otherwise from now on. Empty: the address.

@@ -135,7 +135,10 @@ fn an_address_that_was_learned_as_a_name_is_given_up_when_its_own_device_is_know
     }
     told(&names);
     let named = identify_all(&view, claim(OTHER, None, 131));
-    assert!(named.starts_with(r#"Ok("10.0.0.2") Ok("10.0.0.1")"#), "{named}");
+    assert!(
+        named.starts_with(r#"Ok("10.0.0.2") Ok("10.0.0.1")"#),
+        "{named}"
+    );
     let from = "10.0.0.1".into();
     assert_eq!(told(&names), [("10.0.0.2".into(), News::Renamed { from })]);
     let named = identify(&view, claim(OTHER, Some("10.0.0.1"), 132));
@@ -232,6 +235,55 @@ fn a_sender_that_the_inventory_does_not_have_is_told_as_unknown_and_not_as_new()
     assert!(told(&names).contains(&("r1".into(), News::Unknown)));
     teach(&view, [10, 0, 0, 7], "r7");
     assert_eq!(told(&names), [("r7".into(), News::New)]);
+}
+
+#[test]
+fn a_device_that_is_told_as_new_with_its_name_is_not_told_as_renamed_from_its_address() {
+    let (names, view) = names("address,site\n10.0.0.2,lax\n");
+    let said_before = |address| {
+        let text = identify_all(&view, claim(address, None, 61));
+        text.split(" Some(").next().unwrap_or_default().to_owned()
+    };
+    // One becomes known and earns its name by one message, one has a line and is known by its first.
+    teach(&view, ROUTER, "r1");
+    teach(&view, OTHER, "r2");
+    let told_names = told(&names);
+    assert_eq!(
+        told_names,
+        [("r1".into(), News::Unknown), ("r2".into(), News::New)]
+    );
+    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("10.0.0.1")"#);
+    // Here messages without a name came first, and one by one.
+    let third = [10, 0, 0, 3];
+    identify(&view, claim(third, None, 0));
+    teach(&view, third, "r3");
+    assert_eq!(told(&names), [("r3".into(), News::Unknown)]);
+}
+
+#[test]
+fn a_device_that_was_told_as_new_by_its_address_is_told_as_renamed_when_it_has_a_name() {
+    let (names, view) = names("");
+    for seconds in [0, 30, 60] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    assert_eq!(told(&names), [("10.0.0.1".into(), News::New)]);
+    for seconds in [70, 100, 130] {
+        identify(&view, claim(ROUTER, Some("r1"), seconds));
+    }
+    let from = compact_str::CompactString::default();
+    assert_eq!(told(&names), [("r1".into(), News::Renamed { from })]);
+}
+
+#[test]
+fn an_answer_of_reverse_dns_for_a_newcomer_is_told_with_the_device_and_not_before() {
+    let (names, view) = names("");
+    identify(&view, claim(ROUTER, None, 0));
+    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(1_000_000));
+    assert_eq!(told(&names), []);
+    for seconds in [30, 60] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    assert_eq!(told(&names), [("r1.example.net".into(), News::New)]);
 }
 
 #[test]
