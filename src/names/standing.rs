@@ -251,7 +251,20 @@ impl Standing {
     /// Its events were keyed by `name` up to now, and are keyed otherwise from now on. Empty: the address.
     pub(super) fn was_called(&mut self, name: &str, now: UnixMicros) {
         // At the end of the day itself it is still said.
-        self.previous_until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        let until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        self.put_previous(name, until);
+    }
+
+    /// What events were keyed by before, and until when they say so. Empty: the address.
+    pub(super) fn previous(&self) -> Option<(&str, UnixMicros)> {
+        let name = || self.previous.as_deref().map_or("", CompactString::as_str);
+        let until = self.previous_until;
+        (until != UnixMicros::default()).then(|| (name(), until))
+    }
+
+    /// As [`Standing::previous`] gives it; an earlier process may have kept it.
+    pub(super) fn put_previous(&mut self, name: &str, until: UnixMicros) {
+        self.previous_until = until;
         self.previous = (!name.is_empty()).then(|| Box::new(name.into()));
     }
 
@@ -313,8 +326,8 @@ impl Standing {
 
     /// The name before, while events say so.
     pub fn previous_name(&self, now: UnixMicros) -> Option<&str> {
-        let name = || self.previous.as_deref().map_or("", CompactString::as_str);
-        (now < self.previous_until).then(name)
+        let (name, until) = self.previous()?;
+        (now < until).then_some(name)
     }
 }
 
