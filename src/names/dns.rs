@@ -67,6 +67,13 @@ impl Resolver {
         self.filled.notify_all();
     }
 
+    /// Whether it was asked for `address` and has not come to it.
+    #[cfg(test)]
+    pub(super) fn is_waiting(&self, address: IpAddr) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.contains(&address)
+    }
+
     fn next(&self) -> Option<IpAddr> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut queue = self

@@ -86,6 +86,25 @@ fn reverse_dns_names_a_sender_that_gives_no_name_and_the_first_event_did_not_wai
 }
 
 #[test]
+fn reverse_dns_is_asked_or_not_as_at_the_start_whatever_a_reload_says() {
+    for (start, reload) in [
+        (DnsPolicy::On, DnsPolicy::Off),
+        (DnsPolicy::Off, DnsPolicy::On),
+    ] {
+        let with = |dns| Config {
+            dns,
+            ..Config::default()
+        };
+        let names = Arc::new(Names::new(with(start)));
+        names.reload(with(reload), None, UnixMicros(0));
+        let view = View::new(names.clone());
+        identify(&view, claim(ROUTER, None, 1000));
+        let was_asked = names.resolver().is_waiting(ROUTER.into());
+        assert_eq!(was_asked, start == DnsPolicy::On);
+    }
+}
+
+#[test]
 fn a_name_that_belongs_to_another_address_is_not_taken_and_the_conflict_is_counted() {
     let (names, view) = names("address,hostname\n10.0.0.7,core\n");
     assert_eq!(
