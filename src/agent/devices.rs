@@ -6,7 +6,8 @@
 //!  every minute ──▶ the table of devices, to its file
 //! ```
 //!
-//! A thread of its own: nothing that receives, and nothing that keeps the service manager content, waits for a file.
+//! A thread of its own: nothing that receives, and nothing that keeps the service manager content, waits for a file. It is
+//! not missed while it waits for one itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -234,11 +235,12 @@ impl Keeping {
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);
-                self.refresh_inventory(shared);
+                self.refresh_inventory(shared, heartbeat);
             }
             self.tell(now);
             if stop || kept.elapsed() >= KEEP_EVERY {
                 kept = Instant::now();
+                let _slow = heartbeat.at_disk();
                 self.keep_table();
             }
             if stop {
@@ -286,16 +288,19 @@ impl Keeping {
     }
 
     /// A changed file is read; one that cannot be read leaves the old lines in use.
-    fn refresh_inventory(&mut self, shared: &Shared) {
+    fn refresh_inventory(&mut self, shared: &Shared, heartbeat: &Heartbeat) {
         let Some(path) = &self.inventory_file else {
             return;
         };
+        let slow = heartbeat.at_disk();
         let seen = Stamp::of(path);
         if seen == self.inventory_seen {
             return;
         }
         self.inventory_seen = seen;
-        match inventory::open(path, self.domain) {
+        let opened = inventory::open(path, self.domain);
+        drop(slow);
+        match opened {
             Ok(parsed) => {
                 let orders = shared.orders();
                 if orders.identity.is_some() {
@@ -440,9 +445,43 @@ mod tests {
         after.names.relays = vec!["10.9.9.9/32".parse().unwrap()];
         // The thread has not seen the order yet.
         keeper.replace(&after, DomainPolicy::Keep);
-        keeping.refresh_inventory(&keeper.shared);
+        keeping.refresh_inventory(&keeper.shared, &keeper.heartbeat);
         assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
         assert_eq!(name(&keeper.names).as_deref(), Some("r2"));
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_an_inventory_on_a_slow_disk_does_not_look_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        // It is opened once somebody writes it: as slow as a file can be.
+        let file = folder.path().join("inventory.csv");
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.expect("mkfifo").success());
+        let before = Identity {
+            inventory_file: Some(file.clone()),
+            ..identity("address,hostname\n")
+        };
+        let keeper = keeper(&before);
+        let mut keeping = keeping(&keeper, &before);
+        let heartbeats = Heartbeats::new(Instant::now());
+        let heartbeat = heartbeats.register("devices");
+        let missed = || {
+            let later = Instant::now() + Duration::from_secs(3600);
+            !heartbeats.pulses(later).is_empty()
+        };
+        let until = Instant::now() + Duration::from_secs(30);
+        let was_missed = thread::scope(|scope| {
+            scope.spawn(|| keeping.refresh_inventory(&keeper.shared, &heartbeat));
+            while missed() && Instant::now() < until {
+                thread::yield_now();
+            }
+            let was_missed = missed();
+            fs::write(&file, "address,hostname\n10.0.0.1,r1\n").unwrap();
+            was_missed
+        });
+        assert!(!was_missed);
+        assert_eq!(name(&keeper.names).as_deref(), Some("r1"));
+        assert!(missed(), "it is watched again");
     }
 
     #[test]
