@@ -42,6 +42,7 @@ use compact_str::CompactString;
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
+use crate::normalize::device;
 use crate::time::UnixMicros;
 
 use devices::{Devices, News, Notice, news_of};
@@ -160,7 +161,10 @@ impl Names {
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
         let known = self.known();
         let said = match known.is_relay(sender) {
-            true => known.inventory.named(name),
+            true => known.inventory.named(name).or_else(|| {
+                let address = device::address_of(name)?;
+                known.inventory.find(address)
+            }),
             false => known.inventory.find(sender),
         };
         said.cloned()

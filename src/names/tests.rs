@@ -1,5 +1,6 @@
 //! Claims about who a device is.
 
+mod relays;
 mod watching;
 
 use super::devices::News;
@@ -140,7 +141,7 @@ fn a_name_that_is_the_address_of_another_device_is_not_taken_and_the_conflict_is
     }
     assert_eq!(names.conflicts(), 3);
     let by_relay = identify(&view, claim(RELAY, Some("10.0.0.1"), 62));
-    assert_eq!(by_relay, "10.0.0.1 Header");
+    assert_eq!(by_relay, "10.0.0.1 Header", "a relay is trusted");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whom a message is from: one receiving thread's way to an answer.
 //!
 //! ```text
-//!  Claim ─▶ of a trusted relay that names a device ─▶ of_relay ──▶ heard at its address, or by its name
+//!  Claim ─▶ of a trusted relay that names a device ─▶ of_relay ──▶ heard at its address, or by its name where that is none
 //!        └▶ of the sender itself ───────────────────▶ of_device ─▶ inventory, else a believed header name,
 //!                                                                  else the stored name, else the address
 //! ```
@@ -59,9 +59,11 @@ impl View {
         claim: &Claim<'_>,
         relay: IpAddr,
         name: &mut Vec<u8>,
+        previous: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        if let Some(claimed) = claim.name {
+        let in_header = claim.name.and_then(device::address_of);
+        if let Some(claimed) = claim.name.filter(|_| in_header.is_none()) {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
             if !self.hear_relay(claim, relay, said) {
@@ -73,28 +75,31 @@ impl View {
             });
         }
         let engine = || self.names.devices.of_engine(claim.engine_id?);
-        let subject = claim
-            .subject
+        let subject = in_header
+            .or(claim.subject)
             .or_else(engine)
             .filter(|subject| *subject != relay)?;
         self.hear_relay(claim, relay, None);
         let said = inventory.find(subject);
         let facts = said.map(|device| &*device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
-        let source = hostname.map_or(HostnameSource::Relay, |_| HostnameSource::Inventory);
-        let ((), news) = self
+        let (source, news) = self
             .names
             .devices
             .with(subject, claim.received, |device, tell| {
                 device.is_named = said.is_some_and(inventory::Device::is_host);
                 hear_behind(device, claim, relay, tell);
-                match hostname {
-                    Some(hostname) => name.extend_from_slice(hostname.as_bytes()),
-                    None if device.standing.rank > Rank::Address => {
-                        name.extend_from_slice(device.standing.name.as_bytes());
-                    }
-                    None => write_address(subject, name),
+                write_previous(&device.standing, subject, claim.received, previous);
+                if let Some(hostname) = hostname {
+                    name.extend_from_slice(hostname.as_bytes());
+                    return HostnameSource::Inventory;
                 }
+                if device.standing.rank > Rank::Address {
+                    name.extend_from_slice(device.standing.name.as_bytes());
+                    return HostnameSource::Relay;
+                }
+                write_address(subject, name);
+                in_header.map_or(HostnameSource::Relay, |_| HostnameSource::Header)
             });
         if !news.is_empty() {
             let name = text(name);
@@ -471,7 +476,7 @@ impl device::Names for View {
     ) -> Option<Identity<'n>> {
         let address = claim.address?;
         if self.known.is_relay(address)
-            && let Some(identity) = self.of_relay(claim, address, name)
+            && let Some(identity) = self.of_relay(claim, address, name, previous)
         {
             return Some(identity);
         }
