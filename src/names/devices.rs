@@ -293,8 +293,18 @@ impl Devices {
     /// The engine, which proved itself, speaks from this address. Beyond the table's bound it is not remembered.
     pub fn note_engine(&self, engine_id: &[u8], address: IpAddr) {
         let mut engines = lock(&self.engines);
-        if engines.len() < self.known_max || engines.contains_key(engine_id) {
+        if let Some(known) = engines.get_mut(engine_id) {
+            *known = address;
+        } else if engines.len() < self.known_max {
             engines.insert(engine_id.into(), address);
+        }
+    }
+
+    /// Nobody speaks from this address any more. The engine may speak from another.
+    fn forget_engine(&self, engine_id: &[u8], address: IpAddr) {
+        let mut engines = lock(&self.engines);
+        if engines.get(engine_id) == Some(&address) {
+            engines.remove(engine_id);
         }
     }
 
@@ -426,6 +436,9 @@ impl Devices {
                 continue;
             };
             self.known.fetch_sub(1, Ordering::Relaxed);
+            if let Some(engine_id) = &gone.engine_id {
+                self.forget_engine(engine_id, address);
+            }
             let name = gone.standing.name;
             let mut owners = self.owners();
             if owners

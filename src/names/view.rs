@@ -392,10 +392,10 @@ impl View {
         }
         device.heard_via(None);
         hear_kind(device, claim);
-        if let Some(engine_id) = claim.engine_id
-            && device.engine_id.as_deref() != Some(engine_id)
-        {
-            device.engine_id = Some(engine_id.into());
+        if let Some(engine_id) = claim.engine_id {
+            if device.engine_id.as_deref() != Some(engine_id) {
+                device.engine_id = Some(engine_id.into());
+            }
             self.names.devices.note_engine(engine_id, address);
         }
         if !device.standing.is_shared {

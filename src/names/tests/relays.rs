@@ -37,3 +37,40 @@ fn what_a_relay_brings_of_a_renamed_device_says_its_name_before_too() {
     let said = identify_all(&view, by_relay);
     assert!(said.starts_with(r#"Ok("new") Ok("old")"#), "{said}");
 }
+
+#[test]
+fn an_engine_is_where_it_was_heard_last_though_it_was_there_before() {
+    let (names, view) = names("");
+    let engine_id = Some(&[0x80, 0, 0, 9, 1][..]);
+    for address in [ROUTER, OTHER, ROUTER] {
+        let claim = claim(address, None, 0);
+        identify(&view, Claim { engine_id, ..claim });
+        let found = names.devices.of_engine(&[0x80, 0, 0, 9, 1]);
+        assert_eq!(found, Some(address.into()));
+    }
+}
+
+#[test]
+fn an_engine_of_a_device_that_is_forgotten_leaves_its_place_to_another() {
+    const DEVICES_MAX: u8 = 32;
+    let names = Arc::new(Names::new(Config {
+        devices_max: usize::from(DEVICES_MAX),
+        ..Config::default()
+    }));
+    let view = View::new(names.clone());
+    let say = |number: u8, seconds: i64| {
+        let engine = [0x80, number];
+        let engine_id = Some(&engine[..]);
+        let claim = claim([10, 0, 0, number], None, seconds);
+        identify(&view, Claim { engine_id, ..claim });
+        names.devices.sweep(UnixMicros(seconds * 1_000_000));
+        names.devices.of_engine(&engine)
+    };
+    for number in 0..200 {
+        let begin = i64::from(number) * 100;
+        for seconds in [begin, begin + 30, begin + 60] {
+            let found = say(number, seconds);
+            assert_eq!(found, Some([10, 0, 0, number].into()), "{number}");
+        }
+    }
+}
