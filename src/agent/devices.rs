@@ -113,7 +113,7 @@ impl DeviceKeeper {
         let shared = Arc::new(Shared::default());
         shared.orders().domain = domain;
         // An earlier process may have kept them in another form.
-        names.rewrite_dns_names(canonical(&shared), UnixMicros::now());
+        names.rewrite_dns_names(domain, UnixMicros::now());
         if identity.names.dns == DnsPolicy::On
             && let Err(error) = dns::spawn(&names, canonical(&shared))
         {
@@ -158,8 +158,7 @@ impl DeviceKeeper {
         orders.identity = Some((identity.clone(), domain));
         orders.domain = domain;
         drop(orders);
-        self.names
-            .rewrite_dns_names(canonical(&self.shared), UnixMicros::now());
+        self.names.rewrite_dns_names(domain, UnixMicros::now());
     }
 
     /// Whether the thread has ended.
@@ -448,6 +447,52 @@ mod tests {
         keeping.refresh_inventory(&keeper.shared, &keeper.heartbeat);
         assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
         assert_eq!(name(&keeper.names).as_deref(), Some("r2"));
+    }
+
+    #[test]
+    fn a_reload_and_a_changed_inventory_at_the_same_moment_do_not_wait_for_each_other() {
+        const ROUNDS: u32 = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inventory.csv");
+        let before = Identity {
+            inventory_file: Some(file.clone()),
+            ..identity("address,hostname\n")
+        };
+        let keeper = keeper(&before);
+        for number in 0..2_000_u32 {
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+            let now = UnixMicros(0);
+            keeper.names.devices.with(address, now, |_, _| ());
+            let name = format!("r{number}.example.net");
+            keeper.names.take_dns_answer(address, &name, now);
+        }
+        let mut keeping = keeping(&keeper, &before);
+        let shared = keeper.shared.clone();
+        let heartbeat = keeper.heartbeat.clone();
+        let (done, both) = std::sync::mpsc::channel();
+        let reading = done.clone();
+        thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let text = format!("address,hostname\n10.0.0.1,r{round}\n");
+                fs::write(&file, text).unwrap();
+                // As the thread does at the end of each second.
+                shared.orders().identity = None;
+                keeping.inventory_seen = None;
+                keeping.refresh_inventory(&shared, &heartbeat);
+            }
+            reading.send(())
+        });
+        thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let policies = [DomainPolicy::Keep, DomainPolicy::Strip];
+                keeper.replace(&before, policies[round as usize % 2]);
+            }
+            done.send(())
+        });
+        for _ in 0..2 {
+            both.recv_timeout(Duration::from_secs(60))
+                .expect("both come to their end");
+        }
     }
 
     #[test]

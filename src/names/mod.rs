@@ -38,11 +38,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use compact_str::CompactString;
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
-use crate::normalize::device;
+use crate::normalize::{DomainPolicy, device};
 use crate::time::UnixMicros;
 
 use devices::{Devices, News, Notice, news_of};
@@ -199,13 +198,13 @@ impl Names {
     }
 
     /// Writes names that came from reverse DNS in the form that keys have now: it is not asked again for them.
-    pub fn rewrite_dns_names(&self, form: impl Fn(&str) -> Option<CompactString>, now: UnixMicros) {
-        self.devices.every(|address, device| {
-            let standing = &mut device.standing;
+    pub fn rewrite_dns_names(&self, domain: DomainPolicy, now: UnixMicros) {
+        self.devices.every(|address, sender| {
+            let standing = &mut sender.standing;
             if standing.rank != Rank::Dns {
                 return;
             }
-            let Some(name) = form(&standing.name) else {
+            let Some(name) = device::canonical(standing.name.as_bytes(), domain) else {
                 return;
             };
             let mut claims = self.devices.claims(address, now);
