@@ -49,7 +49,7 @@ use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
-use standing::Rank;
+use standing::{Rank, Standing};
 
 pub use view::View;
 
@@ -186,12 +186,10 @@ impl Names {
 
     /// Reverse DNS calls this address `name`.
     pub fn take_dns_answer(&self, address: IpAddr, name: &str, now: UnixMicros) {
+        let known = self.known();
         let news = self.devices.with_known(address, |device, tell| {
-            let mut claims = self.devices.claims(address, now);
-            let change = device.standing.hear_dns(name, now, &mut claims);
-            if let Some(news) = news_of(change) {
-                tell(news);
-            }
+            let news = self.hear_dns(&known, address, &mut device.standing, name, now);
+            news.map(tell);
         });
         let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
@@ -199,6 +197,7 @@ impl Names {
 
     /// Writes names that came from reverse DNS in the form that keys have now: it is not asked again for them.
     pub fn rewrite_dns_names(&self, domain: DomainPolicy, now: UnixMicros) {
+        let known = self.known();
         self.devices.every(|address, sender| {
             let standing = &mut sender.standing;
             if standing.rank != Rank::Dns {
@@ -207,11 +206,29 @@ impl Names {
             let Some(name) = device::canonical(standing.name.as_bytes(), domain) else {
                 return;
             };
-            let mut claims = self.devices.claims(address, now);
-            let change = standing.hear_dns(&name, now, &mut claims);
-            let news = news_of(change).into_iter().collect();
+            let news = self.hear_dns(&known, address, standing, &name, now);
+            let news = news.into_iter().collect();
             self.tell(address, (&name, HostnameSource::Dns), now, news);
         });
+    }
+
+    /// Returns what is to be told. Where the inventory has a name, another of reverse DNS changes no key.
+    fn hear_dns(
+        &self,
+        known: &Known,
+        address: IpAddr,
+        standing: &mut Standing,
+        name: &str,
+        now: UnixMicros,
+    ) -> Option<News> {
+        let mut claims = self.devices.claims(address, now);
+        let change = standing.hear_dns(name, now, &mut claims)?;
+        let line = known.inventory.find(address);
+        if line.is_some_and(|line| line.hostname.is_some()) {
+            standing.forget_previous();
+            return None;
+        }
+        news_of(Some(change))
     }
 
     fn known(&self) -> Arc<Known> {

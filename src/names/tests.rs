@@ -1,6 +1,7 @@
 //! Claims about who a device is.
 
 mod relays;
+mod resolving;
 mod watching;
 
 use super::devices::News;
@@ -70,39 +71,6 @@ fn the_inventory_wins_then_the_header_then_what_was_learned_then_the_address() {
     assert_eq!(identify(&view, claim(ROUTER, Some("r1"), 0)), "r1 Header");
     teach(&view, ROUTER, "r1");
     assert_eq!(identify(&view, claim(ROUTER, None, 61)), "r1 Learned");
-}
-
-#[test]
-fn reverse_dns_names_a_sender_that_gives_no_name_and_the_first_event_did_not_wait() {
-    let (names, view) = names("");
-    assert_eq!(
-        identify(&view, claim(ROUTER, None, 1000)),
-        "10.0.0.1 Address"
-    );
-    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(1_001_000_000));
-    assert_eq!(
-        identify(&view, claim(ROUTER, None, 1002)),
-        "r1.example.net Dns"
-    );
-}
-
-#[test]
-fn reverse_dns_is_asked_or_not_as_at_the_start_whatever_a_reload_says() {
-    for (start, reload) in [
-        (DnsPolicy::On, DnsPolicy::Off),
-        (DnsPolicy::Off, DnsPolicy::On),
-    ] {
-        let with = |dns| Config {
-            dns,
-            ..Config::default()
-        };
-        let names = Arc::new(Names::new(with(start)));
-        names.reload(with(reload), None, UnixMicros(0));
-        let view = View::new(names.clone());
-        identify(&view, claim(ROUTER, None, 1000));
-        let was_asked = names.resolver().is_waiting(ROUTER.into());
-        assert_eq!(was_asked, start == DnsPolicy::On);
-    }
 }
 
 #[test]
@@ -292,18 +260,6 @@ fn a_device_that_was_told_as_new_by_its_address_is_told_as_renamed_when_it_has_a
     }
     let from = compact_str::CompactString::default();
     assert_eq!(told(&names), [("r1".into(), News::Renamed { from })]);
-}
-
-#[test]
-fn an_answer_of_reverse_dns_for_a_newcomer_is_told_with_the_device_and_not_before() {
-    let (names, view) = names("");
-    identify(&view, claim(ROUTER, None, 0));
-    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(1_000_000));
-    assert_eq!(told(&names), []);
-    for seconds in [30, 60] {
-        identify(&view, claim(ROUTER, None, seconds));
-    }
-    assert_eq!(told(&names), [("r1.example.net".into(), News::New)]);
 }
 
 #[test]
