@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
+use super::engines::Engines;
 use super::pace::Pace;
 use super::said::Said;
 use super::senders::{Key, Senders};
@@ -169,7 +170,8 @@ impl News {
 pub struct Devices {
     shards: [Mutex<Shard>; SHARDS],
     owners: Mutex<HashMap<CompactString, Owner>>,
-    engines: Mutex<HashMap<Box<[u8]>, IpAddr>>,
+    /// Where SNMP engines speak.
+    pub engines: Engines,
     /// Of the hash that chooses an address's place; others in each process, and told to nobody.
     keys: [u64; 2],
     /// Known devices of all shards. They fall into shards by chance, so only all together can be bounded.
@@ -208,7 +210,7 @@ impl Devices {
         Devices {
             shards: std::array::from_fn(|_| Mutex::default()),
             owners: Mutex::default(),
-            engines: Mutex::default(),
+            engines: Engines::new(known_max),
             keys: [0, 1].map(|number| random.hash_one(number) | 1),
             known: AtomicUsize::new(0),
             known_max,
@@ -283,29 +285,6 @@ impl Devices {
         let (shard, key) = self.shard(address);
         let device = shard.known.get(key);
         device.or_else(|| shard.newcomers.get(key)).cloned()
-    }
-
-    /// The address that this engine was last heard from directly.
-    pub fn of_engine(&self, engine_id: &[u8]) -> Option<IpAddr> {
-        lock(&self.engines).get(engine_id).copied()
-    }
-
-    /// The engine, which proved itself, speaks from this address. Beyond the table's bound it is not remembered.
-    pub fn note_engine(&self, engine_id: &[u8], address: IpAddr) {
-        let mut engines = lock(&self.engines);
-        if let Some(known) = engines.get_mut(engine_id) {
-            *known = address;
-        } else if engines.len() < self.known_max {
-            engines.insert(engine_id.into(), address);
-        }
-    }
-
-    /// Nobody speaks from this address any more. The engine may speak from another.
-    fn forget_engine(&self, engine_id: &[u8], address: IpAddr) {
-        let mut engines = lock(&self.engines);
-        if engines.get(engine_id) == Some(&address) {
-            engines.remove(engine_id);
-        }
     }
 
     /// The address that has earned `name`.
@@ -386,7 +365,7 @@ impl Devices {
                 .insert(device.standing.name.as_str().into(), owner);
         }
         if let Some(engine_id) = &device.engine_id {
-            self.note_engine(engine_id, address);
+            self.engines.note(engine_id, address);
         }
         *shard.known.get_or_insert_with(key, Device::default) = device;
     }
@@ -437,7 +416,7 @@ impl Devices {
             };
             self.known.fetch_sub(1, Ordering::Relaxed);
             if let Some(engine_id) = &gone.engine_id {
-                self.forget_engine(engine_id, address);
+                self.engines.forget(engine_id, address);
             }
             let name = gone.standing.name;
             let mut owners = self.owners();

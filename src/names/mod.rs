@@ -17,6 +17,7 @@
 
 pub mod devices;
 pub mod dns;
+pub mod engines;
 pub mod inventory;
 pub mod listing;
 pub mod name;

@@ -74,7 +74,7 @@ impl View {
                 facts: said.map(|device| &*device.facts),
             });
         }
-        let engine = || self.names.devices.of_engine(claim.engine_id?);
+        let engine = || self.names.devices.engines.of(claim.engine_id?);
         let subject = in_header
             .or(claim.subject)
             .or_else(engine)
@@ -396,7 +396,7 @@ impl View {
             if device.engine_id.as_deref() != Some(engine_id) {
                 device.engine_id = Some(engine_id.into());
             }
-            self.names.devices.note_engine(engine_id, address);
+            self.names.devices.engines.note(engine_id, address);
         }
         if !device.standing.is_shared {
             hear_number(device, claim, Way::Direct, tell);

@@ -45,7 +45,7 @@ fn an_engine_is_where_it_was_heard_last_though_it_was_there_before() {
     for address in [ROUTER, OTHER, ROUTER] {
         let claim = claim(address, None, 0);
         identify(&view, Claim { engine_id, ..claim });
-        let found = names.devices.of_engine(&[0x80, 0, 0, 9, 1]);
+        let found = names.devices.engines.of(&[0x80, 0, 0, 9, 1]);
         assert_eq!(found, Some(address.into()));
     }
 }
@@ -64,7 +64,7 @@ fn an_engine_of_a_device_that_is_forgotten_leaves_its_place_to_another() {
         let claim = claim([10, 0, 0, number], None, seconds);
         identify(&view, Claim { engine_id, ..claim });
         names.devices.sweep(UnixMicros(seconds * 1_000_000));
-        names.devices.of_engine(&engine)
+        names.devices.engines.of(&engine)
     };
     for number in 0..200 {
         let begin = i64::from(number) * 100;
