@@ -6,11 +6,15 @@
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_USERNAME=br17           kafka.options "sasl.username"
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/...  kafka.options_file "sasl.password"
 //!  TRAPLINE_SNMP__SEVERITY=IF-MIB::linkDown=critical,... snmp.severity, one pair after the other
-//!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
+//!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`
+//!  TRAPLINE_LISTENER__LAB__TRANSPORT=udp                 the listener `lab`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
 //!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`, made as the last one if there is none
 //! ```
+//!
+//! A name that no listener has makes one only where `PROTOCOL` or `TRANSPORT` says what it is. Without them it is taken
+//! for a misspelling: it would open a port that nobody asked for, and leave the listener that was meant as it is.
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
 //! they have nothing to say. An unknown `TRAPLINE_` variable is an error like an unknown key, except:
@@ -19,6 +23,7 @@
 
 use std::collections::BTreeMap;
 
+use super::listener;
 use super::problem::{Place, Problem, nearest};
 use super::raw::{
     self, KafkaOption, OptionValue, Raw, RawListener, RawRoute, RawSeverity, RawUser, Set, Settings,
@@ -72,13 +77,14 @@ pub(super) fn overlay(
         })
         .collect();
     let mut problems = Vec::new();
+    let tables = Tables::new(raw, &ours);
     for (name, value) in &ours {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name);
         let variable = Variable {
             at: Place::Variable(name.clone()),
             value: value.trim(),
         };
-        if let Err(problem) = variable.put(rest, raw) {
+        if let Err(problem) = variable.put(rest, raw, &tables) {
             problems.push(problem);
         }
     }
@@ -106,13 +112,60 @@ fn is_of_kubernetes(rest: &str) -> bool {
         })
 }
 
+/// Which table a name in a variable's name stands for: its position by the folded name. It is settled before the first
+/// value is put, so that no order of variables matters.
+#[derive(Debug)]
+struct Tables {
+    listeners: BTreeMap<String, usize>,
+}
+
+impl Tables {
+    /// The tables of the file, and those that variables make.
+    fn new(raw: &mut Raw, ours: &BTreeMap<String, String>) -> Tables {
+        let mut listeners = BTreeMap::new();
+        for (position, name) in listener::names(&raw.listeners).iter().enumerate() {
+            listeners.entry(fold(name)).or_insert(position);
+        }
+        for (variable, value) in ours {
+            let Some((name, "PROTOCOL" | "TRANSPORT")) = entry(variable, "LISTENER__") else {
+                continue;
+            };
+            if value.trim().is_empty() || listeners.contains_key(&fold(name)) {
+                continue;
+            }
+            listeners.insert(fold(name), raw.listeners.len());
+            let at = Place::Variable(variable.clone());
+            let mut settings = Settings::default();
+            let value = Value::Text(dashed(name));
+            let at_here = at.clone();
+            settings
+                .values
+                .insert("listener.name", Set { value, at: at_here });
+            raw.listeners.push(RawListener { at, settings });
+        }
+        Tables { listeners }
+    }
+}
+
+/// Name and key in the name of a variable that concerns an entry of a table: `LAB` and `BIND`.
+fn entry<'v>(variable: &'v str, table: &str) -> Option<(&'v str, &'v str)> {
+    let rest = variable.strip_prefix(PREFIX)?.strip_prefix(table)?;
+    let (name, key) = rest.split_once("__")?;
+    (!name.is_empty()).then_some((name, key))
+}
+
+/// A name as the file would write it.
+fn dashed(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
 struct Variable<'v> {
     at: Place,
     value: &'v str,
 }
 
 impl Variable<'_> {
-    fn put(&self, rest: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn put(&self, rest: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let levels: Vec<&str> = rest.split("__").collect();
         match levels.as_slice() {
             ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => {
@@ -123,10 +176,10 @@ impl Variable<'_> {
             }
             ["SNMP", "SEVERITY"] => self.severities(raw),
             ["LISTENER", name, key] if !name.is_empty() => {
-                self.listener(name, schema::LISTENER, key, raw)
+                self.listener(name, schema::LISTENER, key, raw, tables)
             }
             ["LISTENER", name, "TLS", key] if !name.is_empty() => {
-                self.listener(name, schema::LISTENER_TLS, key, raw)
+                self.listener(name, schema::LISTENER_TLS, key, raw, tables)
             }
             ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw),
             ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw),
@@ -188,8 +241,16 @@ impl Variable<'_> {
         Ok(())
     }
 
-    fn listener(&self, folded: &str, table: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn listener(
+        &self,
+        name: &str,
+        table: &str,
+        key: &str,
+        raw: &mut Raw,
+        tables: &Tables,
+    ) -> Result<(), Problem> {
         let path = format!("{table}.{}", key.to_ascii_lowercase());
+        let shown = |name: &str| path.replacen(schema::LISTENER, &format!("listener.{name}"), 1);
         if key == "NAME" {
             let advice = "the listener's name is the second part of the variable's name";
             return Err(Problem::new(
@@ -199,40 +260,45 @@ impl Variable<'_> {
                 advice,
             ));
         }
-        let name = folded.to_ascii_lowercase();
-        let position = raw
-            .listeners
-            .iter()
-            .position(|listener| listener.name().is_some_and(|known| fold(known) == name));
-        let shown_name = match position
-            .and_then(|at| raw.listeners.get(at))
-            .and_then(RawListener::name)
-        {
-            Some(known) => known.to_owned(),
-            None => name.replace('_', "-"),
+        let position = tables.listeners.get(&fold(name)).copied();
+        let known = listener::names(&raw.listeners);
+        match position.and_then(|at| Some((raw.listeners.get_mut(at)?, known.get(at)?))) {
+            Some((listener, known)) => {
+                // One without a name goes by its protocol and transport, which a variable may change.
+                let value = Value::Text(known.clone());
+                let at = listener.at.clone();
+                let pinned = listener.settings.values.entry("listener.name");
+                pinned.or_insert(Set { value, at });
+                self.set(&path, &shown(known), &mut listener.settings)
+            }
+            None => {
+                self.set(&path, &shown(&dashed(name)), &mut Settings::default())?;
+                match self.value {
+                    "" => Ok(()),
+                    _ => Err(self.no_such_listener(name, &known)),
+                }
+            }
+        }
+    }
+
+    fn no_such_listener(&self, name: &str, known: &[String]) -> Problem {
+        let folded: Vec<String> = known.iter().map(|known| fold(known)).collect();
+        let near = match nearest(name, folded.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {}? ", near.to_ascii_uppercase()),
+            None => String::new(),
         };
-        let shown = path.replacen(schema::LISTENER, &format!("listener.{shown_name}"), 1);
-        if let Some(listener) = position.and_then(|at| raw.listeners.get_mut(at)) {
-            return self.set(&path, &shown, &mut listener.settings);
-        }
-        let mut settings = Settings::default();
-        self.set(&path, &shown, &mut settings)?;
-        if settings.values.is_empty() {
-            return Ok(());
-        }
-        let value = Value::Text(shown_name);
-        settings.values.insert(
-            "listener.name",
-            Set {
-                value,
-                at: self.at.clone(),
-            },
-        );
-        raw.listeners.push(RawListener {
-            at: self.at.clone(),
-            settings,
-        });
-        Ok(())
+        let known = match known {
+            [] => "there is none".to_owned(),
+            known => format!("there are {}", known.join(", ")),
+        };
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::LISTENER, dashed(name)),
+            format!("no listener has this name; {known}"),
+            format!(
+                "{near}to make a new listener, set {PREFIX}LISTENER__{name}__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)"
+            ),
+        )
     }
 
     /// A key of the first user of this name; of one that is made where there is none.
@@ -455,26 +521,84 @@ mod tests {
         );
     }
 
+    fn put_over(listeners: Vec<RawListener>, variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
+        let mut raw = Raw {
+            listeners,
+            ..Raw::default()
+        };
+        let pairs = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let problems = overlay(&mut raw, pairs);
+        (raw, problems.iter().map(ToString::to_string).collect())
+    }
+
     #[test]
-    fn a_listener_is_found_by_its_folded_name_or_made() {
-        let (mut raw, _) = put(&[("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514")]);
-        assert_eq!(raw.listeners.len(), 1);
-        assert_eq!(
-            raw.listeners.first().and_then(RawListener::name),
-            Some("syslog-udp")
+    fn a_listener_is_found_by_its_folded_name_or_made_where_its_transport_is_said() {
+        let (raw, problems) = put_over(
+            listener::defaults(),
+            &[
+                ("TRAPLINE_LISTENER__LAB__BIND", "[::]:5515"),
+                ("TRAPLINE_LISTENER__LAB__TRANSPORT", "tcp"),
+                ("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514"),
+                ("TRAPLINE_LISTENER__SYSLOG_UDP__SHARD", "2"),
+            ],
         );
-        let more = [
-            ("TRAPLINE_LISTENER__SYSLOG_UDP__TLS__KEY_FILE", "/k"),
-            ("TRAPLINE_LISTENER__B__SHARD", "2"),
-        ];
-        let pairs = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let problems = overlay(&mut raw, pairs.into_iter());
-        assert_eq!(raw.listeners.len(), 1);
+        let names = listener::names(&raw.listeners);
         assert_eq!(
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            names,
+            ["syslog-udp", "syslog-tcp", "syslog-conn", "snmp-udp", "lab"]
+        );
+        assert_eq!(
+            problems,
             [
-                "environment TRAPLINE_LISTENER__B__SHARD: listener.b.shard: unknown key; did you mean `shards`?"
+                "environment TRAPLINE_LISTENER__SYSLOG_UDP__SHARD: listener.syslog-udp.shard: unknown key; did you mean `shards`?"
             ]
         );
+        let set = |at: usize| raw.listeners[at].settings.values.get("listener.bind");
+        let bind = |at| set(at).map(|set| set.value.clone());
+        assert_eq!(bind(0), Some(Value::Text("[::]:5514".to_owned())));
+        assert_eq!(bind(4), Some(Value::Text("[::]:5515".to_owned())));
+    }
+
+    #[test]
+    fn a_misspelt_listener_is_a_problem_that_names_those_that_exist() {
+        let (raw, problems) = put_over(
+            listener::defaults(),
+            &[
+                ("TRAPLINE_LISTENER__SYSLOG_UPD__ALLOW", "10.0.0.0/8"),
+                ("TRAPLINE_LISTENER__LAB__BIND", "[::]:5515"),
+                ("TRAPLINE_LISTENER__NOT_SET__BIND", ""),
+            ],
+        );
+        assert_eq!(raw.listeners.len(), 4, "none is made");
+        assert_eq!(
+            problems,
+            [
+                "environment TRAPLINE_LISTENER__LAB__BIND: listener.lab: no listener has this name; there are syslog-udp, syslog-tcp, syslog-conn, snmp-udp; \
+                 to make a new listener, set TRAPLINE_LISTENER__LAB__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)",
+                "environment TRAPLINE_LISTENER__SYSLOG_UPD__ALLOW: listener.syslog-upd: no listener has this name; there are syslog-udp, syslog-tcp, syslog-conn, snmp-udp; \
+                 did you mean SYSLOG_UDP? to make a new listener, set TRAPLINE_LISTENER__SYSLOG_UPD__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_listener_without_a_name_is_found_by_the_one_that_it_goes_by() {
+        let unnamed = RawListener {
+            at: Place::Absent,
+            settings: Settings::default(),
+        };
+        let (raw, problems) = put_over(
+            vec![unnamed],
+            &[
+                ("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514"),
+                ("TRAPLINE_LISTENER__SYSLOG_UDP__TRANSPORT", "tcp"),
+                ("TRAPLINE_LISTENER__SYSLOG_UDP__IDLE_SECONDS_MAX", "60"),
+            ],
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(listener::names(&raw.listeners), ["syslog-udp"]);
+        assert_eq!(raw.listeners[0].settings.values.len(), 4);
     }
 }
