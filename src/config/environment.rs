@@ -10,11 +10,15 @@
 //!  TRAPLINE_LISTENER__LAB__TRANSPORT=udp                 the listener `lab`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
+//!  TRAPLINE_SNMP__USER__FLEET__NAME=Fleet@HQ             its name, where a variable cannot spell it
 //!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`, made as the last one if there is none
 //! ```
 //!
 //! A name that no listener has makes one only where `PROTOCOL` or `TRANSPORT` says what it is. Without them it is taken
 //! for a misspelling: it would open a port that nobody asked for, and leave the listener that was meant as it is.
+//!
+//! The same of a user's name: a new one says `AUTH` and its secret, or `NAME`. Where a variable sets a secret, the file's
+//! secret for the same end gives way, be it a pass phrase, a key, or the name of a file.
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
 //! they have nothing to say. An unknown `TRAPLINE_` variable is an error like an unknown key, except:
@@ -31,6 +35,11 @@ use super::raw::{
 use super::schema;
 use super::secret::Secret;
 use super::value::{self, Value};
+
+mod tables;
+
+pub(super) use tables::fold;
+use tables::{SECRETS_OF_USER, Tables};
 
 const PREFIX: &str = "TRAPLINE_";
 
@@ -77,14 +86,14 @@ pub(super) fn overlay(
         })
         .collect();
     let mut problems = Vec::new();
-    let tables = Tables::new(raw, &ours);
+    let mut tables = Tables::new(raw, &ours);
     for (name, value) in &ours {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name);
         let variable = Variable {
             at: Place::Variable(name.clone()),
             value: value.trim(),
         };
-        if let Err(problem) = variable.put(rest, raw, &tables) {
+        if let Err(problem) = variable.put(rest, raw, &mut tables) {
             problems.push(problem);
         }
     }
@@ -112,48 +121,6 @@ fn is_of_kubernetes(rest: &str) -> bool {
         })
 }
 
-/// Which table a name in a variable's name stands for: its position by the folded name. It is settled before the first
-/// value is put, so that no order of variables matters.
-#[derive(Debug)]
-struct Tables {
-    listeners: BTreeMap<String, usize>,
-}
-
-impl Tables {
-    /// The tables of the file, and those that variables make.
-    fn new(raw: &mut Raw, ours: &BTreeMap<String, String>) -> Tables {
-        let mut listeners = BTreeMap::new();
-        for (position, name) in listener::names(&raw.listeners).iter().enumerate() {
-            listeners.entry(fold(name)).or_insert(position);
-        }
-        for (variable, value) in ours {
-            let Some((name, "PROTOCOL" | "TRANSPORT")) = entry(variable, "LISTENER__") else {
-                continue;
-            };
-            if value.trim().is_empty() || listeners.contains_key(&fold(name)) {
-                continue;
-            }
-            listeners.insert(fold(name), raw.listeners.len());
-            let at = Place::Variable(variable.clone());
-            let mut settings = Settings::default();
-            let value = Value::Text(dashed(name));
-            let at_here = at.clone();
-            settings
-                .values
-                .insert("listener.name", Set { value, at: at_here });
-            raw.listeners.push(RawListener { at, settings });
-        }
-        Tables { listeners }
-    }
-}
-
-/// Name and key in the name of a variable that concerns an entry of a table: `LAB` and `BIND`.
-fn entry<'v>(variable: &'v str, table: &str) -> Option<(&'v str, &'v str)> {
-    let rest = variable.strip_prefix(PREFIX)?.strip_prefix(table)?;
-    let (name, key) = rest.split_once("__")?;
-    (!name.is_empty()).then_some((name, key))
-}
-
 /// A name as the file would write it.
 fn dashed(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
@@ -165,7 +132,7 @@ struct Variable<'v> {
 }
 
 impl Variable<'_> {
-    fn put(&self, rest: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
+    fn put(&self, rest: &str, raw: &mut Raw, tables: &mut Tables) -> Result<(), Problem> {
         let levels: Vec<&str> = rest.split("__").collect();
         match levels.as_slice() {
             ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => {
@@ -181,8 +148,8 @@ impl Variable<'_> {
             ["LISTENER", name, "TLS", key] if !name.is_empty() => {
                 self.listener(name, schema::LISTENER_TLS, key, raw, tables)
             }
-            ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw),
-            ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw),
+            ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw, tables),
+            ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw, tables),
             [section, key] if !matches!(*section, "LISTENER" | "ROUTE") => {
                 let path = format!("{section}.{key}").to_ascii_lowercase();
                 self.set(&path, &path, &mut raw.settings)
@@ -282,15 +249,8 @@ impl Variable<'_> {
     }
 
     fn no_such_listener(&self, name: &str, known: &[String]) -> Problem {
-        let folded: Vec<String> = known.iter().map(|known| fold(known)).collect();
-        let near = match nearest(name, folded.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean {}? ", near.to_ascii_uppercase()),
-            None => String::new(),
-        };
-        let known = match known {
-            [] => "there is none".to_owned(),
-            known => format!("there are {}", known.join(", ")),
-        };
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
         Problem::new(
             &self.at,
             &format!("{}.{}", schema::LISTENER, dashed(name)),
@@ -301,42 +261,66 @@ impl Variable<'_> {
         )
     }
 
-    /// A key of the first user of this name; of one that is made where there is none.
-    fn user(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    /// A key of the first user of this name.
+    fn user(
+        &self,
+        name: &str,
+        key: &str,
+        raw: &mut Raw,
+        tables: &mut Tables,
+    ) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::SNMP_USER, key.to_ascii_lowercase());
-        let is_this =
-            |user: &&mut RawUser| user.name().is_some_and(|name| fold(name) == fold(folded));
-        if let Some(user) = raw.users.iter_mut().find(is_this) {
-            return self.set(&path, &path, &mut user.settings);
-        }
-        let mut settings = Settings::default();
-        self.set(&path, &path, &mut settings)?;
-        if settings.values.is_empty() {
+        let position = tables.users.get(&fold(name)).copied();
+        let Some(user) = position.and_then(|at| raw.users.get_mut(at)) else {
+            self.set(&path, &path, &mut Settings::default())?;
+            return match self.value {
+                "" => Ok(()),
+                _ => Err(self.no_such_user(name, &raw.users)),
+            };
+        };
+        self.set(&path, &path, &mut user.settings)?;
+        if self.value.is_empty() {
             return Ok(());
         }
-        let name = Set {
-            value: Value::Text(folded.to_ascii_lowercase()),
-            at: self.at.clone(),
-        };
-        settings.values.entry("snmp.user.name").or_insert(name);
-        raw.users.push(RawUser {
-            at: self.at.clone(),
-            settings,
-        });
+        for same_end in SECRETS_OF_USER {
+            if same_end.contains(&path.as_str()) {
+                user.settings.values.retain(|key, set| {
+                    !same_end.contains(key) || matches!(set.at, Place::Variable(_))
+                });
+            }
+        }
         Ok(())
     }
 
+    fn no_such_user(&self, name: &str, users: &[RawUser]) -> Problem {
+        let known: Vec<&str> = users.iter().filter_map(RawUser::name).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::SNMP_USER, name.to_ascii_lowercase()),
+            format!("no user has this name; {known}"),
+            format!(
+                "{near}to make a new user, set {PREFIX}SNMP__USER__{name}__AUTH and its secret too (AUTH_PASSWORD_FILE or another); one without a secret needs its NAME"
+            ),
+        )
+    }
+
     /// A key of the rule of this name; of one behind all others where there is none.
-    fn route(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn route(
+        &self,
+        folded: &str,
+        key: &str,
+        raw: &mut Raw,
+        tables: &mut Tables,
+    ) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::ROUTE, key.to_ascii_lowercase());
-        let is_this =
-            |route: &&mut RawRoute| route.name().is_some_and(|name| fold(name) == fold(folded));
         let shown = |name: &str| path.replacen(schema::ROUTE, &format!("route.{name}"), 1);
-        if let Some(route) = raw.routes.iter_mut().find(is_this) {
+        let position = tables.routes.get(&fold(folded)).copied();
+        if let Some(route) = position.and_then(|at| raw.routes.get_mut(at)) {
             let shown = shown(route.name().unwrap_or_default());
             return self.set(&path, &shown, &mut route.settings);
         }
-        let name = folded.to_ascii_lowercase().replace('_', "-");
+        let name = dashed(folded);
         let mut settings = Settings::default();
         self.set(&path, &shown(&name), &mut settings)?;
         if settings.values.is_empty() {
@@ -347,6 +331,7 @@ impl Variable<'_> {
             at: self.at.clone(),
         };
         settings.values.entry("route.name").or_insert(name);
+        tables.routes.insert(fold(folded), raw.routes.len());
         raw.routes.push(RawRoute {
             at: self.at.clone(),
             settings,
@@ -427,9 +412,21 @@ impl Variable<'_> {
     }
 }
 
-/// A listener's name as it is compared: `syslog-udp` and `SYSLOG_UDP` are the same.
-pub(super) fn fold(name: &str) -> String {
-    name.to_ascii_lowercase().replace('-', "_")
+/// The names that there are, in words.
+fn there_are(names: &[&str]) -> String {
+    match names {
+        [] => "there is none".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    }
+}
+
+/// The name that was most likely meant, as a variable spells it.
+fn did_you_mean(typed: &str, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
+    match nearest(typed, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {}? ", near.to_ascii_uppercase()),
+        None => String::new(),
+    }
 }
 
 fn option_name(folded: &str) -> String {
@@ -437,168 +434,4 @@ fn option_name(folded: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
-        let mut raw = Raw::default();
-        let pairs = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let problems = overlay(&mut raw, pairs);
-        (raw, problems.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn a_secrets_file_is_told_from_an_option_that_ends_in_file() {
-        let (raw, problems) = put(&[
-            (
-                "TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE",
-                "/run/secrets/kafka",
-            ),
-            (
-                "TRAPLINE_KAFKA__OPTIONS__SASL_OAUTHBEARER_ASSERTION_FILE",
-                "/run/secrets/jwt",
-            ),
-            (
-                "TRAPLINE_KAFKA__OPTIONS_FILE__SSL_KEY_PEM",
-                "/run/secrets/key",
-            ),
-        ]);
-        assert_eq!(problems, Vec::<String>::new());
-        let is_file = |name: &str| {
-            matches!(
-                raw.options.get(name).map(|option| &option.value),
-                Some(OptionValue::File(_))
-            )
-        };
-        assert!(is_file("sasl.password"));
-        assert!(is_file("ssl.key.pem"));
-        assert!(raw.options.contains_key("sasl.oauthbearer.assertion.file"));
-        assert!(!is_file("sasl.oauthbearer.assertion.file"));
-    }
-
-    #[test]
-    fn a_missing_underscore_is_suggested() {
-        let (_, problems) = put(&[("TRAPLINE_KAFKA_BOOTSTRAP_SERVERS", "k1")]);
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_KAFKA_BOOTSTRAP_SERVERS: unknown variable; did you mean TRAPLINE_KAFKA__BOOTSTRAP_SERVERS?"
-            ]
-        );
-    }
-
-    #[test]
-    fn what_kubernetes_puts_beside_a_service_is_not_ours() {
-        let (_, problems) = put(&[
-            ("TRAPLINE_SERVICE_HOST", "10.0.0.1"),
-            ("TRAPLINE_SERVICE_PORT", "514"),
-            ("TRAPLINE_SERVICE_PORT_SYSLOG", "514"),
-            ("TRAPLINE_PORT", "udp://10.0.0.1:514"),
-            ("TRAPLINE_PORT_514_UDP", "udp://10.0.0.1:514"),
-            ("TRAPLINE_PORT_514_UDP_ADDR", "10.0.0.1"),
-            ("TRAPLINE_SYSLOG_SERVICE_HOST", "10.0.0.1"),
-            ("TRAPLINE_SYSLOG_PORT_514_TCP_PROTO", "tcp"),
-            ("TRAPLINE_CONFIG", "/x"),
-            ("TRAPLINE_TEST_BROKER", "1"),
-        ]);
-        assert_eq!(problems, Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_empty_value_is_not_set_and_an_unknown_name_stays_an_error() {
-        let (raw, problems) = put(&[
-            ("TRAPLINE_KAFKA__LINGER_MS", ""),
-            ("TRAPLINE_KAFKA__LINGER", ""),
-        ]);
-        assert!(raw.settings.values.is_empty());
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_KAFKA__LINGER: kafka.linger: unknown key; did you mean `linger_ms`?"
-            ]
-        );
-    }
-
-    fn put_over(listeners: Vec<RawListener>, variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
-        let mut raw = Raw {
-            listeners,
-            ..Raw::default()
-        };
-        let pairs = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let problems = overlay(&mut raw, pairs);
-        (raw, problems.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn a_listener_is_found_by_its_folded_name_or_made_where_its_transport_is_said() {
-        let (raw, problems) = put_over(
-            listener::defaults(),
-            &[
-                ("TRAPLINE_LISTENER__LAB__BIND", "[::]:5515"),
-                ("TRAPLINE_LISTENER__LAB__TRANSPORT", "tcp"),
-                ("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514"),
-                ("TRAPLINE_LISTENER__SYSLOG_UDP__SHARD", "2"),
-            ],
-        );
-        let names = listener::names(&raw.listeners);
-        assert_eq!(
-            names,
-            ["syslog-udp", "syslog-tcp", "syslog-conn", "snmp-udp", "lab"]
-        );
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_LISTENER__SYSLOG_UDP__SHARD: listener.syslog-udp.shard: unknown key; did you mean `shards`?"
-            ]
-        );
-        let set = |at: usize| raw.listeners[at].settings.values.get("listener.bind");
-        let bind = |at| set(at).map(|set| set.value.clone());
-        assert_eq!(bind(0), Some(Value::Text("[::]:5514".to_owned())));
-        assert_eq!(bind(4), Some(Value::Text("[::]:5515".to_owned())));
-    }
-
-    #[test]
-    fn a_misspelt_listener_is_a_problem_that_names_those_that_exist() {
-        let (raw, problems) = put_over(
-            listener::defaults(),
-            &[
-                ("TRAPLINE_LISTENER__SYSLOG_UPD__ALLOW", "10.0.0.0/8"),
-                ("TRAPLINE_LISTENER__LAB__BIND", "[::]:5515"),
-                ("TRAPLINE_LISTENER__NOT_SET__BIND", ""),
-            ],
-        );
-        assert_eq!(raw.listeners.len(), 4, "none is made");
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_LISTENER__LAB__BIND: listener.lab: no listener has this name; there are syslog-udp, syslog-tcp, syslog-conn, snmp-udp; \
-                 to make a new listener, set TRAPLINE_LISTENER__LAB__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)",
-                "environment TRAPLINE_LISTENER__SYSLOG_UPD__ALLOW: listener.syslog-upd: no listener has this name; there are syslog-udp, syslog-tcp, syslog-conn, snmp-udp; \
-                 did you mean SYSLOG_UDP? to make a new listener, set TRAPLINE_LISTENER__SYSLOG_UPD__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_listener_without_a_name_is_found_by_the_one_that_it_goes_by() {
-        let unnamed = RawListener {
-            at: Place::Absent,
-            settings: Settings::default(),
-        };
-        let (raw, problems) = put_over(
-            vec![unnamed],
-            &[
-                ("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514"),
-                ("TRAPLINE_LISTENER__SYSLOG_UDP__TRANSPORT", "tcp"),
-                ("TRAPLINE_LISTENER__SYSLOG_UDP__IDLE_SECONDS_MAX", "60"),
-            ],
-        );
-        assert_eq!(problems, Vec::<String>::new());
-        assert_eq!(listener::names(&raw.listeners), ["syslog-udp"]);
-        assert_eq!(raw.listeners[0].settings.values.len(), 4);
-    }
-}
+mod tests;
