@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use super::admin::Admin;
 use super::output::{Output, tamed};
 use super::{ConfigArguments, healthcheck, run};
-use crate::config::{Loaded, Resolved};
+use crate::config::{Loaded, Resolved, Warning};
 use crate::mib::{Mibdb, Set};
 use crate::observe::report::Report;
 
@@ -113,13 +113,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match run::load(file.as_deref()) {
         Ok(Loaded { config, warnings }) => {
             say(vec![Finding::ok("config", name)]);
-            let warning = |warning: &crate::config::Warning| {
-                Finding::warn("config", warning.to_string(), "see trapline.toml(5)")
-            };
-            say(warnings.iter().map(warning).collect());
+            say(warned(&warnings));
             look(&config, arguments, &mut say);
         }
-        Err(problems) => {
+        Err(refused) => {
             let problem = |problem: &crate::config::Problem| {
                 Finding::fail(
                     "config",
@@ -127,7 +124,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     "correct it: `trapline check`",
                 )
             };
-            say(problems.iter().map(problem).collect());
+            say(refused.problems.iter().map(problem).collect());
+            say(warned(&refused.warnings));
             say(host::findings());
         }
     }
@@ -137,6 +135,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     } else {
         code
     }
+}
+
+fn warned(warnings: &[Warning]) -> Vec<Finding> {
+    let warning =
+        |warning: &Warning| Finding::warn("config", warning.to_string(), "see trapline.toml(5)");
+    warnings.iter().map(warning).collect()
 }
 
 /// All that a configuration says where to look.

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Problem;
+use crate::config::{Problem, Refused, Warning};
 
 /// Exit code for wrong arguments and wrong configuration.
 const EXIT_USAGE: u8 = 2;
@@ -267,6 +267,29 @@ fn print_problems(problems: &[Problem]) {
         "trapline: {count} problem{} in the configuration",
         plural(count)
     ));
+}
+
+/// Prints all that there is to say of a configuration that cannot be used.
+fn print_refused(refused: &Refused) {
+    if refused.warnings.is_empty() {
+        return print_problems(&refused.problems);
+    }
+    for problem in &refused.problems {
+        output::complain(&problem.to_string());
+    }
+    print_warnings(&refused.warnings);
+    let (problems, warnings) = (refused.problems.len(), refused.warnings.len());
+    output::complain(&format!(
+        "trapline: {problems} problem{} in the configuration, and {warnings} warning{}",
+        plural(problems),
+        plural(warnings)
+    ));
+}
+
+fn print_warnings(warnings: &[Warning]) {
+    for warning in warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
 }
 
 /// What stands behind a noun of which there are `count`.

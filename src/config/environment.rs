@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use super::listener;
 use super::problem::{Place, Problem, nearest};
 use super::raw::{
-    self, KafkaOption, OptionValue, Raw, RawListener, RawRoute, RawSeverity, RawUser, Set, Settings,
+    self, KafkaOption, OptionValue, Raw, RawRoute, RawSeverity, RawUser, Set, Settings,
 };
 use super::schema;
 use super::secret::Secret;

@@ -348,7 +348,8 @@ fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
         return;
     }
     config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);
-    if config.connections_per_peer_max > config.connections_max && reader.is_set(PER_PEER) {
+    let is_too_many = config.connections_per_peer_max > config.connections_max;
+    if is_too_many && reader.is_set(PER_PEER) && !reader.is_broken() {
         let (at, shown) = (reader.place(PER_PEER), reader.shown(PER_PEER));
         let text = format!(
             "is never reached: connections_max is {}",
@@ -385,8 +386,10 @@ pub(super) fn warn_of_idle(
     keys: &[&str],
     meant: &str,
 ) {
+    // Of a transport that cannot be used it is not known what it was meant to be.
+    let is_guessed = reader.is_broken() && !reader.is_set("listener.transport");
     for key in keys.iter().copied() {
-        if reader.is_set(key) {
+        if reader.is_set(key) && !is_guessed {
             let (at, shown) = (reader.place(key), reader.shown(key));
             let text = format!(
                 "has no effect with transport {}, it is for {meant}",

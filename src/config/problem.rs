@@ -96,6 +96,21 @@ impl Problem {
         }
     }
 
+    /// Whether the warning may be there only because of this problem: it is of the same value, or it misses something of
+    /// which this problem may be what was written, in the same section, in another one, or by a variable.
+    pub(super) fn may_cause(&self, warning: &Warning) -> bool {
+        let section = |key: &str| key.split('.').next().map(str::to_owned);
+        let name = |key: &str| key.rsplit('.').next().map(str::to_owned);
+        match warning.at {
+            Place::Absent => {
+                self.key.is_empty()
+                    || section(&self.key) == section(&warning.key)
+                    || name(&self.key) == name(&warning.key)
+            }
+            _ => self.at == warning.at && self.key == warning.key,
+        }
+    }
+
     /// Any other problem.
     pub(super) fn new(
         at: &Place,

@@ -42,6 +42,7 @@ pub(super) fn judge(raw: &Raw, taken: &BTreeMap<String, String>, findings: &mut 
     {
         Some(protocol) if protocol.starts_with("sasl") => mechanism(raw, taken, findings),
         Some(_) => {}
+        None if raw.options.contains_key(PROTOCOL) => {}
         None => warn_without_protocol(raw, taken, findings),
     }
 }

@@ -257,7 +257,7 @@ fn check_level(reader: &mut Reader<'_>, level_max: SecurityLevel, level_min: Sec
         );
         reader.problem_text(KEY, text, "set auth and priv, or a lower security_level");
     }
-    if level_max == SecurityLevel::NoAuthNoPriv && level_min == level_max {
+    if level_max == SecurityLevel::NoAuthNoPriv && level_min == level_max && !reader.is_broken() {
         let (at, shown) = (
             reader.place("snmp.user.name"),
             reader.shown("snmp.user.name"),

@@ -1,7 +1,7 @@
 //! The cases of `fixtures/config`, the shipped file, and what no file can show.
 //!
 //! `fixtures/config/invalid/<case>/` holds `trapline.toml`, sometimes `environment` (NAME=value, one a line), and
-//! `expected.txt`: every problem, one a line. `fixtures/config/valid/<case>/expected.txt` holds what each key says, and
+//! `expected.txt`: every problem and warning, one a line. `fixtures/config/valid/<case>/expected.txt` holds what each key says, and
 //! the warnings. With `TRAPLINE_TEST_BLESS=1` the expected texts are written anew, to be read before they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
     pairs.into_iter()
 }
 
-fn run(case: &Path) -> Result<Loaded, Vec<Problem>> {
+fn run(case: &Path) -> Result<Loaded, Refused> {
     let text = std::fs::read_to_string(case.join("trapline.toml")).expect("a case has a file");
     let environment = std::fs::read_to_string(case.join("environment")).unwrap_or_default();
     assemble(
@@ -65,9 +65,14 @@ fn every_invalid_case_reports_all_its_problems() {
         let mut found = String::new();
         match run(&case) {
             Ok(_) => found.push_str("no problem\n"),
-            Err(problems) => problems
-                .iter()
-                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(refused) => {
+                for problem in &refused.problems {
+                    writeln!(found, "{problem}").expect("a string takes it");
+                }
+                for warning in &refused.warnings {
+                    writeln!(found, "warning: {warning}").expect("a string takes it");
+                }
+            }
         }
         assert!(
             !found.contains("hunter2"),
@@ -93,9 +98,14 @@ fn every_valid_case_says_what_counts() {
                     writeln!(found, "warning: {warning}").expect("a string takes it");
                 }
             }
-            Err(problems) => problems
-                .iter()
-                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(refused) => {
+                for problem in &refused.problems {
+                    writeln!(found, "{problem}").expect("a string takes it");
+                }
+                for warning in &refused.warnings {
+                    writeln!(found, "warning: {warning}").expect("a string takes it");
+                }
+            }
         }
         assert!(
             !found.contains("hunter2"),
@@ -464,7 +474,7 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 fn load_from(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    load(Some(path), std::iter::empty(), HOST)
+    load(Some(path), std::iter::empty(), HOST).map_err(|refused| refused.problems)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What variables set, and what is wrong with them.
 
 use super::*;
+use crate::config::raw::RawListener;
 
 fn put(variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
     let mut raw = Raw::default();
