@@ -22,6 +22,7 @@ use super::value::Value;
 use crate::normalize::device::prefix;
 use crate::packet::{Allow, Listener, Protocol, Transport};
 use crate::receive;
+use crate::status;
 
 /// Longest name of a listener: it stands in every event.
 const NAME_BYTES_MAX: usize = 64;
@@ -89,6 +90,43 @@ pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<recei
         done.push((resolved, bind_place(listener)));
     }
     done.into_iter().map(|(config, _)| config).collect()
+}
+
+/// What the status page and the admin socket must not share with a listener: of two sockets only one can be bound.
+pub(super) fn check_status(
+    raw: &[RawListener],
+    listeners: &[receive::Config],
+    status: &status::Config,
+    reader: &mut Reader<'_>,
+) {
+    for listener in listeners {
+        let is_tcp = kernel_transport(listener.listener.transport) == "tcp";
+        let (key, taken, advice) = match (&listener.unix, status.bind, &status.admin_socket) {
+            (None, Some(bind), _) if is_tcp && share(bind, listener.bind) => (
+                "status.bind",
+                format!("tcp {bind}"),
+                "choose another port for one of them, or status.bind = \"off\"",
+            ),
+            (Some(unix), _, Some(path)) if unix.path == *path => (
+                "status.admin_socket",
+                path.display().to_string(),
+                "choose another path for one of them",
+            ),
+            _ => continue,
+        };
+        let place = raw
+            .get(listener.listener.index)
+            .map_or(Place::Absent, bind_place);
+        // A default stands nowhere: then it is the listener that was written and can be changed.
+        let (at, default) = match reader.is_set(key) {
+            true => (reader.place(key), ""),
+            false => (place.clone(), ", the default,"),
+        };
+        let name = &listener.listener.name;
+        let text = format!("{taken}{default} is taken by the listener \"{name}\" at {place}");
+        let problem = Problem::new(&at, key, text, advice);
+        reader.findings.problems.push(problem);
+    }
 }
 
 /// The names of all listeners, those with problems too.
@@ -161,11 +199,15 @@ fn collide(left: &receive::Config, right: &receive::Config) -> bool {
     if let (Some(left), Some(right)) = (&left.unix, &right.unix) {
         return left.path == right.path;
     }
-    let (one, other) = (left.bind.ip(), right.bind.ip());
-    left.bind.port() != 0
-        && left.bind.port() == right.bind.port()
-        && (takes(one, other) || takes(other, one))
+    share(left.bind, right.bind)
         && kernel_transport(left.listener.transport) == kernel_transport(right.listener.transport)
+}
+
+/// Whether one of two addresses takes the other's port.
+fn share(left: SocketAddr, right: SocketAddr) -> bool {
+    // An IPv4 address can be written as an IPv6 one.
+    let (one, other) = (left.ip().to_canonical(), right.ip().to_canonical());
+    left.port() != 0 && left.port() == right.port() && (takes(one, other) || takes(other, one))
 }
 
 /// Whether a socket at `wide` has taken `narrow` too.

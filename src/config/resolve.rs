@@ -118,6 +118,7 @@ pub(super) fn resolve(
     let engine_id = snmp::own_engine_id(&mut reader);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
+    listener::check_status(&raw.listeners, &listeners, &status, &mut reader);
     let log = log(&mut reader);
     let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
     normalize.severities = mibs::severities(raw, findings);
@@ -351,16 +352,19 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
     let bind = match reader.text(KEY) {
         None => default,
         Some(OFF) => None,
-        Some(text) => text.parse().ok().or_else(|| {
-            let advice = listener::bind_advice(text, "127.0.0.1", 9514);
-            reader.problem(
-                KEY,
-                "an address and a port, or \"off\"",
-                &format!("{text:?}"),
-                advice,
-            );
-            default
-        }),
+        Some(text) => {
+            let bind = text.parse().ok();
+            if bind.is_none() {
+                let advice = listener::bind_advice(text, "127.0.0.1", 9514);
+                reader.problem(
+                    KEY,
+                    "an address and a port, or \"off\"",
+                    &format!("{text:?}"),
+                    advice,
+                );
+            }
+            bind
+        }
     };
     let shown = bind.map_or_else(|| OFF.to_owned(), |address| address.to_string());
     reader.note(KEY, &shown);

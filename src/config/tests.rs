@@ -411,6 +411,20 @@ fn values_reach_their_stages() {
     );
 }
 
+#[test]
+fn the_status_page_shares_its_port_with_another_address_another_transport_and_none() {
+    let parsed = |listener: &str| parse(&format!("[[listener]]\n{listener}\n"), HOST);
+    for listener in [
+        "transport = \"tcp\"\nbind = \"10.0.0.1:9514\"",
+        "transport = \"udp\"\nbind = \"127.0.0.1:9514\"",
+    ] {
+        assert!(parsed(listener).is_ok(), "{listener}");
+    }
+    let text = "transport = \"tcp\"\nbind = \"[::]:9514\"";
+    assert!(parsed(text).is_err());
+    assert!(parsed(&format!("{text}\n[status]\nbind = \"off\"")).is_ok());
+}
+
 fn reload(old: &str, new: &str) -> Reload {
     difference(
         &parse(old, HOST).expect("old"),
