@@ -11,7 +11,7 @@
 //!      ──▶ [[listener]] ──▶ listener::resolve
 //! ```
 //!
-//! Pure but for the files that values name (secrets, certificates), which are read here.
+//! Pure but for what values name: files (secrets, certificates), which are read here, and users, which are looked up.
 
 use std::path::PathBuf;
 use std::time::Duration;

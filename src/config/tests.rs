@@ -395,7 +395,7 @@ fn values_reach_their_stages() {
     assert_eq!(unix.path, Path::new("/run/trapline/app.sock"));
     assert_eq!(unix.mode, 0o660);
     let whose = (unix.owner.as_deref(), unix.group.as_deref());
-    assert_eq!(whose, (Some("trapline"), Some("adm")));
+    assert_eq!(whose, (Some("root"), Some("4")));
     assert_eq!((datagrams.listener.index, streams.listener.index), (0, 1));
     assert_eq!(
         (datagrams.receive_buffer_bytes, datagrams.shards),
