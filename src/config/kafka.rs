@@ -246,12 +246,13 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     }
 }
 
-/// The text of a secret's file. `elsewhere` is where the secret itself could stand.
+/// The text of a secret's file. `elsewhere` is where the secret itself could stand, `advice` says what the file has to hold.
 pub(super) fn secret_in_file(
     path: &str,
     key: &str,
     at: &Place,
     elsewhere: &str,
+    advice: &str,
     findings: &mut Findings,
 ) -> Result<Secret, Problem> {
     if !path.starts_with('/') {
@@ -281,13 +282,19 @@ pub(super) fn secret_in_file(
             format!("every user of this host can read {path}; run chmod o= {path}"),
         );
     }
-    let text = String::from_utf8(kept.bytes)
-        .map_err(|_| Problem::new(at, key, format!("{path} does not hold text (UTF-8)"), ALONE))?;
+    let text = String::from_utf8(kept.bytes).map_err(|_| {
+        Problem::new(
+            at,
+            key,
+            format!("{path} does not hold text (UTF-8)"),
+            advice,
+        )
+    })?;
     // Editors and `echo` end a file with a line feed that is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        return Err(Problem::new(at, key, format!("{path} is empty"), ALONE));
+    if text.trim().is_empty() {
+        return Err(Problem::new(at, key, format!("{path} is empty"), advice));
     }
     Ok(Secret::new(text))
 }
@@ -300,7 +307,7 @@ pub(super) fn line_in_file(
     elsewhere: &str,
     findings: &mut Findings,
 ) -> Result<Secret, Problem> {
-    let secret = secret_in_file(path, key, at, elsewhere, findings)?;
+    let secret = secret_in_file(path, key, at, elsewhere, ALONE, findings)?;
     let text = secret.expose();
     // Of all values only PEM has lines. Anywhere else a second one, an empty one too, would be part of the password.
     if text.contains('\n') && !text.contains("-----BEGIN") {

@@ -534,6 +534,30 @@ fn a_secret_comes_from_its_file_and_is_shown_nowhere() {
 }
 
 #[test]
+fn a_file_of_communities_without_any_says_that_each_has_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, list) = (
+        folder.path().join("trapline.toml"),
+        folder.path().join("communities"),
+    );
+    write(
+        &file,
+        &format!("[snmp]\ncommunities_file = {list:?}\n"),
+        0o640,
+    );
+    for nothing in ["", "\n", " \n\n\t\n"] {
+        write(&list, nothing, 0o640);
+        let problems = load_from(&file).expect_err("it would turn every device away");
+        let text = problems[0].to_string();
+        assert!(text.contains("each on a line of its own"), "{text}");
+    }
+    write(&list, "\nhunter2\n\nhunter22\n", 0o640);
+    let loaded = load_from(&file).expect("two communities");
+    let communities = loaded.config.snmp.communities;
+    assert!(matches!(&communities, crate::pipeline::Communities::These(list) if list.len() == 2));
+}
+
+#[test]
 fn a_secret_that_everybody_can_read_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, secret) = (
