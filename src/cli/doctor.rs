@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  configuration, agent ─┐
-//!  ports, buffers, drops ├──▶ Finding { ok | warn | fail, about, what, advice } ──▶ lines ──▶ exit code
+//!  ports, buffers, drops │
+//!  sockets, state folder ├──▶ Finding { ok | warn | fail, about, what, advice } ──▶ lines ──▶ exit code
 //!  Kafka, step by step   │
 //!  clock, spool, MIB sets ┘
 //! ```
@@ -13,6 +14,7 @@
 mod host;
 mod kafka;
 mod ports;
+mod rights;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -148,8 +150,18 @@ fn look(config: &Resolved, arguments: &Arguments, say: &mut impl FnMut(Vec<Findi
     let report = ask(config, arguments);
     say(agent(&report, config));
     say(ports::findings(&config.listeners));
+    let admin_socket = config.status.admin_socket.as_deref();
+    let account = rights::account(admin_socket.filter(|_| report.is_ok()));
+    say(rights::sockets(&config.listeners, admin_socket, &account));
+    say(vec![rights::state(
+        config.state_folder.as_deref(),
+        &account,
+    )]);
     say(host::findings());
     say(host::spool(&config.spool));
+    let disk = config.spool.disk.as_ref();
+    let barred = disk.and_then(|disk| rights::kept_out_of("spool", &disk.folder, &account));
+    say(barred.into_iter().collect());
     say(mibs(&config.normalize.mibs));
     say(kafka::findings(&config.produce));
 }

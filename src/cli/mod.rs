@@ -110,7 +110,7 @@ times over a minute; unknown to the inventory; relay, or NAT? where several name
 The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
 Exit code 1: no agent answers.")]
     Devices(devices::Arguments),
-    /// Look at everything that the agent depends on, and say what to do: ports, buffers, Kafka step by step, clock, spool.
+    /// Look at everything that the agent depends on, and say what to do: ports, sockets, folders, buffers, Kafka step by step, clock.
     #[command(after_help = "Examples:
   sudo trapline doctor                          root sees who has a port
   trapline doctor --config trapline.toml
