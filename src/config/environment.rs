@@ -416,6 +416,7 @@ impl Variable<'_> {
 fn there_are(names: &[&str]) -> String {
     match names {
         [] => "there is none".to_owned(),
+        [only] => format!("there is {only}"),
         names => format!("there are {}", names.join(", ")),
     }
 }

@@ -93,12 +93,13 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                 let at = option.map_or(Place::Absent, |option| option.at.clone());
                 let shown = format!("{}.{key}", option.map_or(schema::OPTIONS, section));
                 let why = format!("librdkafka refuses it: {}", why.trim_end_matches('.'));
-                Problem::new(
-                    &at,
-                    &shown,
-                    why,
-                    "correct its name or value; librdkafka's CONFIGURATION.md lists all of them",
-                )
+                let advice = match key.as_str() {
+                    "security.protocol" => "write plaintext, ssl, sasl_plaintext or sasl_ssl",
+                    _ => {
+                        "correct its name or value; librdkafka's CONFIGURATION.md lists all of them"
+                    }
+                };
+                Problem::new(&at, &shown, why, advice)
             }
             ProduceConfigError::Together(_) if !is_sound => continue,
             ProduceConfigError::Together(why) => {

@@ -7,6 +7,7 @@
 //!
 //! Values that may be secret are never part of the text: for those only their kind is named.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a key or a value stands.
@@ -149,14 +150,35 @@ impl Source<'_> {
     }
 }
 
-/// The name of `known` that `typed` was most likely meant to be: at most a third of its letters differ.
+/// The name of `known` that `typed` was most likely meant to be: one of the same words in another order, else one of
+/// which at most a third of the letters differ, else the only one that has all its words. Letter case, - and _ do not
+/// count.
 pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let typed = typed.to_ascii_lowercase().replace('-', "_");
-    known
-        .map(|name| (distance(&typed, name), name))
+    let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let typed = fold(typed);
+    let words: BTreeSet<&str> = typed.split('_').collect();
+    let known: Vec<(&str, String)> = known.map(|name| (name, fold(name))).collect();
+    let words_of =
+        |name: &'_ str| -> BTreeSet<String> { name.split('_').map(str::to_owned).collect() };
+    let has_all = |name: &str| {
+        let of_this = words_of(name);
+        words.iter().all(|word| of_this.contains(*word))
+    };
+    let same = |name: &str| has_all(name) && words_of(name).len() == words.len();
+    if let Some((name, _)) = known.iter().find(|(_, folded)| same(folded)) {
+        return Some(name);
+    }
+    let close = known
+        .iter()
+        .map(|(name, folded)| (distance(&typed, folded), *name))
         .filter(|(distance, name)| *distance <= (name.len().max(3) / 3))
-        .min()
-        .map(|(_, name)| name)
+        .min();
+    if let Some((_, name)) = close {
+        return Some(name);
+    }
+    let mut longer = known.iter().filter(|(_, folded)| has_all(folded));
+    let only = longer.next()?;
+    longer.next().is_none().then_some(only.0)
 }
 
 /// Levenshtein's distance: how many letters must be put in, taken out or exchanged.
@@ -204,6 +226,23 @@ mod tests {
         );
         assert_eq!(nearest("lingerms", known.into_iter()), Some("linger_ms"));
         assert_eq!(nearest("password", known.into_iter()), None);
+    }
+
+    #[test]
+    fn words_in_another_order_letters_in_another_case_and_a_name_s_beginning_find_it() {
+        let keys = [
+            "connections_max",
+            "connections_per_peer_max",
+            "client_ca_file",
+        ];
+        let found = |typed| nearest(typed, keys.into_iter());
+        assert_eq!(found("max_connections"), Some("connections_max"));
+        assert_eq!(found("client_ca"), Some("client_ca_file"));
+        assert_eq!(found("per_peer"), Some("connections_per_peer_max"));
+        assert_eq!(found("max"), None, "it may be two of them");
+        let words = ["MD5", "SHA-1", "SHA", "SHA-256", "SHA-512"];
+        assert_eq!(nearest("sha256", words.into_iter()), Some("SHA-256"));
+        assert_eq!(nearest("sha", words.into_iter()), Some("SHA"));
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn a_misspelt_user_is_a_problem_that_names_those_that_exist() {
     assert_eq!(
         problems,
         [
-            "environment TRAPLINE_SNMP__USER__FLEAT__AUTH_PASSWORD: snmp.user.fleat: no user has this name; there are fleet; did you mean FLEET? \
+            "environment TRAPLINE_SNMP__USER__FLEAT__AUTH_PASSWORD: snmp.user.fleat: no user has this name; there is fleet; did you mean FLEET? \
                  to make a new user, set TRAPLINE_SNMP__USER__FLEAT__AUTH and its secret too (AUTH_PASSWORD_FILE or another); one without a secret needs its NAME"
         ]
     );
