@@ -29,6 +29,7 @@ mod status;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Problem, Refused, Warning};
@@ -243,10 +244,28 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A file that stands where no argument belongs: other programs take their configuration so.
+fn file_without_its_option(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text))
+            if error.kind() == ErrorKind::UnknownArgument && text.ends_with(".toml") =>
+        {
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
 /// Prints help, version or what is wrong with the arguments.
 fn not_understood(error: &clap::Error) -> ExitCode {
     // Where nobody reads it there is nobody left to tell.
     let _ = error.print();
+    if let Some(file) = file_without_its_option(error) {
+        output::complain(&format!(
+            "A configuration is named by its option: --config {}",
+            output::tamed(file)
+        ));
+    }
     let is_audit = std::env::args_os()
         .nth(1)
         .is_some_and(|name| name == "audit");

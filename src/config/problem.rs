@@ -181,21 +181,31 @@ pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> 
     longer.next().is_none().then_some(only.0)
 }
 
-/// Levenshtein's distance: how many letters must be put in, taken out or exchanged.
+/// How many letters must be put in, taken out or exchanged, with another one or with their neighbour (the distance of
+/// Damerau and Levenshtein, each letter touched once).
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
+    let mut last_letter = None;
     for (at, letter) in left.chars().enumerate() {
-        let mut diagonal = at;
-        let mut last = at + 1;
-        let mut next = vec![last];
-        for (other, above) in right.iter().zip(row.iter().skip(1)) {
-            let exchanged = diagonal + usize::from(letter != *other);
-            diagonal = *above;
-            last = exchanged.min(above + 1).min(last + 1);
-            next.push(last);
+        let mut next = vec![at + 1];
+        let mut last_other = None;
+        for (column, other) in right.iter().enumerate() {
+            let cell =
+                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
+            let exchanged = cell(&row, column) + usize::from(letter != *other);
+            let one_less = cell(&row, column + 1).min(cell(&next, column)) + 1;
+            let is_swapped = last_letter == Some(*other) && last_other == Some(letter);
+            let swapped = match column.checked_sub(1) {
+                Some(column) if is_swapped => cell(&before, column) + 1,
+                _ => usize::MAX,
+            };
+            next.push(exchanged.min(one_less).min(swapped));
+            last_other = Some(*other);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        last_letter = Some(letter);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -250,5 +260,7 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("egde", "edge"), 1);
+        assert_eq!(distance("ab", "ba"), 1);
     }
 }

@@ -89,6 +89,19 @@ fn warnings_are_said_beside_problems_and_what_only_follows_from_a_problem_is_not
 }
 
 #[test]
+fn a_file_without_its_option_is_told_how_it_is_named() {
+    let ended = end(trapline().args(["check", "/etc/trapline/trapline.toml"]));
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(
+        ended
+            .err
+            .ends_with("--config /etc/trapline/trapline.toml\n"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
 fn a_file_that_is_no_toml_says_where() {
     let folder = folder();
     let file = write(&folder, "[kafka]\nlinger_ms = \n");
