@@ -160,6 +160,12 @@ impl Variable<'_> {
                 "unknown variable",
                 "write the listener's name and its key: TRAPLINE_LISTENER__SYSLOG_UDP__BIND",
             )),
+            ["SNMP", "USER", ..] => Err(Problem::new(
+                &self.at,
+                schema::SNMP_USER,
+                "unknown variable",
+                "write the user's name and its key: TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD_FILE",
+            )),
             ["ROUTE", ..] => Err(Problem::new(
                 &self.at,
                 schema::ROUTE,
@@ -300,7 +306,7 @@ impl Variable<'_> {
             &format!("{}.{}", schema::SNMP_USER, name.to_ascii_lowercase()),
             format!("no user has this name; {known}"),
             format!(
-                "{near}to make a new user, set {PREFIX}SNMP__USER__{name}__AUTH and its secret too (AUTH_PASSWORD_FILE or another); one without a secret needs its NAME"
+                "{near}a new user needs {PREFIX}SNMP__USER__{name}__AUTH and its secret (..__AUTH_PASSWORD_FILE or another), or ..__NAME where it has none"
             ),
         )
     }

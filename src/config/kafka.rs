@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use super::files;
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, nearest};
 use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
 use super::schema;
@@ -83,6 +83,21 @@ fn headers(reader: &mut Reader<'_>, agent_id: &str) -> Headers {
     }
 }
 
+/// The options that brokers with encryption or a login ask for, to be suggested for a name that is close to one.
+const OFTEN_SET: [&str; 11] = [
+    "client.id",
+    "sasl.mechanism",
+    "sasl.oauthbearer.method",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+];
+
 /// Asks the produce stage what librdkafka says of each option, and of all together once nothing else is wrong.
 fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Findings) {
     let is_sound = findings.problems.len() == problems_before;
@@ -92,13 +107,19 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                 let option = raw.options.get(key);
                 let at = option.map_or(Place::Absent, |option| option.at.clone());
                 let shown = format!("{}.{key}", option.map_or(schema::OPTIONS, section));
-                let why = format!("librdkafka refuses it: {}", why.trim_end_matches('.'));
-                let advice = match key.as_str() {
-                    "security.protocol" => "write plaintext, ssl, sasl_plaintext or sasl_ssl",
+                let is_unknown = why.contains("No such configuration property");
+                let near = nearest(key, OFTEN_SET.into_iter()).filter(|_| is_unknown);
+                let advice = match (key.as_str(), near) {
+                    (_, Some(near)) => format!("did you mean \"{near}\"?"),
+                    ("security.protocol", _) => {
+                        "write plaintext, ssl, sasl_plaintext or sasl_ssl".to_owned()
+                    }
                     _ => {
                         "correct its name or value; librdkafka's CONFIGURATION.md lists all of them"
+                            .to_owned()
                     }
                 };
+                let why = format!("librdkafka refuses it: {}", why.trim_end_matches('.'));
                 Problem::new(&at, &shown, why, advice)
             }
             ProduceConfigError::Together(_) if !is_sound => continue,

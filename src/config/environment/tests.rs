@@ -229,7 +229,7 @@ fn a_misspelt_user_is_a_problem_that_names_those_that_exist() {
         problems,
         [
             "environment TRAPLINE_SNMP__USER__FLEAT__AUTH_PASSWORD: snmp.user.fleat: no user has this name; there is fleet; did you mean FLEET? \
-                 to make a new user, set TRAPLINE_SNMP__USER__FLEAT__AUTH and its secret too (AUTH_PASSWORD_FILE or another); one without a secret needs its NAME"
+                 a new user needs TRAPLINE_SNMP__USER__FLEAT__AUTH and its secret (..__AUTH_PASSWORD_FILE or another), or ..__NAME where it has none"
         ]
     );
 }
