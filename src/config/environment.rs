@@ -11,13 +11,15 @@
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
 //!  TRAPLINE_SNMP__USER__FLEET__NAME=Fleet@HQ             its name, where a variable cannot spell it
-//!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`, made as the last one if there is none
+//!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`
+//!  TRAPLINE_ROUTE__URGENT__SEVERITY=error                with a condition as well it is made if there is none, as the last one
 //! ```
 //!
 //! A name that no listener has makes one only where `PROTOCOL` or `TRANSPORT` says what it is. Without them it is taken
 //! for a misspelling: it would open a port that nobody asked for, and leave the listener that was meant as it is.
 //!
-//! The same of a user's name: a new one says `AUTH` and its secret, or `NAME`. Where a variable sets a secret, the file's
+//! The same of a rule, which without a condition would take every event, and of a user's name: a new one says `AUTH` and
+//! its secret, or `NAME`. Where a variable sets a secret, the file's
 //! secret for the same end gives way, be it a pass phrase, a key, or the name of a file.
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
@@ -86,14 +88,14 @@ pub(super) fn overlay(
         })
         .collect();
     let mut problems = Vec::new();
-    let mut tables = Tables::new(raw, &ours);
+    let tables = Tables::new(raw, &ours);
     for (name, value) in &ours {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name);
         let variable = Variable {
             at: Place::Variable(name.clone()),
             value: value.trim(),
         };
-        if let Err(problem) = variable.put(rest, raw, &mut tables) {
+        if let Err(problem) = variable.put(rest, raw, &tables) {
             problems.push(problem);
         }
     }
@@ -132,7 +134,7 @@ struct Variable<'v> {
 }
 
 impl Variable<'_> {
-    fn put(&self, rest: &str, raw: &mut Raw, tables: &mut Tables) -> Result<(), Problem> {
+    fn put(&self, rest: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let levels: Vec<&str> = rest.split("__").collect();
         match levels.as_slice() {
             ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => {
@@ -268,13 +270,7 @@ impl Variable<'_> {
     }
 
     /// A key of the first user of this name.
-    fn user(
-        &self,
-        name: &str,
-        key: &str,
-        raw: &mut Raw,
-        tables: &mut Tables,
-    ) -> Result<(), Problem> {
+    fn user(&self, name: &str, key: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::SNMP_USER, key.to_ascii_lowercase());
         let position = tables.users.get(&fold(name)).copied();
         let Some(user) = position.and_then(|at| raw.users.get_mut(at)) else {
@@ -311,38 +307,33 @@ impl Variable<'_> {
         )
     }
 
-    /// A key of the rule of this name; of one behind all others where there is none.
-    fn route(
-        &self,
-        folded: &str,
-        key: &str,
-        raw: &mut Raw,
-        tables: &mut Tables,
-    ) -> Result<(), Problem> {
+    /// A key of the rule of this name.
+    fn route(&self, name: &str, key: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::ROUTE, key.to_ascii_lowercase());
         let shown = |name: &str| path.replacen(schema::ROUTE, &format!("route.{name}"), 1);
-        let position = tables.routes.get(&fold(folded)).copied();
+        let position = tables.routes.get(&fold(name)).copied();
         if let Some(route) = position.and_then(|at| raw.routes.get_mut(at)) {
             let shown = shown(route.name().unwrap_or_default());
             return self.set(&path, &shown, &mut route.settings);
         }
-        let name = dashed(folded);
-        let mut settings = Settings::default();
-        self.set(&path, &shown(&name), &mut settings)?;
-        if settings.values.is_empty() {
-            return Ok(());
+        self.set(&path, &shown(&dashed(name)), &mut Settings::default())?;
+        match self.value {
+            "" => Ok(()),
+            _ => Err(self.no_such_route(name, &raw.routes)),
         }
-        let name = Set {
-            value: Value::Text(name),
-            at: self.at.clone(),
-        };
-        settings.values.entry("route.name").or_insert(name);
-        tables.routes.insert(fold(folded), raw.routes.len());
-        raw.routes.push(RawRoute {
-            at: self.at.clone(),
-            settings,
-        });
-        Ok(())
+    }
+
+    fn no_such_route(&self, name: &str, routes: &[RawRoute]) -> Problem {
+        let known: Vec<&str> = routes.iter().filter_map(RawRoute::name).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::ROUTE, dashed(name)),
+            format!("no rule has this name; {known}"),
+            format!(
+                "{near}a new rule needs a condition and what follows from it: {PREFIX}ROUTE__{name}__SEVERITY (or another) and ..__TOPIC, ..__ACTION or ..__SAMPLE"
+            ),
+        )
     }
 
     fn option(&self, folded: &str, from_file: bool, raw: &mut Raw) -> Result<(), Problem> {

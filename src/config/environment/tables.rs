@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::PREFIX;
 use crate::config::listener;
 use crate::config::problem::Place;
-use crate::config::raw::{Raw, RawListener, RawUser, Set, Settings};
+use crate::config::raw::{Raw, RawListener, RawRoute, RawUser, Set, Settings};
 use crate::config::value::Value;
 
 /// Which table a name in a variable's name stands for: its position by the folded name. It is settled before the first
@@ -20,7 +20,6 @@ use crate::config::value::Value;
 pub(super) struct Tables {
     pub listeners: BTreeMap<String, usize>,
     pub users: BTreeMap<String, usize>,
-    /// Rules are made by whichever of their variables comes first.
     pub routes: BTreeMap<String, usize>,
 }
 
@@ -40,17 +39,29 @@ pub(super) const SECRETS_OF_USER: [[&str; 4]; 2] = [
     ],
 ];
 
+/// The keys by which a rule chooses its events.
+pub(super) const CONDITIONS: [&str; 9] = [
+    "kind",
+    "listener",
+    "device",
+    "label",
+    "vendor",
+    "severity",
+    "event_code",
+    "message_contains",
+    "message_regex",
+];
+
+/// The keys that say what becomes of them.
+pub(super) const CONSEQUENCES: [&str; 3] = ["topic", "action", "sample"];
+
 impl Tables {
     /// The tables of the file, and those that variables make.
     pub fn new(raw: &mut Raw, ours: &BTreeMap<String, String>) -> Tables {
         Tables {
             listeners: listeners(raw, ours),
             users: users(raw, ours),
-            routes: first_positions(
-                raw.routes
-                    .iter()
-                    .map(|route| route.name().unwrap_or_default()),
-            ),
+            routes: routes(raw, ours),
         }
     }
 }
@@ -83,6 +94,25 @@ fn users(raw: &mut Raw, ours: &BTreeMap<String, String>) -> BTreeMap<String, usi
             let at = Place::Variable((*at).to_owned());
             let settings = named("snmp.user.name", name, &at);
             raw.users.push(RawUser { at, settings });
+        }
+    }
+    known
+}
+
+fn routes(raw: &mut Raw, ours: &BTreeMap<String, String>) -> BTreeMap<String, usize> {
+    let names = raw
+        .routes
+        .iter()
+        .map(|route| route.name().unwrap_or_default());
+    let mut known = first_positions(names);
+    for (name, keys) in entries(ours, "ROUTE__") {
+        let first_of = |these: &[&str]| these.iter().find_map(|key| keys.get(*key));
+        let makes_one = first_of(&CONDITIONS).and(first_of(&CONSEQUENCES));
+        if let (Some(at), false) = (makes_one, known.contains_key(&name)) {
+            known.insert(name.clone(), raw.routes.len());
+            let at = Place::Variable((*at).to_owned());
+            let settings = named("route.name", name.replace('_', "-"), &at);
+            raw.routes.push(RawRoute { at, settings });
         }
     }
     known

@@ -293,3 +293,27 @@ fn a_rule_stays_one_when_a_variable_gives_it_another_name() {
     assert_eq!(raw.routes.len(), 1);
     assert_eq!(raw.routes[0].settings.values.len(), 3);
 }
+
+#[test]
+fn a_misspelt_rule_does_not_become_one_that_takes_every_event() {
+    let (raw, problems) = put(&[
+        ("TRAPLINE_ROUTE__URGENT__SEVERITY", "error"),
+        ("TRAPLINE_ROUTE__URGENT__TOPIC", "net.urgent"),
+        ("TRAPLINE_ROUTE__URGNT__TOPIC", "net.pager"),
+    ]);
+    assert_eq!(raw.routes.len(), 1);
+    assert_eq!(
+        problems,
+        [
+            "environment TRAPLINE_ROUTE__URGNT__TOPIC: route.urgnt: no rule has this name; there is urgent; did you mean URGENT? \
+             a new rule needs a condition and what follows from it: TRAPLINE_ROUTE__URGNT__SEVERITY (or another) and ..__TOPIC, ..__ACTION or ..__SAMPLE"
+        ]
+    );
+}
+
+#[test]
+fn every_key_of_a_rule_is_a_condition_or_a_consequence() {
+    let keys = schema::names_in(schema::ROUTE).filter(|key| *key != "name");
+    let known = tables::CONDITIONS.iter().chain(&tables::CONSEQUENCES);
+    assert_eq!(keys.collect::<Vec<_>>(), known.copied().collect::<Vec<_>>());
+}
