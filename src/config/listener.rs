@@ -123,7 +123,7 @@ pub(super) fn check_status(
             false => (place.clone(), ", the default,"),
         };
         let name = &listener.listener.name;
-        let text = format!("{taken}{default} is taken by the listener \"{name}\" at {place}");
+        let text = format!("{taken}{default} is taken by {}", called(name, &place));
         let problem = Problem::new(&at, key, text, advice);
         reader.findings.problems.push(problem);
     }
@@ -178,11 +178,19 @@ fn taken(
         &bind_place(listener),
         &format!("listener.{}.{key}", resolved.listener.name),
         format!(
-            "{place} is taken by the listener \"{}\" at {other}",
-            known.listener.name
+            "{place} is taken by {}",
+            called(&known.listener.name, other)
         ),
         advice,
     )
+}
+
+/// A listener and where it stands. Those that nobody wrote stand nowhere.
+fn called(name: &str, at: &Place) -> String {
+    match at {
+        Place::Absent => format!("the listener \"{name}\", one of the defaults"),
+        at => format!("the listener \"{name}\" at {at}"),
+    }
 }
 
 /// TLS listens on a TCP port.

@@ -151,8 +151,8 @@ impl Source<'_> {
 }
 
 /// The name of `known` that `typed` was most likely meant to be: one of the same words in another order, else one of
-/// which at most a third of the letters differ, else the only one that has all its words. Letter case, - and _ do not
-/// count.
+/// which at most a third of the letters differ, else the only one that has all its words, that it begins, or that
+/// begins it. Letter case, - and _ do not count.
 pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let typed = fold(typed);
@@ -176,9 +176,15 @@ pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> 
     if let Some((_, name)) = close {
         return Some(name);
     }
-    let mut longer = known.iter().filter(|(_, folded)| has_all(folded));
-    let only = longer.next()?;
-    longer.next().is_none().then_some(only.0)
+    // Less than three letters begin too many names.
+    let is_begun = |name: &str| {
+        name.len().min(typed.len()) >= 3 && (name.starts_with(&typed) || typed.starts_with(name))
+    };
+    let mut cut = known
+        .iter()
+        .filter(|(_, folded)| has_all(folded) || is_begun(folded));
+    let only = cut.next()?;
+    cut.next().is_none().then_some(only.0)
 }
 
 /// How many letters must be put in, taken out or exchanged, with another one or with their neighbour (the distance of
@@ -253,6 +259,9 @@ mod tests {
         let words = ["MD5", "SHA-1", "SHA", "SHA-256", "SHA-512"];
         assert_eq!(nearest("sha256", words.into_iter()), Some("SHA-256"));
         assert_eq!(nearest("sha", words.into_iter()), Some("SHA"));
+        let words = ["error", "warn", "critical"];
+        assert_eq!(nearest("err", words.into_iter()), Some("error"));
+        assert_eq!(nearest("Warning", words.into_iter()), Some("warn"));
     }
 
     #[test]

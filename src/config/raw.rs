@@ -479,8 +479,11 @@ impl Walk<'_> {
                 None => format!("the sections are {}", schema::SECTIONS.join(", ")),
             },
         };
-        self.problems
-            .push(Problem::new(at, section, "unknown section", advice));
+        let text = match value {
+            DeValue::Table(_) | DeValue::Array(_) => "unknown section",
+            _ => "stands below no header",
+        };
+        self.problems.push(Problem::new(at, section, text, advice));
     }
 }
 
@@ -500,6 +503,11 @@ pub(super) fn unknown_key(at: &Place, section: &str, shown: &str) -> Problem {
     let name = shown.rsplit('.').next().unwrap_or(shown);
     let advice = if let Some(near) = nearest(name, schema::names_in(section)) {
         format!("did you mean `{near}`?")
+    } else if schema::SECTIONS.contains(&name) {
+        format!(
+            "it is a section of its own: write the header {}",
+            header(name)
+        )
     } else if let Some(other) = schema::section_of(name) {
         format!("`{name}` belongs below the header {}", header(other))
     } else {

@@ -20,6 +20,7 @@ use super::identity::{self, Identity};
 use super::kafka;
 use super::listener;
 use super::mibs;
+use super::problem::nearest;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::route as rules;
@@ -394,12 +395,14 @@ fn log(reader: &mut Reader<'_>) -> log::Config {
     const LEVEL: &str = "log.level";
     let text = reader.text(LEVEL).unwrap_or(LOG_LEVEL_DEFAULT);
     let filter = text.parse().unwrap_or_else(|_| {
-        reader.problem(
-            LEVEL,
-            "error, warn, info, debug or trace",
-            &format!("{text:?}"),
-            "write one of these words, or directives such as \"trapline::produce=debug\"",
-        );
+        let words = ["error", "warn", "info", "debug", "trace"];
+        let advice = match nearest(text, words.into_iter()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "write one of these words, or directives such as \"trapline::produce=debug\""
+                .to_owned(),
+        };
+        let found = format!("{text:?}");
+        reader.problem(LEVEL, "error, warn, info, debug or trace", &found, advice);
         log::Filter::default()
     });
     reader.note(LEVEL, &text);
