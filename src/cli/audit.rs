@@ -72,8 +72,8 @@ fn instant_ms(text: &str) -> Result<i64, String> {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let config = match run::load(arguments.config.file().as_deref()) {
         Ok(loaded) => loaded.config,
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_problems(&refused.problems);
             return ExitCode::from(EXIT_NOT_AUDITED);
         }
     };
