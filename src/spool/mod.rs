@@ -111,7 +111,8 @@ pub struct DiskConfig {
     pub bytes_max: u64,
     /// Bytes that are always left free on the file system.
     pub free_bytes_min: u64,
-    /// Records older than this are given up. `None`: only the size counts.
+    /// Records that have waited for longer than this are given up, as far as this process knows: what earlier ones left
+    /// has waited since the start. `None`: only the size counts.
     pub age_max: Option<Duration>,
     /// When what is written is also put on the disk.
     pub fsync: Fsync,

@@ -9,6 +9,7 @@
 //! wait for the disk. When the disk refuses, the spool goes on in memory ([`super::Keeping::DiskFails`]) and the writer
 //! tries again every second; what is in memory is written first when the disk is back.
 
+mod ages;
 mod caps;
 mod place;
 
@@ -28,6 +29,8 @@ use super::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
+
+use ages::Ages;
 
 /// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that its copy
 /// holds the lock for some ten microseconds.
@@ -73,6 +76,8 @@ pub struct Writer {
     /// Each log's cursor as it was last saved.
     saved: Vec<Cursor>,
     run: Vec<u8>,
+    /// Each log's ages, where there is a cap by age.
+    ages: Vec<Ages>,
     /// Bytes written since the caps were last kept.
     uncapped_bytes: u64,
     /// Records that were settled when the cursors were last saved.
@@ -183,8 +188,14 @@ impl Spool {
         let writer = Writer {
             spool: spool.clone(),
             disk,
-            config: kept,
             when_full: config.when_full,
+            ages: match kept.age_max {
+                None => Vec::new(),
+                Some(age_max) => logs
+                    .iter()
+                    .map(|log| Ages::new(age_max, log.next(), now))
+                    .collect(),
+            },
             saved: vec![Cursor::default(); logs.len()],
             logs,
             run: Vec::new(),
@@ -196,6 +207,7 @@ impl Spool {
             given_up: Mute::usual(),
             missing: None,
             lock,
+            config: kept,
         };
         Ok(Opened {
             spool,
@@ -292,7 +304,7 @@ impl Writer {
                     }
                     self.turn(UnixMicros::now(), Instant::now());
                 }
-                self.finish(UnixMicros::now());
+                self.finish(UnixMicros::now(), Instant::now());
             })
     }
 
@@ -317,7 +329,7 @@ impl Writer {
         }
         if (due || self.much_is_settled()) && !self.is_failing() {
             self.housekept = clock;
-            let kept = self.keep_house(now);
+            let kept = self.keep_house(now, clock);
             self.report(kept);
         }
     }
@@ -327,7 +339,7 @@ impl Writer {
     fn try_again(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.find_place(clock)?;
         let capped = self.keep_caps(now);
-        let kept = self.keep_house(now);
+        let kept = self.keep_house(now, clock);
         let written = self.write(now).and_then(|()| self.sync());
         capped.and(kept).and(written)
     }
@@ -346,7 +358,7 @@ impl Writer {
     }
 
     /// The last turn: everything written, synced and remembered. What the disk does not take is lost.
-    fn finish(&mut self, now: UnixMicros) {
+    fn finish(&mut self, now: UnixMicros, clock: Instant) {
         let written = self.write(now).and_then(|()| self.sync());
         if let Err(error) = written {
             let mut inner = self.spool.lock();
@@ -354,7 +366,7 @@ impl Writer {
             let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
             tracing::error!(%error, records, "the spool could not be written to its end: these records are lost");
         }
-        if let Err(error) = self.keep_house(now) {
+        if let Err(error) = self.keep_house(now, clock) {
             tracing::error!(%error, "the spool could not be closed: the next start sends records again");
         }
     }
@@ -465,7 +477,7 @@ impl Writer {
     }
 
     /// Saves cursors, unlinks what is settled, keeps the caps, keeps damaged bytes aside.
-    fn keep_house(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+    fn keep_house(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.check_place()?;
         self.keep_damage();
         if let Err(error) = self.save_cursors() {
@@ -476,6 +488,7 @@ impl Writer {
             self.has_reserve = false;
             self.save_cursors()?;
         }
+        self.keep_ages(now, clock)?;
         self.keep_caps(now)?;
         self.keep_reserve();
         Ok(())

@@ -1,13 +1,14 @@
 //! The caps: by age, by bytes, by free space, over all logs.
 //!
 //! ```text
-//!   age    a segment goes when its last record is too old and nobody has begun to read it
+//!   age    a segment goes when its last record has waited too long and nobody has begun to read it
 //!   bytes  ─┬─ drop_oldest: the segment goes whose records arrived first, of those that nobody has begun to read
 //!   free   ─┘  drop_newest: new packets are turned away until there is room
 //! ```
 //!
 //! No record younger than the age cap is given up for its age. Older ones stay while a younger one is in their segment,
-//! or while the segment's first records are with the Kafka client.
+//! or while the segment's first records are with the Kafka client. An age is how long this process has kept a record
+//! ([`super::ages`]): a restart begins to count again.
 //!
 //! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
@@ -25,14 +26,6 @@ use crate::time::UnixMicros;
 impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
-        if let Some(age_max) = self.config.age_max {
-            let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
-            let oldest = UnixMicros(now.0.saturating_sub(age_max));
-            let reports = self.lane_of_reports();
-            for index in (0..self.logs.len()).filter(|index| Some(*index) != reports) {
-                self.keep_age(index, oldest, now)?;
-            }
-        }
         if self.is_over()? {
             self.free_delivered(now)?;
         }
@@ -71,11 +64,27 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives up the segments of a log whose last records arrived before `oldest`.
+    /// Gives up the segments of which every record has waited too long.
+    pub(super) fn keep_ages(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
+        let reports = self.lane_of_reports();
+        for index in 0..self.ages.len() {
+            let (Some(ages), Some(log)) = (self.ages.get_mut(index), self.logs.get(index)) else {
+                continue;
+            };
+            ages.note(log.next(), clock);
+            let older_below = ages.older_below(clock);
+            if Some(index) != reports {
+                self.keep_age(index, older_below, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the segments of a log that end at or below `older_below`.
     fn keep_age(
         &mut self,
         index: usize,
-        oldest: UnixMicros,
+        older_below: u64,
         now: UnixMicros,
     ) -> Result<(), SpoolError> {
         loop {
@@ -83,19 +92,15 @@ impl Writer {
             let Some(log) = self.logs.get_mut(index) else {
                 return Ok(());
             };
-            if let Some(first) = log.newest_begun_before(oldest)
-                && first >= unread_from
-                && log.last_received(first)?.is_some_and(|last| last < oldest)
-            {
+            let newest = log.newest_with_records();
+            if newest.is_some_and(|first| first >= unread_from) && log.next() <= older_below {
                 log.begin_next(now)?;
             }
-            let Some(candidate) = log.oldest_unread(unread_from) else {
+            let candidate = log.oldest_unread(unread_from);
+            let Some(old) = candidate.filter(|candidate| candidate.end <= older_below) else {
                 return Ok(());
             };
-            // One that cannot be read, or holds no record, is judged by when the next one was begun.
-            let last = log.last_received(candidate.first).ok().flatten();
-            let is_old = last.unwrap_or(candidate.before) < oldest;
-            if !is_old || !self.give_up(index, candidate.first, LossReason::SpoolAge)? {
+            if !self.give_up(index, old.first, LossReason::SpoolAge)? {
                 return Ok(());
             }
         }

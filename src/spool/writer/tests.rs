@@ -455,7 +455,7 @@ fn a_disk_that_fails_until_the_end_costs_what_it_never_took_and_says_so() {
     disk.fail(0, Fault::NoSpace);
     append(&spool, 0, b"<>").unwrap();
     append(&spool, 0, b"<>").unwrap();
-    writer.finish(UnixMicros(3_000));
+    writer.finish(UnixMicros(3_000), Instant::now());
     let counts = spool.counts();
     assert_eq!(counts.lost[LossReason::ProcessEnd as usize], 2);
     assert_eq!((counts.accepted, counts.pending), (3, 1));
