@@ -442,6 +442,11 @@ impl Log {
         segment::quarantine(self.disk.as_ref(), &self.folder, damage, bytes_max)
     }
 
+    /// From now on a segment is closed before it grows above so many bytes.
+    pub fn set_segment_bytes(&mut self, bytes: u64) {
+        self.config.segment_bytes = bytes;
+    }
+
     /// Where it lies.
     pub fn folder(&self) -> &Path {
         &self.folder

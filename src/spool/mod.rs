@@ -50,6 +50,7 @@ mod writer;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -107,7 +108,8 @@ impl Config {
 pub struct DiskConfig {
     /// The spool's folder. It must belong to the user that the agent runs as.
     pub folder: PathBuf,
-    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less.
+    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less; it rises
+    /// with what becomes free, and never falls.
     pub bytes_max: u64,
     /// Bytes that are always left free on the file system.
     pub free_bytes_min: u64,
@@ -237,8 +239,8 @@ pub struct Spool {
     views: Vec<LogView>,
     /// The disk kind's file of what the broker will never take.
     dead_letters: Option<DeadLetters>,
-    /// Bytes that all lanes together may keep.
-    bytes_max: u64,
+    /// Bytes that all lanes together may keep. With the disk kind the writer raises it when there is more room.
+    bytes_max: AtomicU64,
 }
 
 /// Where records are kept.
@@ -334,7 +336,7 @@ impl Spool {
             readers,
             views,
             dead_letters: None,
-            bytes_max: config.bytes_max as u64,
+            bytes_max: AtomicU64::new(config.bytes_max as u64),
         }
     }
 
@@ -464,7 +466,7 @@ impl Spool {
 
     /// The cap of [`Spool::bytes`], as it is kept: with the disk kind what was configured, or less where little was free.
     pub fn bytes_max(&self) -> u64 {
-        self.bytes_max
+        self.bytes_max.load(Ordering::Relaxed)
     }
 
     /// Whether records are kept on disk.

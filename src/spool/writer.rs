@@ -14,6 +14,7 @@ mod caps;
 mod place;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -76,6 +77,8 @@ pub struct Writer {
     /// Each log's cursor as it was last saved.
     saved: Vec<Cursor>,
     run: Vec<u8>,
+    /// The cap that the default may rise to; one that was chosen is there from the start.
+    bytes_max_wanted: u64,
     /// Each log's ages, where there is a cap by age.
     ages: Vec<Ages>,
     /// Bytes written since the caps were last kept.
@@ -127,13 +130,11 @@ impl Spool {
             let free = disk
                 .free_bytes(folder)
                 .map_err(SpoolError::at(Operation::Stat, folder))?;
-            // What waits here is not free, and was when there was none: a restart in an outage must not lower the cap.
             let held = held_bytes(disk.as_ref(), &topics_folder)?;
-            kept.bytes_max = kept.bytes_max.min(free.saturating_add(held) / 2);
+            kept.bytes_max = caps::half_of_free(kept.bytes_max, free, held);
         }
         let log_config = log::Config {
-            // `drop_oldest` gives up a segment: an eighth of the spool at most.
-            segment_bytes: log::Config::SEGMENT_BYTES_DEFAULT.min(kept.bytes_max / 8),
+            segment_bytes: caps::segment_bytes(kept.bytes_max),
             at_roll: if kept.fsync == Fsync::Never {
                 AtRoll::Leave
             } else {
@@ -182,7 +183,7 @@ impl Spool {
         let inform_ack = kept.inform_ack;
         let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views, inform_ack);
         spool.dead_letters = Some(DeadLetters::new(letters));
-        spool.bytes_max = kept.bytes_max;
+        spool.bytes_max = AtomicU64::new(kept.bytes_max);
         let spool = Arc::new(spool);
         let now = Instant::now();
         let writer = Writer {
@@ -207,6 +208,7 @@ impl Spool {
             given_up: Mute::usual(),
             missing: None,
             lock,
+            bytes_max_wanted: disk_config.bytes_max,
             config: kept,
         };
         Ok(Opened {

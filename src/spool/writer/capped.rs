@@ -66,7 +66,7 @@ fn a_reader_in_a_segment_holds_it_and_the_next_one_goes() {
         0,
         "the lane does not know of it"
     );
-    writer.config.bytes_max = 250_000;
+    (writer.config.bytes_max, writer.bytes_max_wanted) = (250_000, 250_000);
     writer.keep_caps(UnixMicros(0)).unwrap();
     assert!(spool.counts().lost_total() > 0);
     let settled = spool.lock().lanes[0].settled().clone();
@@ -298,15 +298,64 @@ fn a_restart_in_an_outage_leaves_the_cap_as_it_was_and_gives_nothing_up() {
         assert_eq!(spool.bytes_max(), cap, "what is shown is what is kept");
         while spool.bytes() < (restart + 1) * cap / 5 {
             append(&spool, 0, &[b'x'; 1000]).unwrap();
+            let held = || writer.logs.iter().map(Log::bytes).sum::<u64>();
+            // The disk knows of the record when the caps are kept.
+            disk.set_free(all - held() - 1_100);
             turn(&mut writer);
-            let held = writer.logs.iter().map(Log::bytes).sum::<u64>();
-            disk.set_free(all - held);
+            disk.set_free(all - writer.logs.iter().map(Log::bytes).sum::<u64>());
         }
         turn(&mut writer);
         assert_eq!(spool.counts().lost_total(), 0, "restart {restart}");
         balances(&spool);
     }
     assert_eq!(cap, all / 2);
+}
+
+#[test]
+fn the_default_cap_of_a_disk_that_was_full_at_the_start_rises_with_what_becomes_free() {
+    let disk = ForgetfulDisk::default();
+    let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;
+    disk.set_free(0);
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    spool.never_drop(LaneId(1), spool.bytes_max());
+    assert_eq!(spool.bytes_max(), 0);
+    turn(&mut writer);
+    disk.set_free(2_000_000);
+    for number in 0..100 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        if number % 4 == 0 {
+            append(&spool, 1, b"<>").expect("more than the few reports that a full disk holds");
+        }
+        turn(&mut writer);
+    }
+    assert!((1_000_000..1_100_000).contains(&spool.bytes_max()));
+    assert_eq!(spool.counts().lost_total(), 0);
+    assert!(
+        writer.logs[0].segments() <= 2,
+        "and segments have their size"
+    );
+    let risen = spool.bytes_max();
+    disk.set_free(100);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), risen, "what was taken under it stays");
+    assert_eq!(spool.counts().lost_total(), 0);
+    disk.set_free(1 << 50);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), DiskConfig::BYTES_MAX_DEFAULT);
+    balances(&spool);
+}
+
+#[test]
+fn a_cap_that_was_chosen_stays_whatever_is_free() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |_| {});
+    disk.set_free(1 << 50);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), 80_000);
 }
 
 #[test]

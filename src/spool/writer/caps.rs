@@ -12,7 +12,11 @@
 //!
 //! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
+//!
+//! The default cap is half of what is free. A disk that was full when the agent started gives none; so it is looked at
+//! again each time, and the cap rises with what has become free. It never falls: what was taken under it stays.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Writer;
@@ -20,12 +24,24 @@ use crate::observe::ledger::LossReason;
 use crate::spool::WhenFull;
 use crate::spool::disk::{Operation, SpoolError};
 use crate::spool::lane::Lane;
-use crate::spool::log::Log;
+use crate::spool::log::{self, Log};
 use crate::time::UnixMicros;
+
+/// The default cap: `wanted`, or half of what is free where that is less. What waits here is not free, and was when
+/// there was none: a restart in an outage must not lower the cap.
+pub(super) fn half_of_free(wanted: u64, free: u64, held: u64) -> u64 {
+    wanted.min(free.saturating_add(held) / 2)
+}
+
+/// `drop_oldest` gives up a segment: an eighth of the spool at most.
+pub(super) fn segment_bytes(bytes_max: u64) -> u64 {
+    log::Config::SEGMENT_BYTES_DEFAULT.min(bytes_max / 8)
+}
 
 impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
+        self.raise_cap()?;
         if self.is_over()? {
             self.free_delivered(now)?;
         }
@@ -39,12 +55,35 @@ impl Writer {
         Ok(())
     }
 
-    fn is_over(&self) -> Result<bool, SpoolError> {
+    /// Where the default cap was small because little was free.
+    fn raise_cap(&mut self) -> Result<(), SpoolError> {
+        if self.config.bytes_max >= self.bytes_max_wanted {
+            return Ok(());
+        }
+        let held = self.logs.iter().map(Log::bytes).sum();
+        let bytes_max = half_of_free(self.bytes_max_wanted, self.free_bytes()?, held);
+        if bytes_max <= self.config.bytes_max {
+            return Ok(());
+        }
+        self.config.bytes_max = bytes_max;
+        for log in &mut self.logs {
+            log.set_segment_bytes(segment_bytes(bytes_max));
+        }
+        self.spool.bytes_max.store(bytes_max, Ordering::Relaxed);
+        if let Some(kept) = &mut self.spool.lock().kept {
+            kept.raise(bytes_max);
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, SpoolError> {
         let folder = &self.config.folder;
-        let free = self
-            .disk
-            .free_bytes(folder)
-            .map_err(SpoolError::at(Operation::Stat, folder))?;
+        let free = self.disk.free_bytes(folder);
+        free.map_err(SpoolError::at(Operation::Stat, folder))
+    }
+
+    fn is_over(&self) -> Result<bool, SpoolError> {
+        let free = self.free_bytes()?;
         let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
         let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
         Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && closed > 0))
