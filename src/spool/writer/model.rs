@@ -17,6 +17,7 @@ use super::tests::config;
 use super::*;
 use crate::observe::ledger::RecordCounts;
 use crate::record::{LaneId, Number, Origin, Record};
+use crate::spool::Config;
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
 use crate::spool::{Batch, ReadLimit};
 

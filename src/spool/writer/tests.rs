@@ -10,7 +10,7 @@ use crate::packet::Reason;
 use crate::record::{LaneId, Number, Origin, Record};
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
 use crate::spool::segment::file_name as segment_name;
-use crate::spool::{Batch, ReadLimit};
+use crate::spool::{Batch, Config, ReadLimit};
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     records: 100_000,
