@@ -18,7 +18,7 @@ use crate::spool::disk::{self, Disk, Operation, RealDisk, SpoolError};
 use crate::spool::lane::Lane;
 use crate::spool::log::{self, AtRoll, Log, Recovery};
 use crate::spool::segment::is_segment;
-use crate::spool::{Config, DiskConfig, Fsync, Keeping, Spool};
+use crate::spool::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool};
 
 /// A spool on disk, open, and what was found there.
 #[derive(Debug)]
@@ -70,10 +70,10 @@ impl Spool {
         }
         let log_config = log::Config {
             segment_bytes: caps::segment_bytes(kept.bytes_max),
-            at_roll: if kept.fsync == Fsync::Never {
-                AtRoll::Leave
-            } else {
-                AtRoll::Sync
+            // A sync for an inform reaches the newest segment only: those before it must be on the disk by then.
+            at_roll: match (kept.fsync, kept.inform_ack) {
+                (Fsync::Never, InformAck::Written) => AtRoll::Leave,
+                _ => AtRoll::Sync,
             },
             ..log::Config::default()
         };
