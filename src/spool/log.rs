@@ -204,7 +204,8 @@ impl Log {
         if let Err(error) = disk::write_all_at(newest.file.as_ref(), frames, newest.bytes) {
             let error = SpoolError::new(Operation::Write, &newest.path, error);
             if newest.file.truncate(newest.bytes).is_err() {
-                self.newest = None;
+                // What it holds would not be synced any more.
+                self.roll()?;
             }
             return Err(error);
         }

@@ -176,6 +176,8 @@ impl Log {
             return Ok(true);
         };
         if newest == Some(extent.first) {
+            // What it holds may be whole on the disk yet. A sync that fails here comes back from the next append.
+            let _ = self.roll();
             self.newest = None;
             return Ok(false);
         }
