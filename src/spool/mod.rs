@@ -270,8 +270,10 @@ struct Inner {
     producer_waits: bool,
     writer_waits: bool,
     inform_ack: InformAck,
-    /// Somebody waits for a record to be written, or synced: the writer does not let records gather.
+    /// Somebody waits for a record to be written: the writer does not let records gather.
     urgent: bool,
+    /// Somebody waits for a record to be on the disk: the writer syncs.
+    sync_wanted: bool,
     closed: bool,
     /// Bytes of all logs, as the writer last saw them.
     log_bytes: u64,
@@ -322,6 +324,7 @@ impl Spool {
             writer_waits: false,
             inform_ack,
             urgent: false,
+            sync_wanted: false,
             closed: false,
             log_bytes: 0,
             arrived_bytes: 0,
@@ -362,18 +365,25 @@ impl Spool {
     /// as kind and [`InformAck`] say. While the disk fails, new records are not. Where it may not, the writer is told
     /// that somebody waits.
     pub fn is_accepted(&self, (lane, number): (LaneId, Number)) -> bool {
+        let inform_ack = self.lock().inform_ack;
+        self.is_safe((lane, number), inform_ack)
+    }
+
+    /// Whether this record is written, or on the disk. Where it is not, the writer is told that somebody waits for that.
+    fn is_safe(&self, (lane, number): (LaneId, Number), wanted: InformAck) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(lane) = inner.lanes.get(usize::from(lane.0)) else {
             return false;
         };
-        let safe = match inner.inform_ack {
+        let safe = match wanted {
             InformAck::Written => lane.written(),
             InformAck::Synced => lane.synced(),
         };
         if number.0 < safe {
             return true;
         }
+        inner.sync_wanted |= wanted == InformAck::Synced;
         let is_first = !std::mem::replace(&mut inner.urgent, true);
         // It waits for work, or lets records gather until the first who waits for one of them.
         if std::mem::take(&mut inner.writer_waits) || is_first {

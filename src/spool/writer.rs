@@ -24,7 +24,7 @@ use super::disk::{Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::Log;
-use super::{DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
+use super::{DiskConfig, Fsync, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
@@ -90,8 +90,7 @@ impl Spool {
     fn wait_for_work(&self, timeout: Duration) -> bool {
         let mut inner = self.lock();
         let unwritten = inner.lanes.iter().any(|lane| lane.written() < lane.next());
-        let unsynced = inner.urgent && inner.inform_ack == InformAck::Synced;
-        if unwritten || unsynced {
+        if unwritten || inner.sync_wanted {
             return true;
         }
         inner.writer_waits = true;
@@ -112,9 +111,12 @@ impl Spool {
         inner.urgent
     }
 
-    /// Whether somebody has waited for a record since this was last asked.
-    fn take_urgent(&self) -> bool {
-        std::mem::take(&mut self.lock().urgent)
+    /// Whether somebody has waited for a record to be on the disk since this was last asked. Those who wait for it to be
+    /// written have their wish by this turn.
+    fn take_wishes(&self) -> bool {
+        let mut inner = self.lock();
+        inner.urgent = false;
+        std::mem::take(&mut inner.sync_wanted)
     }
 }
 
@@ -153,10 +155,10 @@ impl Writer {
             }
             return;
         }
-        let urgent = self.spool.take_urgent() && self.config.inform_ack == InformAck::Synced;
+        let sync_wanted = self.spool.take_wishes();
         let written = self.write(now);
         self.report(written);
-        if (urgent || self.sync_is_due(clock)) && !self.is_failing() {
+        if (sync_wanted || self.sync_is_due(clock)) && !self.is_failing() {
             self.synced = clock;
             let synced = self.sync();
             self.report(synced);
