@@ -193,10 +193,18 @@ impl Writer {
         counts.accepted - counts.pending
     }
 
-    /// The last turn: everything written, synced and remembered. What the disk does not take is lost.
+    /// The last turn: everything written, synced and remembered. A disk that refuses is tried once more, as it would be a
+    /// second later; what it does not take then is lost.
     fn finish(&mut self, now: UnixMicros, clock: Instant) {
         let written = self.write(now).and_then(|()| self.sync());
-        if let Err(error) = written {
+        let again = match written {
+            Ok(()) => Ok(()),
+            failed => {
+                self.report(failed);
+                self.try_again(now, clock)
+            }
+        };
+        if let Err(error) = again {
             let mut inner = self.spool.lock();
             inner.disk_fails(error.to_string());
             let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
