@@ -30,6 +30,7 @@ use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
 
 use ages::Ages;
+use caps::FreedLate;
 
 pub use opening::Opened;
 
@@ -70,6 +71,9 @@ pub struct Writer {
     bytes_max_wanted: u64,
     /// Each log's ages, where there is a cap by age.
     ages: Vec<Ages>,
+    freed_late: FreedLate,
+    /// The instant of this turn.
+    clock: Instant,
     /// Bytes written since the caps were last kept.
     uncapped_bytes: u64,
     /// Records that were settled when the cursors were last saved.
@@ -146,6 +150,7 @@ impl Writer {
 
     /// Writes what is there, and keeps house when a second has passed or much was settled.
     pub fn turn(&mut self, now: UnixMicros, clock: Instant) {
+        self.clock = clock;
         let due = clock.saturating_duration_since(self.housekept) >= HOUSEKEEPING;
         if self.is_failing() {
             if due {
@@ -196,6 +201,7 @@ impl Writer {
     /// The last turn: everything written, synced and remembered. A disk that refuses is tried once more, as it would be a
     /// second later; what it does not take then is lost.
     fn finish(&mut self, now: UnixMicros, clock: Instant) {
+        self.clock = clock;
         let written = self.write(now).and_then(|()| self.sync());
         let again = match written {
             Ok(()) => Ok(()),

@@ -359,6 +359,38 @@ fn a_cap_that_was_chosen_stays_whatever_is_free() {
 }
 
 #[test]
+fn a_disk_that_counts_what_was_unlinked_as_free_only_later_costs_no_more_than_is_short() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1_000_000;
+    });
+    for _ in 0..700 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    // Two segments of 100 000 bytes make up for what is missing, and the disk does not say so for half a minute.
+    let short = 150_000;
+    disk.set_free(1_000_000 - short);
+    let start = Instant::now() + Duration::from_secs(20);
+    for second in 0..30 {
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    }
+    let lost = spool.counts().lost_total();
+    assert!((short / 1_100..250).contains(&lost), "{lost}");
+    disk.set_free(1_000_000 + short);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(31));
+    assert_eq!(spool.counts().lost_total(), lost);
+    // What is short for longer was taken by others, and goes from ours.
+    disk.set_free(1_000_000 - short);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(90));
+    assert!(spool.counts().lost_total() > lost);
+    balances(&spool);
+}
+
+#[test]
 fn drop_newest_with_too_little_free_space_takes_packets_again_when_all_is_delivered() {
     let disk = ForgetfulDisk::default();
     let Opened {

@@ -13,11 +13,14 @@
 //! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
 //!
+//! Some file systems count what was unlinked as free only later (btrfs with its next transaction, XFS in the background).
+//! What was given up counts as free at once, or each look at a short disk would give up more, up to the whole backlog.
+//!
 //! The default cap is half of what is free. A disk that was full when the agent started gives none; so it is looked at
 //! again each time, and the cap rises with what has become free. It never falls: what was taken under it stays.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Writer;
 use crate::observe::ledger::LossReason;
@@ -26,6 +29,31 @@ use crate::spool::disk::{Operation, SpoolError};
 use crate::spool::lane::Lane;
 use crate::spool::log::{self, Log};
 use crate::time::UnixMicros;
+
+/// How long a file system may take to count as free what was unlinked: btrfs writes its transactions every 30 s.
+const FREED_LATE_MAX: Duration = Duration::from_secs(60);
+
+/// What was given up and is not seen as free yet.
+#[derive(Debug, Default)]
+pub(super) struct FreedLate {
+    bytes: u64,
+    last: Option<Instant>,
+}
+
+impl FreedLate {
+    /// Of `freed` bytes only `seen` count as free.
+    fn note(&mut self, freed: u64, seen: u64, clock: Instant) {
+        let late = freed.saturating_sub(seen);
+        if late > 0 {
+            (self.bytes, self.last) = (self.bytes(clock) + late, Some(clock));
+        }
+    }
+
+    fn bytes(&self, clock: Instant) -> u64 {
+        let is_awaited = |last: &Instant| clock.saturating_duration_since(*last) < FREED_LATE_MAX;
+        self.last.filter(is_awaited).map_or(0, |_| self.bytes)
+    }
+}
 
 /// The default cap: `wanted`, or half of what is free where that is less. What waits here is not free, and was when
 /// there was none: a restart in an outage must not lower the cap.
@@ -46,12 +74,20 @@ impl Writer {
             self.free_delivered(now)?;
         }
         if self.when_full == WhenFull::DropOldest {
-            while self.is_over()? && self.drop_oldest()? {}
+            while self.is_over()? {
+                let (free, held) = (self.free_bytes()?, self.held_bytes());
+                if !self.drop_oldest()? {
+                    break;
+                }
+                let seen = self.free_bytes()?.saturating_sub(free);
+                let freed = held.saturating_sub(self.held_bytes());
+                self.freed_late.note(freed, seen, self.clock);
+            }
         }
         let over = self.is_over()?;
         let mut inner = self.spool.lock();
         inner.log_is_full = over && self.when_full == WhenFull::DropNewest;
-        inner.log_bytes = self.logs.iter().map(Log::bytes).sum();
+        inner.log_bytes = self.held_bytes();
         Ok(())
     }
 
@@ -60,8 +96,7 @@ impl Writer {
         if self.config.bytes_max >= self.bytes_max_wanted {
             return Ok(());
         }
-        let held = self.logs.iter().map(Log::bytes).sum();
-        let bytes_max = half_of_free(self.bytes_max_wanted, self.free_bytes()?, held);
+        let bytes_max = half_of_free(self.bytes_max_wanted, self.free_bytes()?, self.held_bytes());
         if bytes_max <= self.config.bytes_max {
             return Ok(());
         }
@@ -82,9 +117,14 @@ impl Writer {
         free.map_err(SpoolError::at(Operation::Stat, folder))
     }
 
+    fn held_bytes(&self) -> u64 {
+        self.logs.iter().map(Log::bytes).sum()
+    }
+
     fn is_over(&self) -> Result<bool, SpoolError> {
         let free = self.free_bytes()?;
-        let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
+        let free = free.saturating_add(self.freed_late.bytes(self.clock));
+        let bytes = self.held_bytes();
         let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
         Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && closed > 0))
     }

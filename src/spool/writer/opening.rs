@@ -135,6 +135,8 @@ impl Spool {
             saved: vec![Cursor::default(); logs.len()],
             logs,
             run: Vec::new(),
+            freed_late: caps::FreedLate::default(),
+            clock: now,
             uncapped_bytes: 0,
             saved_settled: 0,
             has_reserve: false,
