@@ -401,7 +401,7 @@ fn alone(
         topics: route.lanes(),
         disk: None,
     }));
-    let boot = crate::route::Boot::at(UnixMicros(0));
+    let boot = crate::route::Boot::new(UnixMicros(0), 0);
     let router = Arc::new(Router::new(route, &config.agent_id, &boot));
     let settings = Arc::new(Settings::new(config.clone()));
     let pipeline = Pipeline::new(spool.clone(), router.clone(), settings)

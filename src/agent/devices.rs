@@ -394,7 +394,7 @@ mod tests {
             names: keeper.names.clone(),
             outlet: Outlet {
                 spool: Arc::new(spool),
-                router: Arc::new(Router::new(&route, "br17", &Boot::at(UnixMicros(0)))),
+                router: Arc::new(Router::new(&route, "br17", &Boot::new(UnixMicros(0), 0))),
                 agent_id: "br17".to_owned(),
             },
             domain: DomainPolicy::Keep,

@@ -3,7 +3,7 @@
 //! ```text
 //!  br17: 61 reports from 2026-11-21T02:00:00.000Z to 2026-11-21T03:00:00.000Z
 //!    net.syslog    12345 produced   12340 found   5 declared
-//!    2026-11-21T02:14:00.000Z to 2026-11-21T02:15:00.000Z, run 1M7Z2Y1A2
+//!    2026-11-21T02:14:00.000Z to 2026-11-21T02:15:00.000Z, run 1M7Z2Y1A25K9TQ0ZD
 //!      net.syslog    declared  4711-4715  spool_full
 //! ```
 //!
