@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ ... ▷ rfc3164 ▷ (unknown) ─▶ Message ─▶ cef ▷ ... ▷ key_value ▷ loose
-//!                                     └ HEADERS: the first with evidence reads ┘                └ BODIES: refine ┘
+//!                                     └ HEADERS: the first with evidence reads ┘   relay?       └ BODIES: refine ┘
 //! ```
 //!
 //! A message is read in two steps, because vendors put their own text behind everybody's headers. A *header* reader
@@ -49,6 +49,7 @@ mod dell;
 mod extreme;
 mod f5;
 pub mod fields;
+mod first_word;
 mod fortinet;
 mod huawei;
 mod infoblox;
@@ -63,7 +64,9 @@ mod netscreen;
 mod nokia;
 mod opengear;
 mod paloalto;
+mod priority;
 mod procurve;
+mod relay;
 mod rfc3164;
 pub mod rfc5424;
 mod sonicwall;
@@ -347,7 +350,11 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     let read = HEADERS.iter().find_map(|read| read(pri, input));
     let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
-    let refined = BODIES.iter().any(|refine| refine(&mut message));
+    let mut refined = false;
+    if let Some(inner) = relay::inner(&message) {
+        (message, refined) = inner;
+    }
+    refined = refined || BODIES.iter().any(|refine| refine(&mut message));
     // Pairs without a header are a dialect, too: the lenient reader is for what nobody else knows.
     if is_unknown
         && !refined
@@ -356,6 +363,8 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
         message = found;
         BODIES.iter().find(|refine| refine(&mut message));
     }
+    let is_thin = !refined && first_word::is_thin(&message);
+    message.fidelity = message.fidelity.changed_if(is_thin);
     message.error = pri_error.or(message.error);
     message
 }
