@@ -346,7 +346,9 @@ const BODIES: &[RefineBody] = &[
 /// ```
 pub fn read(bytes: &[u8]) -> Message<'_> {
     let mut input = Reader::new(without_trailer(bytes));
+    skip_start(&mut input);
     let (pri, pri_error) = take_pri(&mut input);
+    skip_start(&mut input);
     let read = HEADERS.iter().find_map(|read| read(pri, input));
     let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
@@ -367,6 +369,14 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     message.fidelity = message.fidelity.changed_if(is_thin);
     message.error = pri_error.or(message.error);
     message
+}
+
+/// Skips a byte order mark, and a line end that a sender put in front as if it ended the message before.
+fn skip_start(input: &mut Reader<'_>) {
+    input.eat(b'\n');
+    if input.rest().starts_with(b"\xef\xbb\xbf") {
+        input.take(3);
+    }
 }
 
 fn unknown<'a>(pri: Option<Pri>, input: Reader<'a>) -> Message<'a> {
@@ -476,6 +486,22 @@ mod tests {
             assert_eq!(message.fidelity, Fidelity::Exact);
         }
         assert_eq!(read(b"<34>Oct 11 22:14:15 r1 su: x\n\n").text, b"x\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_a_line_end_in_front_hide_nothing() {
+        for start in [
+            "\u{feff}<34>",
+            "<34>\u{feff}",
+            "\n<34>",
+            "\n\u{feff}<34>\u{feff}",
+        ] {
+            let bytes = format!("{start}Oct 11 22:14:15 r1 su: x");
+            let message = read(bytes.as_bytes());
+            assert_eq!(message.hostname, Some(&b"r1"[..]), "{start:?}");
+            assert_eq!(message.pri.map(|pri| pri.facility), Some(4));
+            assert_eq!((message.error, message.fidelity), (None, Fidelity::Exact));
+        }
     }
 
     #[test]
