@@ -71,6 +71,7 @@ mod rfc3164;
 pub mod rfc5424;
 mod sonicwall;
 mod sophos;
+mod stack_unit;
 mod structured_data;
 mod tag;
 pub mod timestamp;
@@ -365,6 +366,7 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
         message = found;
         BODIES.iter().find(|refine| refine(&mut message));
     }
+    stack_unit::take(&mut message);
     let is_thin = !refined && first_word::is_thin(&message);
     message.fidelity = message.fidelity.changed_if(is_thin);
     message.error = pri_error.or(message.error);
