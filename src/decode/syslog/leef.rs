@@ -34,7 +34,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         names_separator: named.is_some(),
     };
     let is_unknown = named.is_some_and(|named| !named.is_known);
-    message.fidelity = message.fidelity.changed_if(is_unknown);
+    let is_versioned = matches!(version, b"1.0" | b"2.0");
+    message.fidelity = message.fidelity.changed_if(is_unknown || !is_versioned);
     let (mut text, mut host, mut time) = (None, None, None);
     let fields = Fields::read(syntax, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
@@ -183,8 +184,12 @@ mod tests {
             let fields = json(read(input.as_bytes()).fields.unwrap());
             assert!(fields.ends_with(expected), "{attributes:?}: {fields}");
         }
-        let unknown = read(b"LEEF:2.0|V|P|1|5|tab|src=1\tmsg=2");
-        assert_eq!(unknown.fidelity, Fidelity::Changed);
+        for unknown in [
+            "LEEF:2.0|V|P|1|5|tab|src=1\tmsg=2",
+            "LEEF:7.0|V|P|1|5|src=1\tmsg=2",
+        ] {
+            assert_eq!(read(unknown.as_bytes()).fidelity, Fidelity::Changed);
+        }
     }
 
     #[test]
