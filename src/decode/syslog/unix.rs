@@ -28,7 +28,8 @@ fn take_forwarded(message: &mut Message<'_>) -> bool {
     };
     let mut input = Reader::new(rest);
     let host = input.take_while(|byte| byte.is_ascii_graphic() && byte != b':');
-    if message.hostname != Some(b"Message") || host.is_empty() || !input.eat(b':') {
+    let is_read_so = message.hostname == Some(b"Message") && message.app_name.is_none();
+    if !is_read_so || host.is_empty() || !input.eat(b':') {
         return false;
     }
     input.eat(b' ');
@@ -134,8 +135,13 @@ mod tests {
         let repeated =
             read(b"<13>Jul 15 12:34:56 Message forwarded from aix1: last message repeated 3 times");
         assert_eq!(repeated.text, b"last message repeated 3 times");
-        let cut = read(b"<13>Jul 15 12:34:56 Message forwarded from ");
-        assert_eq!(cut.os, None);
+        for other in [
+            "Message forwarded from ",
+            "Message app: forwarded from aix1: x",
+        ] {
+            let input = format!("<13>Jul 15 12:34:56 {other}");
+            assert_eq!(read(input.as_bytes()).os, None, "{other}");
+        }
     }
 
     #[test]
