@@ -6,7 +6,8 @@
 //!  <165>1 2026-07-15T12:34:56Z switch1 Bgp 2030 - - %BGP-5-ADJCHANGE: peer 192.0.2.2 ...
 //! ```
 //!
-//! Evidence: a code behind a tag that is an agent's name: capital and small letters, without a dash. Cisco's devices
+//! Evidence: a code behind a tag that is an agent's name: one of a list, or any with capital and small letters and without a
+//! dash where the code's facility is one of EOS (agents become more with every release, facilities seldom). Cisco's devices
 //! write no tag; in their place behind a relay stands the device's name (`relay1 Core-Rtr: 118: %SYS-5-CONFIG_I:`), which
 //! is told from an agent's by its letters alone. (Arista, "EOS System Message Guide".)
 
@@ -14,43 +15,147 @@ use super::{Message, cisco};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
-    let is_agents = message.vendor.is_none() && message.app_name.is_some_and(is_agent);
-    let found = is_agents && (message.event_code.is_some() || take_counted(message));
-    if found {
-        message.vendor = Some("arista");
-        message.os = Some("eos");
+    let Some(agent) = message.app_name.filter(|name| is_agent(name)) else {
+        return false;
+    };
+    let found = match message.event_code {
+        Some(_) => None,
+        None => counted(message.text),
+    };
+    let code = message
+        .event_code
+        .or(found.as_ref().map(|found| found.code));
+    let is_ours = code.is_some_and(|code| {
+        let facility = Reader::new(code).take_to([b'-']);
+        AGENTS.contains(&without_worker(agent)) || FACILITIES.contains(&facility)
+    });
+    if message.vendor.is_some() || !is_ours {
+        return false;
     }
-    found
+    if let Some(found) = found {
+        message.sequence = Some(found.sequence);
+        message.event_code = Some(found.code);
+        message.text = found.text;
+    }
+    message.vendor = Some("arista");
+    message.os = Some("eos");
+    true
 }
+
+/// Agents whose codes have facilities that others have, too (`SYS`), and those that log most.
+const AGENTS: [&[u8]; 37] = [
+    b"Aaa",
+    b"Acl",
+    b"Arp",
+    b"Bfd",
+    b"Bgp",
+    b"Cli",
+    b"ConfigAgent",
+    b"Dot1x",
+    b"Ebra",
+    b"EventMgr",
+    b"EventMon",
+    b"Fru",
+    b"IgmpSnooping",
+    b"Intf",
+    b"Isis",
+    b"KernelFib",
+    b"Lag",
+    b"Launcher",
+    b"Lldp",
+    b"MaintenanceMode",
+    b"Mlag",
+    b"Ntp",
+    b"Ospf",
+    b"PowerManager",
+    b"ProcMgr",
+    b"Rib",
+    b"Snmp",
+    b"Ssh",
+    b"StageMgr",
+    b"StorageDevices",
+    b"Stp",
+    b"StpTxRx",
+    b"SuperServer",
+    b"Sysdb",
+    b"Thermostat",
+    b"Vxlan",
+    b"XcvrAgent",
+];
+
+/// Facilities of EOS's codes that are not Cisco's.
+const FACILITIES: [&[u8]; 36] = [
+    b"ACCOUNTING",
+    b"AGENT",
+    b"BFD",
+    b"BGP",
+    b"CAPI",
+    b"CVX",
+    b"DATAPATH",
+    b"DOT1X",
+    b"ETH",
+    b"FRU",
+    b"FWK",
+    b"HARDWARE",
+    b"IGMPSNOOPING",
+    b"INTF",
+    b"ISIS",
+    b"KERNELFIB",
+    b"LACP",
+    b"LAG",
+    b"LAUNCHER",
+    b"LINEPROTO",
+    b"LLDP",
+    b"LOOPPROTECT",
+    b"MLAG",
+    b"MMODE",
+    b"MSRP",
+    b"OSPF",
+    b"PIM",
+    b"POWER",
+    b"PROCMGR",
+    b"PWRMGMT",
+    b"ROUTING",
+    b"SAND",
+    b"SPANTREE",
+    b"STAGEMGR",
+    b"VXLAN",
+    b"ZTP",
+];
 
 /// A name as EOS gives its agents: `Ebra`, `StpTxRx`, `Dot1x`, and `ProcMgr-worker`. Words without a small letter, without
 /// a capital in front, and with a dash are hosts; so are the names that Cisco's devices have from the factory.
 pub(super) fn is_agent(name: &[u8]) -> bool {
-    let word = name.strip_suffix(b"-worker").unwrap_or(name);
+    let word = without_worker(name);
     word.first().is_some_and(u8::is_ascii_uppercase)
         && word.iter().any(u8::is_ascii_lowercase)
         && word.iter().all(u8::is_ascii_alphanumeric)
         && !matches!(word, b"Router" | b"Switch")
 }
 
-/// Takes `4711: %SPANTREE-6-INTERFACE_ADD: `: the counter in front of the code (`logging format sequence-numbers`).
-fn take_counted(message: &mut Message<'_>) -> bool {
-    let mut input = Reader::new(message.text);
+fn without_worker(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b"-worker").unwrap_or(name)
+}
+
+/// A counter in front of the code (`logging format sequence-numbers`).
+struct Counted<'a> {
+    sequence: u64,
+    code: &'a [u8],
+    text: &'a [u8],
+}
+
+/// `4711: %SPANTREE-6-INTERFACE_ADD: `.
+fn counted(text: &[u8]) -> Option<Counted<'_>> {
+    let mut input = Reader::new(text);
     let digits = input.take_while(|byte| byte.is_ascii_digit());
-    let number = std::str::from_utf8(digits).ok();
-    let Some(number) = number.and_then(|digits| digits.parse().ok()) else {
-        return false;
-    };
-    if !input.eat(b':') || !input.eat(b' ') {
-        return false;
-    }
-    let Some((code, text)) = cisco::split_code(input.rest()) else {
-        return false;
-    };
-    message.sequence = Some(number);
-    message.event_code = Some(code);
-    message.text = text;
-    true
+    let sequence = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (input.eat(b':') && input.eat(b' ')).then_some(())?;
+    let (code, text) = cisco::split_code(input.rest())?;
+    Some(Counted {
+        sequence,
+        code,
+        text,
+    })
 }
 
 #[cfg(test)]
@@ -63,6 +168,8 @@ mod tests {
             "<165>Feb  6 09:42:36 switch1 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 switch1 ProcMgr-worker: %PROCMGR-6-PROCESS_STARTED: x",
             "<165>1 2026-07-15T12:34:56Z switch1 Bgp 2030 - - %BGP-5-ADJCHANGE: x",
+            "<165>Feb  6 09:42:36 switch1 NewAgent: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:36 switch1 ConfigAgent: %SYS-5-CONFIG_E: x",
             "<165>Feb  6 09:42:36 switch1 Ebra: 118: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 switch1 StpTxRx: 118: %SPANTREE-6-INTERFACE_ADD: x",
             "<165>Feb  6 09:42:36 switch1 Dot1x: 118: %DOT1X-6-SUPPLICANT_AUTHENTICATED: x",
@@ -78,6 +185,9 @@ mod tests {
         for input in [
             "<165>Feb  6 09:42:36 h app: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h Ebra: no code",
+            "<165>Feb  6 09:42:36 h Backup: %JOB-3-FAILED: x",
+            "<165>Feb  6 09:42:36 h Backup: 12: %JOB-3-FAILED: x",
+            "<165>Feb  6 09:42:36 h Error: %LINK-3-UPDOWN: x",
             "<189>Feb  6 09:42:36 h Core-Rtr: %SYS-5-CONFIG_I: x",
             "<189>Feb  6 09:42:36 h R1: %SYS-5-CONFIG_I: x",
         ] {

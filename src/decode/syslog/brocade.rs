@@ -3,10 +3,11 @@
 //! ```text
 //!  FOS       <188>Jul 15 12:34:56 san1 raslogd: 2026/07/15-12:34:56, [SNMP-1008], 5, FID 128, INFO, san1, The last device change
 //!            <188>Jul 15 12:34:56 san1 raslogd: AUDIT, 2026/07/15-12:34:56 (GMT), [SEC-3020], INFO, SECURITY, admin/..., text
+//!            <188>1 2026-07-15T12:34:56.789Z san1 raslogd - SEC-1203 [log@1588 value="RASLOG"][timestamp@1588 ...] text
 //!  IronWare  <14>Jul 15 12:34:56 r1 System: Interface ethernet 1/1/36, state down
 //! ```
 //!
-//! Evidence: the tag raslogd, or a date in front of a code in brackets; for IronWare a tag with the start of the text
+//! Evidence: a date in front of a code in brackets, or an element `log@1588` (1588 is Brocade's enterprise number); for IronWare a tag with the start of the text
 //! that it writes behind it. (Broadcom, "Fabric OS Message Reference Manual"; Extreme, "NetIron Syslog Messages".)
 
 use super::fields::Fields;
@@ -22,7 +23,20 @@ const TEXTS: [(&[u8], &[u8]); 4] = [
 ];
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
-    fabric(message) || ironware(message)
+    structured(message) || fabric(message) || ironware(message)
+}
+
+/// In RFC 5424 the code stands in MSGID.
+fn structured(message: &mut Message<'_>) -> bool {
+    let found = message
+        .structured_data
+        .is_some_and(|data| data.first_id() == b"log@1588");
+    if found {
+        message.event_code = message.msg_id;
+        message.vendor = Some("brocade");
+        message.os = Some("fabric-os");
+    }
+    found
 }
 
 /// The code stands in brackets behind one or two columns; the counter is that of one kind of log, so it is a field.
@@ -114,6 +128,19 @@ mod tests {
             let input = format!("<188>Jul 15 12:34:56 san1 raslogd: {text}");
             assert_eq!(read(input.as_bytes()).vendor, None, "{text}");
         }
+    }
+
+    #[test]
+    fn fabric_os_has_its_code_in_msgid_of_rfc_5424() {
+        let message = read(
+            br#"<188>1 2026-07-15T12:34:56.789Z san1 raslogd - SEC-1203 [log@1588 value="RASLOG"] Login"#,
+        );
+        assert_eq!(message.vendor, Some("brocade"));
+        assert_eq!(message.event_code, Some(&b"SEC-1203"[..]));
+        assert_eq!(message.text, b"Login");
+        let other =
+            read(br#"<188>1 2026-07-15T12:34:56.789Z h raslogd - SEC-1203 [log@9 a="b"] x"#);
+        assert_eq!(other.vendor, None);
     }
 
     #[test]

@@ -28,13 +28,17 @@ const VALUE_ESCAPES: Escapes = Escapes::backslash(b"=\\|nr");
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
     // Behind a header without a host and with a space behind the colon the mark looks like a tag.
-    let is_tag = message.app_name == Some(b"CEF") && take_version(&mut input);
-    if !is_tag && !take_mark(&mut input) {
+    let tagged = message.app_name.filter(|name| *name == b"CEF");
+    let tagged = tagged.and_then(|_| take_version(&mut input));
+    let Some(version) = tagged.or_else(|| take_mark(&mut input)) else {
         return false;
-    }
-    if is_tag {
+    };
+    if tagged.is_some() {
         message.app_name = None;
     }
+    // Versions 0 and 1 differ in nothing that is read here; no field says any other.
+    let is_known = matches!(version, b"0" | b"1");
+    message.fidelity = message.fidelity.changed_if(!is_known);
     let (mut name, mut text, mut host, mut time) = (None, None, None, None);
     let fields = Fields::read(Syntax::Cef, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
@@ -59,17 +63,16 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
-/// Takes `CEF:0|`; some write a space behind the colon.
-fn take_mark(input: &mut Reader<'_>) -> bool {
-    let mark = input.take(4) == Some(b"CEF:");
-    mark && {
-        input.eat(b' ');
-        take_version(input)
-    }
+/// Takes `CEF:0|` and returns the version; some write a space behind the colon.
+fn take_mark<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+    (input.take(4)? == b"CEF:").then_some(())?;
+    input.eat(b' ');
+    take_version(input)
 }
 
-fn take_version(input: &mut Reader<'_>) -> bool {
-    !input.take_while(|byte| byte.is_ascii_digit()).is_empty() && input.eat(b'|')
+fn take_version<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let version = input.take_while(|byte| byte.is_ascii_digit());
+    (!version.is_empty() && input.eat(b'|')).then_some(version)
 }
 
 /// `rt`: milliseconds since 1970, or `Jul 15 2026 12:34:56.789 UTC`.
@@ -227,7 +230,7 @@ fn is_of_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
     use super::*;
 
     #[test]
@@ -279,6 +282,18 @@ mod tests {
         assert_eq!((message.error, message.text), (None, &b"Blacklist"[..]));
         assert_eq!(message.hostname, Some(&b"dns1"[..]));
         assert_eq!(message.time.unwrap().micros, 789_000);
+    }
+
+    #[test]
+    fn a_version_that_is_none_of_the_standards_is_kept() {
+        for (start, fidelity) in [
+            ("CEF:0|", Fidelity::Exact),
+            ("CEF: 1|", Fidelity::Exact),
+            ("CEF:7|", Fidelity::Changed),
+        ] {
+            let input = format!("{start}V|P|1|5|name|3|src=1 msg=x");
+            assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{start}");
+        }
     }
 
     #[test]

@@ -34,12 +34,18 @@ fn os10(message: &mut Message<'_>) -> bool {
         return false;
     }
     input.eat(b' ');
-    let node = head.split(|byte| *byte == b',').next().unwrap_or_default();
-    let node = if node.starts_with(b"Node.") {
-        node
-    } else {
-        b""
+    let mut parts = Reader::new(head);
+    let node = match head.starts_with(b"Node.") {
+        true => parts.take_to([b',']),
+        false => b"",
     };
+    // What stands behind the node is the product's name, which the vendor says.
+    let product = parts.rest();
+    let is_product = matches!(
+        product,
+        b", Dell EMC " | b", Dell " | b"Dell EMC " | b"Dell "
+    );
+    message.fidelity = message.fidelity.changed_if(!is_product);
     message.event_code = Some(code);
     message.fields = Some(Fields::parts(&["node"], [node, b"", b"", b""]));
     message.text = input.rest();
@@ -123,7 +129,7 @@ fn take_leveled(message: &mut Message<'_>, is_known: impl Fn(&[u8]) -> bool) {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn os10_puts_its_name_before_the_code_and_os9_its_unit() {
@@ -147,6 +153,21 @@ mod tests {
             assert_eq!(message.event_code, Some(code.as_bytes()));
             assert_eq!(message.text, b"text");
             assert_eq!(json(message.fields.unwrap()), fields);
+        }
+    }
+
+    #[test]
+    fn words_between_node_and_product_are_said_to_be_left_out() {
+        for (head, fidelity) in [
+            ("Node.1-Unit.1:PRI [event], Dell EMC ", Fidelity::Exact),
+            ("Dell EMC ", Fidelity::Exact),
+            ("Node.1 died, see disk 7, Dell EMC ", Fidelity::Changed),
+            ("Dell something ", Fidelity::Changed),
+        ] {
+            let input = format!("<189>1 2026-07-15T12:34:56Z sw1 a 1 - - {head}(OS10) %FOO: y");
+            let message = read(input.as_bytes());
+            assert_eq!(message.event_code, Some(&b"FOO"[..]));
+            assert_eq!(message.fidelity, fidelity, "{head}");
         }
     }
 

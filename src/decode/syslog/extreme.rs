@@ -5,17 +5,18 @@
 //!                                  level code
 //!  VOSS  <190>Jul 15 12:34:56 vsp1 CP1 [07/15/26 12:34:56.789:UTC] 0x00004595 00000000 GlobalRouter SNMP INFO Link Up(1/1)
 //!                                  card                            code       alarm    router       module level
+//!        <190>1 2026-07-15T12:34:56.789Z vsp1 CP1 - 0x00004595 - 00000000 GlobalRouter SNMP INFO Link Up(1/1)
 //! ```
 //!
 //! Evidence: one of the words for a level and a condition with dots between angle brackets; or a card, a bracket, and a
-//! number in hexadecimal. (Extreme, "ExtremeXOS EMS Messages Catalog"; "VOSS Alarms and Logs Reference".)
+//! number in hexadecimal, in RFC 5424 each in its field. (Extreme, "ExtremeXOS EMS Messages Catalog"; "VOSS Alarms and Logs Reference".)
 
-use super::Message;
 use super::fields::Fields;
+use super::{Fidelity, Message};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
-    exos(message) || voss(message)
+    exos(message) || voss(message) || voss_rfc5424(message)
 }
 
 fn exos(message: &mut Message<'_>) -> bool {
@@ -46,18 +47,46 @@ fn exos(message: &mut Message<'_>) -> bool {
 fn voss(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
     let card = input.take_while(|byte| byte.is_ascii_alphanumeric());
-    let is_card = matches!(card, [b'C', b'P', b'1'..=b'9'] | [b'I', b'O', b'1'..=b'9']);
     input.take_while(|byte| byte == b' ');
-    if !is_card || !input.eat(b'[') {
+    if !is_card(card) || !input.eat(b'[') {
         return false;
     }
     // The device's clock; the header says it too.
     let stamp = input.take_until(b']');
     input.eat(b' ');
     let code = input.take_while(|byte| byte.is_ascii_alphanumeric());
-    if stamp.is_none() || code.len() != 10 || !code.starts_with(b"0x") || !input.eat(b' ') {
+    if stamp.is_none() || !is_code(code) || !input.eat(b' ') {
         return false;
     }
+    message.fidelity = Fidelity::Changed;
+    take_event(message, input, card, code);
+    true
+}
+
+/// Card and code stand in APP-NAME and MSGID.
+fn voss_rfc5424(message: &mut Message<'_>) -> bool {
+    let (Some(card), Some(code)) = (message.app_name, message.msg_id) else {
+        return false;
+    };
+    let found = is_card(card) && is_code(code);
+    if found {
+        // The card is told already.
+        take_event(message, Reader::new(message.text), b"", code);
+    }
+    found
+}
+
+fn is_card(word: &[u8]) -> bool {
+    matches!(word, [b'C', b'P', b'1'..=b'9'] | [b'I', b'O', b'1'..=b'9'])
+}
+
+fn is_code(word: &[u8]) -> bool {
+    word.len() == 10 && word.starts_with(b"0x") && word.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// Takes alarm, router and module off the text.
+fn take_event<'a>(message: &mut Message<'a>, input: Reader<'a>, card: &'a [u8], code: &'a [u8]) {
+    let mut input = input;
     let alarm = take_alarm(&mut input);
     let router = input.take_until(b' ').unwrap_or_default();
     let module = input.take_until(b' ').unwrap_or_default();
@@ -66,11 +95,9 @@ fn voss(message: &mut Message<'_>) -> bool {
         &["card", "alarm", "router", "module"],
         [card, alarm, router, module],
     ));
-    message.fidelity = super::Fidelity::Changed;
     message.text = input.rest();
     message.vendor = Some("extreme");
     message.os = Some("voss");
-    true
 }
 
 /// Takes `00000000 `, or `00300001.238 DYNAMIC SET ` of an alarm that is raised or cleared.
@@ -92,7 +119,7 @@ fn take_alarm<'a>(input: &mut Reader<'a>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn exos_names_the_condition_between_angle_brackets() {
@@ -123,6 +150,29 @@ mod tests {
             json(message.fields.unwrap()),
             r#"{"card":"CP1","alarm":"00000000","router":"GlobalRouter","module":"SNMP"}"#
         );
+    }
+
+    #[test]
+    fn voss_has_the_same_in_the_fields_of_rfc_5424() {
+        let message = read(
+            b"<190>1 2026-07-15T12:34:56.789Z vsp1 CP1 - 0x00004595 - 00000000 GlobalRouter SNMP INFO Link Up(1/1)",
+        );
+        assert_eq!(
+            (message.vendor, message.os),
+            (Some("extreme"), Some("voss"))
+        );
+        assert_eq!(message.event_code, Some(&b"0x00004595"[..]));
+        assert_eq!(message.app_name, Some(&b"CP1"[..]));
+        assert_eq!(message.text, b"INFO Link Up(1/1)");
+        assert_eq!(message.fidelity, Fidelity::Exact);
+        assert_eq!(
+            json(message.fields.unwrap()),
+            r#"{"alarm":"00000000","router":"GlobalRouter","module":"SNMP"}"#
+        );
+        for other in ["app - 0x00004595", "CP1 - 4595", "CP1 - -"] {
+            let input = format!("<190>1 2026-07-15T12:34:56Z h {other} - 00000000 a b c");
+            assert_eq!(read(input.as_bytes()).vendor, None, "{other}");
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //!  <133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool /Common/p1 member /Common/m1:80 monitor status down.
 //!                           level  tag         code    severity
 //!  <133>Jul 15 12:34:56 slot1/lb1 notice mcpd[6789]: ...          a blade of a chassis
+//!  <134>Jul 15 12:34:56 lb1 info tmm1[6789]: Rule /Common/web <HTTP_REQUEST>: ...     what a rule of the operator's logs
 //!  <131>Jul 15 12:34:56 lb1 ASM:unit_hostname="lb1",policy_name="/Common/web",support_id="18205860747014045721",...
 //! ```
 //!
-//! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag; or `ASM:` and pairs with a name that only
+//! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag, or a rule and its event; or `ASM:` and pairs with a name that only
 //! the application firewall has (its storage format of key-value pairs). (F5, K16197: reviewing BIG-IP log
 //! files; BIG-IP Error Code Database.)
 
@@ -43,17 +44,23 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         }
         head = Some(tagged);
     }
-    let Some((code, severity)) = take_code(&mut input) else {
+    let fields = if let Some((code, severity)) = take_code(&mut input) {
+        let names = &["level", "severity", "slot"];
+        (
+            Some(code),
+            Fields::parts(names, [level, severity, slot, b""]),
+        )
+    } else if let Some((rule, event)) = take_rule(&mut input) {
+        let names = &["level", "slot", "rule", "event"];
+        (None, Fields::parts(names, [level, slot, rule, event]))
+    } else {
         return false;
     };
     if let Some(head) = head {
         *message = head;
     }
-    message.event_code = Some(code);
-    message.fields = Some(Fields::parts(
-        &["level", "severity", "slot"],
-        [level, severity, slot, b""],
-    ));
+    message.event_code = fields.0.or(message.event_code);
+    message.fields = Some(fields.1);
     message.text = input.rest();
     message.vendor = Some("f5");
     message.os = Some("big-ip");
@@ -73,6 +80,10 @@ fn application_security(message: &mut Message<'_>) -> bool {
     if !is_ours {
         return false;
     }
+    // A tag in front of it gives way.
+    let had_tag = message.app_name.is_some();
+    message.fidelity = message.fidelity.changed_if(had_tag);
+    message.proc_id = None;
     message.app_name = message.text.get(..3);
     message.text = pairs;
     message.fields = fields;
@@ -95,19 +106,32 @@ fn take_blade<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
 
 /// Takes `01070638:5: `.
 fn take_code<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
-    let code = input.take(8)?;
+    let mut after = *input;
+    let code = after.take(8)?;
     code.iter().all(u8::is_ascii_hexdigit).then_some(())?;
-    input.eat(b':').then_some(())?;
-    let severity = input.take_while(|byte| byte.is_ascii_digit());
-    (severity.len() == 1 && input.eat(b':')).then_some(())?;
-    input.eat(b' ');
+    after.eat(b':').then_some(())?;
+    let severity = after.take_while(|byte| byte.is_ascii_digit());
+    (severity.len() == 1 && after.eat(b':')).then_some(())?;
+    after.eat(b' ');
+    *input = after;
     Some((code, severity))
+}
+
+/// Takes `Rule /Common/web <HTTP_REQUEST>: `.
+fn take_rule<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    (input.take(5)? == b"Rule ").then_some(())?;
+    let rule = input.take_while(|byte| byte.is_ascii_graphic());
+    (rule.starts_with(b"/") && input.eat(b' ') && input.eat(b'<')).then_some(())?;
+    let event = input.take_while(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    (!event.is_empty() && input.eat(b'>') && input.eat(b':')).then_some(())?;
+    input.eat(b' ');
+    Some((rule, event))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn level_tag_and_code_are_told_apart() {
@@ -134,6 +158,38 @@ mod tests {
             assert_eq!(message.text, b"Pool down.");
             assert_eq!(json(message.fields.unwrap()), fields);
         }
+    }
+
+    #[test]
+    fn what_a_rule_logs_has_a_process_a_rule_and_an_event() {
+        let message =
+            read(b"<134>Jul 15 12:34:56 lb1 info tmm1[123]: Rule /Common/x <HTTP_REQUEST>: hello");
+        assert_eq!((message.vendor, message.event_code), (Some("f5"), None));
+        assert_eq!(message.app_name, Some(&b"tmm1"[..]));
+        assert_eq!(message.text, b"hello");
+        assert_eq!(
+            json(message.fields.unwrap()),
+            r#"{"level":"info","rule":"/Common/x","event":"HTTP_REQUEST"}"#
+        );
+    }
+
+    #[test]
+    fn without_a_host_the_level_is_none() {
+        let message = read(b"<133>Jul 15 12:34:56 notice mcpd[6789]: 01070638:5: Pool down.");
+        assert_eq!((message.vendor, message.hostname), (Some("f5"), None));
+        assert_eq!(message.app_name, Some(&b"mcpd"[..]));
+    }
+
+    #[test]
+    fn a_tag_in_front_of_the_application_firewalls_gives_way() {
+        let message = read(br#"<131>Jul 15 12:34:56 lb1 foo[7]: ASM:unit_hostname="lb1",a="b""#);
+        assert_eq!(
+            (message.app_name, message.proc_id),
+            (Some(&b"ASM"[..]), None)
+        );
+        assert_eq!(message.fidelity, Fidelity::Changed);
+        let plain = read(br#"<131>Jul 15 12:34:56 lb1 ASM:unit_hostname="lb1",a="b""#);
+        assert_eq!(plain.fidelity, Fidelity::Exact);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub const FIELDS_MAX: usize = NAMES_MAX;
 pub enum Syntax {
     /// `name=value name="a value"`; words that are neither are passed over.
     KeyValue,
+    /// `name=value,name="a, value"`; what is neither is passed over.
+    CommaKeyValue,
     /// `Name=a value, Other Name=value,`; what has no `=` is passed over.
     CommaPairs,
     /// `Name: a value, OtherName: value`, each up to a comma in front of the next name.
@@ -275,6 +277,7 @@ impl<'a> Walk<'a> {
     fn next(&mut self, syntax: Syntax) -> Option<Field<'a>> {
         let field = match syntax {
             Syntax::KeyValue => key_value::next(self),
+            Syntax::CommaKeyValue => key_value::next_of_list(self),
             Syntax::CommaPairs => ise::next(self),
             Syntax::ColonPairs => ftd::next(self),
             Syntax::Brackets => products::next(self),

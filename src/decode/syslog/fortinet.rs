@@ -1,12 +1,13 @@
 //! Fortinet: FortiOS and its relatives, `name=value` with or without a header.
 //!
 //! ```text
+//!  <185>date=2026-07-15,time=12:34:56,devname=fw1,devid=FG100E4Q17000001,...        `set format csv`
 //!  <189>date=2026-07-15 time=12:34:56 devname="fw1" devid="FG100E4Q17000001" tz="+0200" logid="0100032002" type="event" ... msg="..."
 //! ```
 //!
-//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id and a log id. The
-//! device's own name goes before that of a header, which is often a relay's or the product's name; so does its time,
-//! which has a zone. (Fortinet, "FortiOS Log Message Reference": log field format.)
+//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id, which starts with an F,
+//! and a log id. The device's own name goes before that of a header, which is often a relay's or the product's name; so does
+//! its time, which mostly has a zone. (Fortinet, "FortiOS Log Message Reference": log field format.)
 
 use super::fields::{Fields, Syntax};
 use super::timestamp::{self, Stamp};
@@ -38,7 +39,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     let (mut known, mut text) = (Known::default(), None);
-    let fields = Fields::read(Syntax::KeyValue, message.text, |field| {
+    let fields = Fields::read(syntax(message.text), message.text, |field| {
         let value = Some(field.value.bytes).filter(|value| !value.is_empty());
         match field.name {
             b"date" => known.date = value,
@@ -53,7 +54,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
             _ => {}
         }
     });
-    if known.device_id.is_none() || known.log_id.is_none() {
+    let is_ours = known.device_id.is_some_and(|id| id.starts_with(b"F"));
+    if !is_ours || known.log_id.is_none() {
         return false;
     }
     let name = known.device.or(message.hostname);
@@ -61,7 +63,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         .fidelity
         .changed_if(message.hostname.is_some_and(|header| Some(header) != name));
     message.hostname = name;
-    if let Some(time) = known.stamp() {
+    if let Some(time) = known
+        .stamp()
+        .filter(|time| !time.is_vaguer_than(message.time))
+    {
         message.fidelity = message
             .fidelity
             .changed_if(message.time.is_some() || !time.is_exact());
@@ -76,6 +81,16 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     }
     message.recognised(Format::KeyValue);
     true
+}
+
+/// Commas with nothing behind them are separators.
+fn syntax(text: &[u8]) -> Syntax {
+    let mut input = Reader::new(text);
+    input.take_to([b',', b' ']);
+    match input.rest() {
+        [b',', behind, ..] if *behind != b' ' => Syntax::CommaKeyValue,
+        _ => Syntax::KeyValue,
+    }
 }
 
 impl<'a> Known<'a> {
@@ -105,6 +120,7 @@ fn os(device_id: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::tests::json;
     use super::super::{Fidelity, read};
     use super::*;
 
@@ -123,6 +139,39 @@ mod tests {
         assert_eq!(message.text, br#"login \"root\" failed"#);
         assert_eq!(message.time.unwrap().offset_minutes, Some(120));
         assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn pairs_between_commas_are_read_too() {
+        let message = read(
+            br#"<185>date=2026-11-22,time=01:20:01,devname=fgt1,devid=FG100E1,tz="+0200",logid="0100032002",user="",msg="a, b=c",n=1"#,
+        );
+        assert_eq!(message.vendor, Some("fortinet"));
+        assert_eq!(message.hostname, Some(&b"fgt1"[..]));
+        assert_eq!(message.text, b"a, b=c");
+        assert_eq!(message.fidelity, Fidelity::Exact);
+        assert_eq!(
+            json(message.fields.unwrap()),
+            r#"{"date":"2026-11-22","time":"01:20:01","devname":"fgt1","devid":"FG100E1","tz":"+0200","logid":"0100032002","user":"","msg":"a, b=c","n":"1"}"#
+        );
+    }
+
+    #[test]
+    fn a_headers_time_with_a_zone_goes_before_one_without() {
+        let start = "<189>1 2026-11-22T00:20:01Z fgt1 - - - - date=2026-11-22 time=01:20:01";
+        // The event's own count of seconds needs no zone.
+        let counted = " eventtime=1795308001";
+        for (zone, expected) in [
+            ("", (0, 20)),
+            (" tz=\"+0200\"", (1, 20)),
+            (counted, (0, 40)),
+        ] {
+            let input = format!("{start}{zone} devname=fgt1 devid=FG1 logid=1");
+            let message = read(input.as_bytes());
+            assert_eq!(message.vendor, Some("fortinet"));
+            let time = message.time.unwrap();
+            assert_eq!((time.hour, time.minute), expected, "{input}");
+        }
     }
 
     #[test]
@@ -153,7 +202,11 @@ mod tests {
 
     #[test]
     fn other_pairs_are_not_taken_for_fortinets() {
-        for text in ["date=2026-07-15 time=12:34:56 user=x", "devname=x devid=y"] {
+        for text in [
+            "date=2026-07-15 time=12:34:56 user=x",
+            "devname=x devid=y",
+            "time=1 devid=x logid=1",
+        ] {
             assert_eq!(read(text.as_bytes()).vendor, None, "{text}");
         }
     }

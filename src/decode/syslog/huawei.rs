@@ -4,9 +4,12 @@
 //!  <190>Jul 15 2026 12:34:56+02:00 SW-CORE %%01IFNET/4/LINK_STATE(l)[3]:The line protocol on ... has entered the UP state.
 //!  <189>Jul 15 12:34:56 2026 H3C-SW %%10IFNET/3/PHY_UPDOWN: -Slot=1; Physical state on the interface changed to down.
 //!                                   %% version module / severity / mnemonic (kind) [serial] : text
+//!  <187>Jul 15 2026 12:34:56 SW-CORE DS/4/DATASYNC_CFGCHANGE:OID 1.3.6.1.4.1.2011.5.25.191.3.1 ...   a trap as text
+//!  <189>Jul 15 12:34:56:123 2026 H3C-SW %%10SHELL/6/SHELL_CMD: ...                                  milliseconds
 //! ```
 //!
-//! Evidence: `%%`, two digits, and a module with severity and mnemonic between slashes. Version 01 is VRP's, 10 is
+//! Evidence: `%%`, two digits, and a module with severity and mnemonic between slashes; without `%%` a module and behind the
+//! colon an object of Huawei's or a `CID`. Version 01 is VRP's, 10 is
 //! Comware's. (Huawei, "Log Reference": log format; H3C, "System Log Messages Reference": Comware V7 format.)
 
 use super::fields::Fields;
@@ -18,7 +21,7 @@ const PARTS: &[&str] = &["version", "kind", "serial"];
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
-    let Some(head) = take_head(&mut input) else {
+    let Some(head) = take_head(&mut input).or_else(|| trap(message, &mut input)) else {
         return false;
     };
     (message.vendor, message.os) = match head.version {
@@ -26,10 +29,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         _ => (Some("huawei"), Some("vrp")),
     };
     message.event_code = Some(head.code);
-    message.fields = Some(Fields::parts(
-        PARTS,
-        [head.version, head.kind, head.serial, b""],
-    ));
+    let parts = [head.version, head.kind, head.serial, b""];
+    message.fields = (!head.version.is_empty()).then(|| Fields::parts(PARTS, parts));
     message.text = input.rest();
     message.recognised(Format::Huawei);
     true
@@ -40,6 +41,31 @@ struct Head<'a> {
     code: &'a [u8],
     kind: &'a [u8],
     serial: &'a [u8],
+}
+
+/// Takes `DS/4/DATASYNC_CFGCHANGE:` in front of what only Huawei writes there.
+fn trap<'a>(message: &Message<'a>, input: &mut Reader<'a>) -> Option<Head<'a>> {
+    let mut after = Reader::new(message.text);
+    let is_upper = message.text.first().is_some_and(u8::is_ascii_uppercase);
+    (is_upper && message.app_name.is_none()).then_some(())?;
+    after.take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let slash = after.eat(b'/');
+    let severity = after.byte().is_some_and(|byte| byte.is_ascii_digit());
+    (slash && severity && after.eat(b'/')).then_some(())?;
+    after.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let code = message.text.get(..after.at())?;
+    after.eat(b':').then_some(())?;
+    after.eat(b' ');
+    let starts: [&[u8]; 2] = [b"OID 1.3.6.1.4.1.2011.", b"CID=0x"];
+    let is_ours = starts.iter().any(|start| after.rest().starts_with(start));
+    is_ours.then_some(())?;
+    *input = after;
+    Some(Head {
+        version: b"",
+        code,
+        kind: b"",
+        serial: b"",
+    })
 }
 
 /// Takes everything up to the colon, and one space behind it.
@@ -137,6 +163,47 @@ mod tests {
             assert_eq!(message.text, text.as_bytes());
             assert!(message.time.is_some());
         }
+    }
+
+    #[test]
+    fn a_trap_as_text_is_told_by_its_object() {
+        for (text, code, rest) in [
+            (
+                "DS/4/DATASYNC_CFGCHANGE:OID 1.3.6.1.4.1.2011.5.25.191.3.1 changed",
+                "DS/4/DATASYNC_CFGCHANGE",
+                "OID 1.3.6.1.4.1.2011.5.25.191.3.1 changed",
+            ),
+            (
+                "IFPDT/4/IF_STATE:CID=0x80fa;Interface is down.",
+                "IFPDT/4/IF_STATE",
+                "CID=0x80fa;Interface is down.",
+            ),
+        ] {
+            let input = format!("<187>Nov 22 2026 01:20:01 HW-1 {text}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.os), (Some("huawei"), Some("vrp")));
+            assert_eq!(message.event_code, Some(code.as_bytes()));
+            assert_eq!(message.text, rest.as_bytes());
+            assert_eq!((message.fields, message.fidelity), (None, Fidelity::Exact));
+        }
+        for other in ["A/4/B:OID 1.3.6.1.4.1.9.1 x", "I/O/x:CID=0x1", "A/4/B: x"] {
+            let input = format!("<187>Nov 22 2026 01:20:01 HW-1 {other}");
+            assert_eq!(read(input.as_bytes()).vendor, None, "{other}");
+        }
+    }
+
+    #[test]
+    fn comware_may_write_milliseconds_in_front_of_the_year() {
+        let message =
+            read(b"<189>Nov 22 01:20:01:123 2026 H3C-1 %%10SHELL/6/SHELL_CMD: -Line=vty0; x");
+        assert_eq!((message.vendor, message.os), (Some("h3c"), Some("comware")));
+        assert_eq!(message.hostname, Some(&b"H3C-1"[..]));
+        let time = message.time.unwrap();
+        assert_eq!((time.year, time.micros), (Some(2026), 123_000));
+        assert_eq!(
+            (time.fraction_digits, message.fidelity),
+            (3, Fidelity::Exact)
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!              <4>Jul 20 21:23:00 r1 /kernel: tcp_auth_ok: Packet from ...          codes of the kernel are small
 //!              <28>Jul  8 23:04:13  r1 alarmd[2449]: Alarm set: FPC color=RED, ...
 //!              <28>Jul 15 12:34:56 r1 rpd[2902]: %DAEMON-4-RPD_BGP_...: text           `explicit-priority`
-//!  a card's    <7>Jan 15 08:18:57  re0.r1 fpc1 NH: hold packet out failed, ID 6891  host and card, no tag
+//!  a card's    <7>Jan 15 08:18:57  re0.r1 fpc1 NH: hold packet out failed, ID 6891  host and card, then the code
+//!              <7>Jan 15 08:18:57  re0.r1 fpc3 fpc3 dcpfe: JPRDS_NH:text        twice, then a process in front of the code
 //!              <14>Jul 15 12:34:56  srx1  (FPC Slot 1, PIC Slot 0) RT_FLOW: RT_FLOW_SESSION_CREATE: text
 //!  structured  <14>1 2026-07-15T12:34:56.789Z srx1 RT_FLOW - RT_FLOW_SESSION_CLOSE [junos@2636.1.1.1.2.129 reason="..."] text
 //! ```
@@ -15,7 +16,7 @@
 //! name. (Juniper, "System Log Explorer"; Junos, "structured-data" statement.)
 
 use super::fields::Fields;
-use super::{Message, rfc3164};
+use super::{Message, Pri, priority, rfc3164};
 use crate::decode::reader::Reader;
 
 /// Daemons whose names nobody else uses (`bfdd` and `vrrpd` are FRRouting's too, `nsd` is a name server).
@@ -100,18 +101,21 @@ fn take_services(message: &mut Message<'_>) -> bool {
 }
 
 /// `RPD_BGP_NEIGHBOR_STATE_CHANGED` of `DAEMON-4-RPD_BGP_...`: an event has one code, whether or not the device puts
-/// facility and severity in front (`explicit-priority`), which the PRI says too.
-fn bare(code: &[u8]) -> Option<&[u8]> {
+/// facility and severity in front (`explicit-priority`), which the PRI mostly says too; and whether it does.
+fn bare(code: &[u8], pri: Option<Pri>) -> Option<(&[u8], bool)> {
     let at = code
         .windows(3)
         .position(|three| matches!(three, [b'-', b'0'..=b'7', b'-']))?;
-    code.get(at + 3..)
+    let (facility, level) = (code.get(..at)?, code.get(at + 1..at + 2)?);
+    Some((code.get(at + 3..)?, priority::says(pri, facility, level)))
 }
 
 /// Moves `RPD_OSPF_NBRUP:`, `tcp_auth_ok:` or `Alarm set:` from the text's start to the event code.
 fn take_code(message: &mut Message<'_>) {
-    if let Some(code) = message.event_code.and_then(bare) {
+    let pri = message.pri;
+    if let Some((code, is_said)) = message.event_code.and_then(|code| bare(code, pri)) {
         message.event_code = Some(code);
+        message.fidelity = message.fidelity.changed_if(!is_said);
         return;
     }
     let mut input = Reader::new(message.text);
@@ -143,19 +147,21 @@ fn take_card(message: &mut Message<'_>) -> bool {
         return false;
     };
     let mut input = Reader::new(message.text);
-    let Some(mut process) = take_card_name(&mut input) else {
+    let Some(card) = take_card_name(&mut input) else {
         return false;
     };
-    while let Some(card) = take_card_name(&mut input) {
-        process = card;
-    }
+    let second = take_card_name(&mut input);
+    let mut process = second.unwrap_or(card);
     let mut code = take_word(&mut input);
-    let mut after = input;
-    if let Some(second) = code.and_then(|_| take_word(&mut after)) {
-        process = code.unwrap_or(process);
-        code = Some(second);
-        input = after;
+    // The tag of a single card's process is what happened: what stands behind it (`PFE_FW_SYSLOG_IP: FW:`) is text.
+    if let (Some(_), Some(tag)) = (second, code) {
+        (process, code) = (tag, take_word(&mut input));
     }
+    let other = second.filter(|second| *second != card);
+    message.fields = Some(Fields::parts(
+        &["card", "card_2"],
+        [card, other.unwrap_or_default(), b"", b""],
+    ));
     let relay = [b"re0.".as_slice(), b"re1."];
     let name = relay.iter().find_map(|relay| host.strip_prefix(*relay));
     message.fidelity = message.fidelity.changed_if(name.is_some());
@@ -189,10 +195,55 @@ fn take_word<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::fields::tests::json;
+    use super::super::{Fidelity, read};
 
     fn text(bytes: Option<&[u8]>) -> &str {
         bytes.map_or("~", |bytes| std::str::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn a_card_is_a_field_and_a_single_cards_tag_the_code() {
+        for (text, parts_expected, fields) in [
+            (
+                "fpc2 PFE_FW_SYSLOG_IP: FW: x",
+                "mx1|fpc2|PFE_FW_SYSLOG_IP|FW: x",
+                r#"{"card":"fpc2"}"#,
+            ),
+            (
+                "fpc5 PFE_FW_SYSLOG_IP: FW: x",
+                "mx1|fpc5|PFE_FW_SYSLOG_IP|FW: x",
+                r#"{"card":"fpc5"}"#,
+            ),
+            (
+                "fpc1 fpc3 dcpfe: JPRDS_NH: x",
+                "mx1|dcpfe|JPRDS_NH|x",
+                r#"{"card":"fpc1","card_2":"fpc3"}"#,
+            ),
+            (
+                "fpc3 fpc3 dcpfe: two words",
+                "mx1|dcpfe|~|two words",
+                r#"{"card":"fpc3"}"#,
+            ),
+        ] {
+            let input = format!("<14>Nov 22 01:40:01 mx1 {text}");
+            assert_eq!(parts(&input), parts_expected, "{input}");
+            assert_eq!(json(read(input.as_bytes()).fields.unwrap()), fields);
+        }
+    }
+
+    #[test]
+    fn a_facility_in_front_of_a_code_is_kept_where_the_pri_says_another() {
+        for (pri, fidelity) in [
+            ("<28>", Fidelity::Exact),
+            ("<29>", Fidelity::Changed),
+            ("<36>", Fidelity::Changed),
+            ("", Fidelity::Changed),
+        ] {
+            let input = format!("{pri}Jul 15 12:34:56 r1 rpd[2902]: %DAEMON-4-RPD_OSPF_NBRUP: x");
+            assert_eq!(parts(&input), "r1|rpd|RPD_OSPF_NBRUP|x");
+            assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{input}");
+        }
     }
 
     fn parts(input: &str) -> String {

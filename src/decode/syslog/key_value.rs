@@ -49,8 +49,30 @@ pub(super) fn next<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
     }
 }
 
+/// The next pair of `name=value,name="a, value"`, past what is none.
+pub(super) fn next_of_list<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
+    loop {
+        walk.input.take_while(|byte| byte == b',');
+        if walk.input.is_empty() {
+            return None;
+        }
+        if let Some(field) = take_pair_to(&mut walk.input, [b',', b',']) {
+            return Some(field);
+        }
+        walk.passed_over = true;
+        walk.input.byte();
+        walk.input.take_to([b',']);
+    }
+}
+
 /// Takes `name=value`, `name="value"` or `name='value'`. Takes nothing where it returns `None`.
 pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
+    take_pair_to(input, [b' ', b'\t'])
+}
+
+/// The same; a value without quotes goes to one of `ends`.
+#[inline]
+fn take_pair_to<'a>(input: &mut Reader<'a>, ends: [u8; 2]) -> Option<Field<'a>> {
     let mut after = *input;
     let name = after.take_while(is_name);
     if name.is_empty() || !after.eat(b'=') {
@@ -59,7 +81,7 @@ pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
     let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
         quoted(&mut after, quote)
     } else {
-        let word = after.take_to([b' ', b'\t']);
+        let word = after.take_to(ends);
         // In lists a comma stands behind each pair but the last.
         Value::plain(word.strip_suffix(b",").unwrap_or(word))
     };

@@ -3,6 +3,7 @@
 //! ```text
 //!  LEEF:1.0|Vendor|Product|Version|EventID|src=10.0.0.1<TAB>dst=10.0.0.2<TAB>sev=5
 //!  LEEF:2.0|Vendor|Product|Version|EventID|^|src=10.0.0.1^dst=10.0.0.2^sev=5          the separator: one byte, or xHH
+//!  LEEF:2.0|Vendor|Product|Version|EventID|src=10.0.0.1<TAB>dst=10.0.0.2               no separator: it is optional
 //! ```
 //!
 //! Evidence: `LEEF:`, a version and a bar. The parts of the header are fields too, the first three by CEF's names.
@@ -27,11 +28,14 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if version.is_empty() || !input.eat(b'|') {
         return false;
     }
-    let separator = separator(version, input).unwrap_or(b'\t');
+    let named = Separator::read(version, input);
     let syntax = Syntax::Leef {
-        separator,
-        names_separator: version.starts_with(b"2"),
+        separator: named.as_ref().map_or(b'\t', |named| named.byte),
+        names_separator: named.is_some(),
     };
+    let is_unknown = named.is_some_and(|named| !named.is_known);
+    let is_versioned = matches!(version, b"1.0" | b"2.0");
+    message.fidelity = message.fidelity.changed_if(is_unknown || !is_versioned);
     let (mut text, mut host, mut time) = (None, None, None);
     let fields = Fields::read(syntax, input.rest(), |field| match field.name {
         b"deviceVendor" => message.vendor = vendor::named(field.value.bytes),
@@ -55,22 +59,41 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
-/// The sixth part of a 2.0 header: one byte, or its number in hex (`x09`, `0x5E`).
-fn separator(version: &[u8], header: Reader<'_>) -> Option<u8> {
-    let mut input = header;
-    version.starts_with(b"2").then_some(())?;
-    for _ in PARTS {
-        take_part(&mut input);
-    }
-    let written = take_part(&mut input);
-    let hex = written.strip_prefix(b"0").unwrap_or(written);
-    match (written, hex) {
-        ([byte], _) => Some(*byte),
-        (_, [b'x' | b'X', digits @ ..]) => {
-            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+/// The sixth part of a 2.0 header.
+struct Separator {
+    byte: u8,
+    /// Otherwise a tab stands in for what nobody can read.
+    is_known: bool,
+}
+
+impl Separator {
+    /// One byte, its number in hex (`x09`, `0x5E`), or nothing, which means a tab. `None` where an attribute stands there: the
+    /// part is optional.
+    fn read(version: &[u8], header: Reader<'_>) -> Option<Separator> {
+        let mut input = header;
+        version.starts_with(b"2").then_some(())?;
+        for _ in PARTS {
+            take_part(&mut input);
         }
-        _ => None,
+        let written = take_part(&mut input);
+        let byte = match written {
+            [] => Some(b'\t'),
+            [byte] => Some(*byte),
+            [b'x' | b'X', digits @ ..] | [b'0', b'x' | b'X', digits @ ..] => hex(digits),
+            _ => None,
+        };
+        if byte.is_none() && written.contains(&b'=') {
+            return None;
+        }
+        Some(Separator {
+            byte: byte.unwrap_or(b'\t'),
+            is_known: byte.is_some(),
+        })
     }
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// `devTime`: milliseconds since 1970, or `Jul 15 2026 12:34:56`.
@@ -118,7 +141,7 @@ pub(super) fn next<'a>(
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
     use super::*;
 
     #[test]
@@ -143,6 +166,29 @@ mod tests {
             assert_eq!(message.event_code, Some(&b"302013"[..]));
             assert_eq!(message.text, b"two words", "{text}");
             assert_eq!(json(message.fields.unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn the_separator_of_version_2_is_optional() {
+        for (attributes, expected) in [
+            ("src=1\tmsg=two words", r#""src":"1","msg":"two words"}"#),
+            ("src=1", r#""src":"1"}"#),
+            ("src=1|msg=2", r#""src":"1|msg=2"}"#),
+            ("|src=1\tmsg=2", r#""src":"1","msg":"2"}"#),
+            ("x09|src=1\tmsg=2", r#""src":"1","msg":"2"}"#),
+            ("tab|src=1\tmsg=2", r#""src":"1","msg":"2"}"#),
+            ("", r#""eventId":"5"}"#),
+        ] {
+            let input = format!("LEEF:2.0|V|P|1|5|{attributes}");
+            let fields = json(read(input.as_bytes()).fields.unwrap());
+            assert!(fields.ends_with(expected), "{attributes:?}: {fields}");
+        }
+        for unknown in [
+            "LEEF:2.0|V|P|1|5|tab|src=1\tmsg=2",
+            "LEEF:7.0|V|P|1|5|src=1\tmsg=2",
+        ] {
+            assert_eq!(read(unknown.as_bytes()).fidelity, Fidelity::Changed);
         }
     }
 

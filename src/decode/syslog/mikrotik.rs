@@ -6,13 +6,14 @@
 //!      topics
 //! ```
 //!
-//! Evidence: two or more words between commas, the first of which is a topic, and one of which is a level. (MikroTik,
+//! Evidence: two or more words between commas, one of the first two of which is a topic, and one of which is a level: the
+//! level may stand first. (MikroTik,
 //! "RouterOS: Log": topics.)
 
 use super::{Format, Message};
 use crate::decode::reader::Reader;
 
-const TOPICS: [&[u8]; 42] = [
+const TOPICS: [&[u8]; 47] = [
     b"account",
     b"backup",
     b"bfd",
@@ -45,6 +46,7 @@ const TOPICS: [&[u8]; 42] = [
     b"ntp",
     b"ospf",
     b"ovpn",
+    b"poe-out",
     b"pppoe",
     b"ppp",
     b"pptp",
@@ -53,7 +55,11 @@ const TOPICS: [&[u8]; 42] = [
     b"route",
     b"script",
     b"snmp",
+    b"sstp",
+    b"stp",
     b"system",
+    b"upnp",
+    b"wireguard",
     b"wireless",
 ];
 
@@ -76,7 +82,11 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     }
     let mut words = topics.split(|byte| *byte == b',');
     let first = words.next().unwrap_or_default();
-    if !TOPICS.contains(&first) || !words.any(|word| LEVELS.contains(&word)) {
+    let is_ours = match LEVELS.contains(&first) {
+        true => words.next().is_some_and(|word| TOPICS.contains(&word)),
+        false => TOPICS.contains(&first) && words.any(|word| LEVELS.contains(&word)),
+    };
+    if !is_ours {
         return false;
     }
     input.eat(b':');
@@ -119,11 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn a_level_may_stand_first_and_newer_topics_are_known() {
+        for topics in [
+            "error,pppoe",
+            "poe-out,info",
+            "wireguard,debug",
+            "info,system",
+        ] {
+            let input = format!("<30>Jul 15 12:34:56 r1 {topics} some text");
+            let message = read(input.as_bytes());
+            assert_eq!(message.vendor, Some("mikrotik"), "{topics}");
+            assert_eq!(message.event_code, Some(topics.as_bytes()));
+            assert_eq!(message.text, b"some text");
+        }
+    }
+
+    #[test]
     fn lists_that_are_no_topics_stay_in_the_text() {
         for text in [
             "system,info",
             "system, info x",
-            "info,system x",
+            "info,mail x",
+            "info,debug x",
             "mail,info x",
             "system x",
         ] {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ─▶ trailer off ─▶ PRI off ─▶ rfc5424 ▷ cisco ▷ ... ▷ rfc3164 ▷ (unknown) ─▶ Message ─▶ cef ▷ ... ▷ key_value ▷ loose
-//!                                     └ HEADERS: the first with evidence reads ┘                └ BODIES: refine ┘
+//!                                     └ HEADERS: the first with evidence reads ┘   relay?       └ BODIES: refine ┘
 //! ```
 //!
 //! A message is read in two steps, because vendors put their own text behind everybody's headers. A *header* reader
@@ -49,6 +49,7 @@ mod dell;
 mod extreme;
 mod f5;
 pub mod fields;
+mod first_word;
 mod fortinet;
 mod huawei;
 mod infoblox;
@@ -63,11 +64,14 @@ mod netscreen;
 mod nokia;
 mod opengear;
 mod paloalto;
+mod priority;
 mod procurve;
+mod relay;
 mod rfc3164;
 pub mod rfc5424;
 mod sonicwall;
 mod sophos;
+mod stack_unit;
 mod structured_data;
 mod tag;
 pub mod timestamp;
@@ -343,11 +347,17 @@ const BODIES: &[RefineBody] = &[
 /// ```
 pub fn read(bytes: &[u8]) -> Message<'_> {
     let mut input = Reader::new(without_trailer(bytes));
+    skip_start(&mut input);
     let (pri, pri_error) = take_pri(&mut input);
+    skip_start(&mut input);
     let read = HEADERS.iter().find_map(|read| read(pri, input));
     let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
-    let refined = BODIES.iter().any(|refine| refine(&mut message));
+    let mut refined = false;
+    if let Some(inner) = relay::inner(&message) {
+        (message, refined) = inner;
+    }
+    refined = refined || BODIES.iter().any(|refine| refine(&mut message));
     // Pairs without a header are a dialect, too: the lenient reader is for what nobody else knows.
     if is_unknown
         && !refined
@@ -356,8 +366,19 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
         message = found;
         BODIES.iter().find(|refine| refine(&mut message));
     }
+    stack_unit::take(&mut message);
+    let is_thin = !refined && first_word::is_thin(&message);
+    message.fidelity = message.fidelity.changed_if(is_thin);
     message.error = pri_error.or(message.error);
     message
+}
+
+/// Skips a byte order mark, and a line end that a sender put in front as if it ended the message before.
+fn skip_start(input: &mut Reader<'_>) {
+    input.eat(b'\n');
+    if input.rest().starts_with(b"\xef\xbb\xbf") {
+        input.take(3);
+    }
 }
 
 fn unknown<'a>(pri: Option<Pri>, input: Reader<'a>) -> Message<'a> {
@@ -467,6 +488,22 @@ mod tests {
             assert_eq!(message.fidelity, Fidelity::Exact);
         }
         assert_eq!(read(b"<34>Oct 11 22:14:15 r1 su: x\n\n").text, b"x\n");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_a_line_end_in_front_hide_nothing() {
+        for start in [
+            "\u{feff}<34>",
+            "<34>\u{feff}",
+            "\n<34>",
+            "\n\u{feff}<34>\u{feff}",
+        ] {
+            let bytes = format!("{start}Oct 11 22:14:15 r1 su: x");
+            let message = read(bytes.as_bytes());
+            assert_eq!(message.hostname, Some(&b"r1"[..]), "{start:?}");
+            assert_eq!(message.pri.map(|pri| pri.facility), Some(4));
+            assert_eq!((message.error, message.fidelity), (None, Fidelity::Exact));
+        }
     }
 
     #[test]

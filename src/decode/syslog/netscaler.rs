@@ -12,7 +12,7 @@
 
 use super::fields::Fields;
 use super::timestamp::{self, Stamp};
-use super::{Fidelity, Format, Message, Pri};
+use super::{Format, Message, Pri};
 use crate::decode::reader::Reader;
 
 /// Reads it in place of a header.
@@ -28,7 +28,11 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if message.format == Format::NetScaler {
         return true;
     }
-    let had_header = message.time.is_some();
+    // All that another's header says gives way.
+    let had_header = [message.hostname, message.app_name, message.proc_id]
+        .iter()
+        .any(Option::is_some)
+        || message.time.is_some();
     let found = take(&mut Reader::new(message.text), message);
     if found {
         message.fidelity = message.fidelity.changed_if(had_header);
@@ -46,7 +50,7 @@ fn take<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
     message.proc_id = Some(head.engine);
     message.vendor = Some("citrix");
     message.os = Some("netscaler");
-    message.fidelity = Fidelity::Exact.changed_if(message.fidelity == Fidelity::Changed);
+    message.fidelity = message.fidelity.changed_if(head.is_zone_lost);
     let mut after = *input;
     if let Some(event) = take_event(&mut after) {
         message.app_name = Some(event.feature);
@@ -63,6 +67,8 @@ fn take<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
 
 struct Head<'a> {
     time: Stamp<'a>,
+    /// Its zone has a name that no table knows.
+    is_zone_lost: bool,
     host: &'a [u8],
     engine: &'a [u8],
 }
@@ -81,8 +87,10 @@ fn take_head<'a>(input: &mut Reader<'a>) -> Option<Head<'a>> {
     let is_engine = memchr::memmem::find(engine, b"PPE-").is_some();
     (is_engine && !host.is_empty() && input.eat(b' ') && input.eat(b':')).then_some(())?;
     input.take_while(|byte| byte == b' ');
+    let time = time.with_zone(zone);
     Some(Head {
-        time: time.with_zone(zone),
+        time,
+        is_zone_lost: !zone.is_empty() && !time.has_zone(),
         host,
         engine,
     })
@@ -144,8 +152,7 @@ fn take_event<'a>(input: &mut Reader<'a>) -> Option<Event<'a>> {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
-    use super::*;
+    use super::super::{Fidelity, Format, read};
 
     #[test]
     fn date_host_engine_and_event_are_told_apart_in_front_and_behind_a_header() {
@@ -174,6 +181,22 @@ mod tests {
         let local = read(b"<134> 07/15/2026:12:34:56  ns1 0-PPE-1 : UI CMD_EXECUTED 7 0 :  User x");
         assert_eq!(local.event_code, Some(&b"CMD_EXECUTED"[..]));
         assert_eq!(local.time.unwrap().zone, None);
+    }
+
+    #[test]
+    fn a_zone_that_nobody_knows_and_anothers_tag_are_said_to_be_left_out() {
+        let line = "ns1 0-PPE-0 : default TCP CONN_TERMINATE 4711 0 :  x";
+        for (start, fidelity) in [
+            ("<134> 07/15/2026:12:34:56 GMT ", Fidelity::Exact),
+            ("<134> 07/15/2026:12:34:56  ", Fidelity::Exact),
+            ("<134> 07/15/2026:12:34:56 XYZT ", Fidelity::Changed),
+            ("<134>foo[3]: 07/15/2026:12:34:56 GMT ", Fidelity::Changed),
+        ] {
+            let input = format!("{start}{line}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.event_code, Some(&b"CONN_TERMINATE"[..]), "{input}");
+            assert_eq!(message.fidelity, fidelity, "{input}");
+        }
     }
 
     #[test]

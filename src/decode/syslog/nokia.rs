@@ -5,14 +5,14 @@
 //!                                 tag  seq instance code                       subject        text
 //! ```
 //!
-//! Evidence: the tag `TMNX` (its prefix can be changed, but is not) and a number behind it. The counter is the log's
-//! own, and has no holes at a syslog server. (Nokia, "SR OS System Management Guide": event logs, syslog format.)
+//! Evidence: the tag `TMNX` (its prefix can be changed, but is not) and a number behind it. Each log of a device counts for
+//! itself, and several may go to one server: the counter is a field, because a message does not say whose it is. (Nokia, "SR OS System Management Guide": event logs, syslog format.)
 
 use super::Message;
 use super::fields::Fields;
 use crate::decode::reader::Reader;
 
-const PARTS: &[&str] = &["router", "subject"];
+const PARTS: &[&str] = &["log_sequence", "router", "subject"];
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if message.app_name != Some(b"TMNX") {
@@ -32,20 +32,18 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         input = after;
     }
     input.take_while(|byte| byte == b' ');
-    message.sequence = Some(sequence);
     message.event_code = Some(code);
     message.vendor = Some("nokia");
     message.os = Some("sr-os");
-    message.fields = Some(Fields::parts(PARTS, [router, subject, b"", b""]));
+    message.fields = Some(Fields::parts(PARTS, [sequence, router, subject, b""]));
     message.text = input.rest();
     true
 }
 
 /// Takes `247 Base PORT-MINOR-etherAlarmSet-2017 `.
-fn take_head<'a>(input: &mut Reader<'a>) -> Option<(u64, &'a [u8], &'a [u8])> {
+fn take_head<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
     let sequence = input.take_while(|byte| byte.is_ascii_digit());
-    let sequence = std::str::from_utf8(sequence).ok()?.parse().ok()?;
-    input.eat(b' ').then_some(())?;
+    (!sequence.is_empty() && input.eat(b' ')).then_some(())?;
     let router = input.take_until(b' ')?;
     let code = input.take_while(|byte| byte.is_ascii_graphic());
     let hyphens = code.iter().filter(|byte| **byte == b'-').count();
@@ -65,7 +63,7 @@ mod tests {
             b"<188>Jul 15 12:34:56 10.0.0.1 TMNX: 247 Base PORT-MINOR-etherAlarmSet-2017 [Port 1/1/1]:  Alarm Local Fault Set",
         );
         assert_eq!((message.vendor, message.os), (Some("nokia"), Some("sr-os")));
-        assert_eq!(message.sequence, Some(247));
+        assert_eq!(message.sequence, None, "it is one log's, not the device's");
         assert_eq!(
             message.event_code,
             Some(&b"PORT-MINOR-etherAlarmSet-2017"[..])
@@ -73,7 +71,7 @@ mod tests {
         assert_eq!(message.text, b"Alarm Local Fault Set");
         assert_eq!(
             json(message.fields.unwrap()),
-            r#"{"router":"Base","subject":"Port 1/1/1"}"#
+            r#"{"log_sequence":"247","router":"Base","subject":"Port 1/1/1"}"#
         );
     }
 

@@ -6,7 +6,7 @@
 //!  <14>Jul 15 12:34:56 192.0.2.1 00077 ports: ST2-CMDR: port 2/3 is now off-line      the member of a stack
 //! ```
 //!
-//! Evidence: five digits, and a word in front of a colon. (HPE, "ArubaOS-Switch Event Log Message Reference Guide".)
+//! Evidence: five digits, the first of which is a zero, and a word in front of a colon. (HPE, "ArubaOS-Switch Event Log Message Reference Guide".)
 
 use super::fields::Fields;
 use super::{Format, Message, rfc3164};
@@ -20,7 +20,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let code = input.take_while(|byte| byte.is_ascii_digit());
     let space = input.eat(b' ');
     let starts = input.peek().is_some_and(|byte| byte.is_ascii_lowercase());
-    if code.len() != 5 || !space || !starts || !rfc3164::take_tag(&mut input, message) {
+    let is_code = code.len() == 5 && code.starts_with(b"0");
+    if !is_code || !space || !starts || !rfc3164::take_tag(&mut input, message) {
         return false;
     }
     message.event_code = Some(code);
@@ -64,7 +65,13 @@ mod tests {
 
     #[test]
     fn other_numbers_in_front_of_a_text_stay_there() {
-        for text in ["00077 ports", "0077 ports: x", "00077 Ports: x", "00077 "] {
+        for text in [
+            "00077 ports",
+            "0077 ports: x",
+            "00077 Ports: x",
+            "00077 ",
+            "12345 foo: x",
+        ] {
             let input = format!("<14>Jul 15 12:34:56 h {text}");
             let message = read(input.as_bytes());
             assert_eq!((message.vendor, message.text), (None, text.as_bytes()));

@@ -9,8 +9,9 @@
 //! [`timestamp`](super::timestamp), no PRI, no host, no tag, several spaces. Evidence: a time stamp; or, behind a PRI, a
 //! tag that ends in a colon. What is neither host nor tag for certain stays in the text.
 
+use super::first_word::{self, Word};
 use super::timestamp::{self, ZoneWords};
-use super::{Fidelity, Format, Message, Pri};
+use super::{Fidelity, Format, Message, Pri, priority};
 use crate::decode::reader::Reader;
 
 /// Tags longer than this are sentences. (The RFC says 32; paths and unit names are longer.)
@@ -35,9 +36,8 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
         // Junos always writes two.
         skip_spaces(&mut input, 2, &mut message);
         take_hostname(&mut input, &mut message);
-        take_second_header(&mut input, &mut message);
         take_tag(&mut input, &mut message);
-    } else if pri.is_none() || !take_tag(&mut input, &mut message) {
+    } else if pri.is_none() || !take_address_or_tag(&mut input, &mut message) {
         return None;
     }
     message.text = input.rest();
@@ -62,45 +62,100 @@ fn take_hostname<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
     if rest.starts_with(b"last message repeated ") || rest.starts_with(b"message repeated ") {
         return;
     }
-    skip_facility(input, message);
-    let mut after = *input;
-    let word = after.take_while(|byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':')
-    });
-    if word.is_empty() || !matches!(after.peek(), None | Some(b' ')) {
+    if take_address(input, message) {
         return;
     }
+    skip_facility(input, message);
+    let mut after = *input;
+    let word = take_name(&mut after);
     // A word with colons is a tag (`sshd:`), unless it is an IPv6 address.
-    if word.contains(&b':') && !is_ipv6(word) {
+    let is_tag = word.contains(&b':') && !is_ipv6(word);
+    if word.is_empty() || is_tag || !matches!(after.peek(), None | Some(b' ')) {
         return;
+    }
+    match Word::of(word) {
+        Word::Name => {}
+        Word::Level => return,
+        Word::Ordinary if !stands_before_tag(after) => return,
+        Word::Ordinary => {}
+        Word::Zone => {
+            if let Some(host) = host_behind(after) {
+                take_zone(message, word);
+                skip_spaces(&mut after, 1, message);
+                after.take(host.len());
+                message.hostname = Some(host);
+                skip_spaces(&mut after, 1, message);
+                *input = after;
+                return;
+            }
+        }
     }
     *input = after;
     message.hostname = Some(word).filter(|word| *word != b"-");
     skip_spaces(input, 1, message);
 }
 
+/// Takes the characters of names and addresses.
+fn take_name<'a>(input: &mut Reader<'a>) -> &'a [u8] {
+    input.take_while(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':')
+    })
+}
+
+/// Takes `10.1.1.1: ` as the host: no program is called so.
+fn take_address<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
+    let mut after = *input;
+    if !after.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let word = after.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
+    if !is_ipv4(word) || !after.eat(b':') || !matches!(after.peek(), None | Some(b' ')) {
+        return false;
+    }
+    *input = after;
+    message.hostname = Some(word);
+    skip_spaces(input, 1, message);
+    true
+}
+
+/// Takes what shows that there is a header, though no time stands in it.
+fn take_address_or_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
+    let has_address = take_address(input, message);
+    take_tag(input, message) || has_address
+}
+
+/// Whether a tag or a code comes next, behind spaces.
+fn stands_before_tag(input: Reader<'_>) -> bool {
+    let mut after = input;
+    after.take_while(|byte| byte == b' ');
+    after.peek() == Some(b'%') || tag(&mut after).is_some()
+}
+
+/// The word behind a zone, if it is a host: it looks like one, or stands before a tag.
+fn host_behind<'a>(input: Reader<'a>) -> Option<&'a [u8]> {
+    let mut after = input;
+    after.take_while(|byte| byte == b' ');
+    let word = take_name(&mut after);
+    let is_word = after.peek() == Some(b' ') && !word.contains(&b':');
+    let is_host = is_word
+        && Word::of(word) == Word::Name
+        && (first_word::is_hosts(word) || stands_before_tag(after));
+    Some(word).filter(|_| is_host)
+}
+
+/// A zone behind a time that has none is its own.
+fn take_zone<'a>(message: &mut Message<'a>, word: &'a [u8]) {
+    match &mut message.time {
+        Some(time) if !time.has_zone() => {
+            time.zone = Some(word);
+            message.fidelity = message.fidelity.changed_if(!time.is_exact());
+        }
+        _ => message.fidelity = Fidelity::Changed,
+    }
+}
+
 /// Skips `user.info ` or `<auth.notice> ` in front of a name: what the PRI says, in words.
 fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
-    const FACILITIES: [&[u8]; 14] = [
-        b"auth",
-        b"authpriv",
-        b"cron",
-        b"daemon",
-        b"ftp",
-        b"kern",
-        b"lpr",
-        b"mail",
-        b"news",
-        b"ntp",
-        b"security",
-        b"syslog",
-        b"user",
-        b"uucp",
-    ];
-    const SEVERITIES: [&[u8]; 12] = [
-        b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice", b"info",
-        b"debug", b"panic", b"none",
-    ];
     let mut after = *input;
     let bracket = after.eat(b'<');
     let facility = after.take_while(|byte| byte.is_ascii_alphanumeric());
@@ -109,8 +164,8 @@ fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
     let closed = !bracket || after.eat(b'>');
     // The lists are asked last: most words here are names.
     let shaped = dot && closed && after.eat(b' ');
-    let known = || FACILITIES.contains(&facility) || facility.starts_with(b"local");
-    if !shaped || !known() || !SEVERITIES.contains(&severity) {
+    let known = || priority::is_level(severity) || severity == b"none";
+    if !shaped || !known() || !priority::is_facility(facility) {
         return;
     }
     // In front of a tag it is the host itself: `mail.info` is a domain, too.
@@ -123,44 +178,9 @@ fn skip_facility(input: &mut Reader<'_>, message: &mut Message<'_>) {
     *input = after;
 }
 
-/// A relay that takes a whole message for text puts its own header in front: the device's own gives time and host.
-fn take_second_header<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
-    let starts = input.peek().is_some_and(|byte| byte.is_ascii_uppercase());
-    if message.hostname.is_none() || !starts {
-        return;
-    }
-    let mut after = *input;
-    let Some(time) = timestamp::bsd(&mut after, ZoneWords::Known) else {
-        return;
-    };
-    if !after.eat(b' ') {
-        return;
-    }
-    let mut inner = message.clone();
-    inner.hostname = None;
-    take_hostname(&mut after, &mut inner);
-    // A stamp of the text's own has no host behind it (`Mon May 04 12:59:59 2020 Info: `), but often a level.
-    const LEVELS: [&[u8]; 10] = [
-        b"TRACE",
-        b"DEBUG",
-        b"INFO",
-        b"NOTICE",
-        b"WARN",
-        b"WARNING",
-        b"ERROR",
-        b"CRITICAL",
-        b"FATAL",
-        b"ALERT",
-    ];
-    let is_host = |name: &[u8]| !LEVELS.iter().any(|level| name.eq_ignore_ascii_case(level));
-    let mut behind = after;
-    let follows = take_tag(&mut behind, &mut inner) || after.rest().starts_with(b"CISE_");
-    if follows && inner.hostname.is_some_and(is_host) {
-        message.hostname = inner.hostname;
-        message.time = Some(time);
-        message.fidelity = Fidelity::Changed;
-        *input = after;
-    }
+fn is_ipv4(word: &[u8]) -> bool {
+    let word = std::str::from_utf8(word).ok();
+    word.is_some_and(|word| word.parse::<std::net::Ipv4Addr>().is_ok())
 }
 
 fn is_ipv6(word: &[u8]) -> bool {
@@ -170,6 +190,16 @@ fn is_ipv6(word: &[u8]) -> bool {
 
 /// Takes `tag:`, `tag[pid]:` or `tag[pid]`, and one space; says whether it did.
 pub(super) fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
+    let Some((tag, proc_id)) = tag(input) else {
+        return false;
+    };
+    message.app_name = Some(tag);
+    message.proc_id = proc_id;
+    true
+}
+
+/// Takes a tag, its number and one space.
+fn tag<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
     let mut after = *input;
     let tag = after.take_while(|byte| {
         byte.is_ascii_graphic()
@@ -181,7 +211,7 @@ pub(super) fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) ->
     // A bare number is a counter of Cisco's, not a program.
     let names_something = tag.iter().any(|byte| !byte.is_ascii_digit());
     if !names_something || tag.len() > TAG_BYTES_MAX || tag.starts_with(b"%") {
-        return false;
+        return None;
     }
     let proc_id = take_proc_id(&mut after);
     let colon = after.eat(b':');
@@ -189,13 +219,11 @@ pub(super) fn take_tag<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) ->
     // `kernel:[12.3]` and `app[7]:text` are glued to their text; `http://` is no tag, nor is `a[7]b`.
     let glued = colon && (proc_id.is_some() || after.peek() == Some(b'['));
     if !(ends && (colon || proc_id.is_some()) || glued) {
-        return false;
+        return None;
     }
     after.eat(b' ');
     *input = after;
-    message.app_name = Some(tag);
-    message.proc_id = proc_id;
-    true
+    Some((tag, proc_id))
 }
 
 /// Takes `[...]` without spaces in it.
@@ -265,7 +293,7 @@ mod tests {
                 "<187>Jul 15 12:34:56 2026 ap-1 stm[4133]: <399803> x",
                 "ap-1|stm|4133|<399803> x",
             ),
-            ("<187>Jul 15 2026 12:34:56.123 CEST h x", "h|~|~|x"),
+            ("<187>Jul 15 2026 12:34:56.123 CEST h9 x", "h9|~|~|x"),
             ("<34>Oct 11 22:14:15: text: here", "~|text|~|here"),
             ("<34>Oct 11 22:14:15 sshd: x", "~|sshd|~|x"),
             ("<34>Oct 11 22:14:15 sshd[3]: x", "~|sshd|3|x"),
@@ -281,7 +309,7 @@ mod tests {
                 "<34>Oct 11 22:14:15 h postfix/smtpd[9]: x",
                 "h|postfix/smtpd|9|x",
             ),
-            ("<34>Oct 11 22:14:15 h http://x y", "h|~|~|http://x y"),
+            ("<34>Oct 11 22:14:15 h9 http://x y", "h9|~|~|http://x y"),
             ("<34>Oct 11 22:14:15 h", "h|~|~|"),
             ("<34>Oct 11 22:14:15 - su: x", "~|su|~|x"),
             (
@@ -293,6 +321,13 @@ mod tests {
                 "~|kernel|~|sd 2:0:0:0: SCSI error",
             ),
             ("<6>sshd[12]: x", "~|sshd|12|x"),
+            ("<6>10.1.1.1: x", "10.1.1.1|~|~|x"),
+            ("<6>10.1.1.1: sshd[12]: x", "10.1.1.1|sshd|12|x"),
+            ("<34>Oct 11 22:14:15 10.1.1.1: x", "10.1.1.1|~|~|x"),
+            (
+                "<34>Oct 11 22:14:15 10.1.1.1: sshd[12]: x",
+                "10.1.1.1|sshd|12|x",
+            ),
         ] {
             let message = read(input.as_bytes());
             assert_eq!(parts(&message), expected, "{input}");

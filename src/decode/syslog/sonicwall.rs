@@ -31,10 +31,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if !is_ours || code.is_none() {
         return false;
     }
-    message.fidelity = message
-        .fidelity
-        .changed_if(time.is_some() && message.time.is_some());
-    message.time = time.or(message.time);
+    if let Some(time) = time.filter(|time| !time.is_vaguer_than(message.time)) {
+        message.fidelity = message.fidelity.changed_if(message.time.is_some());
+        message.time = Some(time);
+    }
     message.event_code = code;
     message.fields = fields;
     if let Some(text) = text {
@@ -75,6 +75,10 @@ mod tests {
         assert_eq!(message.text, b"Web site hit");
         assert_eq!(message.time.unwrap().zone, Some(&b"UTC"[..]));
         assert_eq!(message.hostname, None);
+        let zoned = read(
+            br#"<134>1 2026-07-15T10:34:56Z fw1 - - - - id=firewall sn=18B1690729A8 time="2026-07-15 12:34:56" m=97"#,
+        );
+        assert_eq!(zoned.time.map(|time| time.hour), Some(10));
         for other in ["id=1 a=2", "id=1 sn=2", "id=1 m=2", "id="] {
             assert_eq!(read(other.as_bytes()).vendor, None, "{other}");
         }

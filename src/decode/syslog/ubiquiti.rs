@@ -7,10 +7,11 @@
 //!  <27>Jul 15 12:34:56 ("U7PG2,788a2056b182,v4.0.66.10832") logread: text             older
 //!  <27>Jul 15 12:34:56 788a2056b183,v4.0.66.10832: logread[5495]: text                neither
 //!  <27>Jul 15 12:34:56 usg kernel: [WAN_LOCAL-default-A]IN=eth0 OUT= MAC= SRC=192.0.2.1 ...
+//!  <4>Jul 15 12:34:56 UDM-Pro [WAN_LOCAL-D-2147483647] DESCR="[WAN_LOCAL]Block All" IN=eth8 OUT= ...    UniFi gateways
 //! ```
 //!
 //! Evidence: twelve hexadecimal digits and a version in front of the tag; or a rule of one of the rule sets of EdgeOS
-//! before `IN=`. A model is the name of many devices; there the MAC names the one that speaks.
+//! before `IN=`, or any with a description. A model is the name of many devices; there the MAC names the one that speaks.
 
 use super::fields::{Fields, Syntax};
 use super::{Format, Message, rfc3164};
@@ -22,7 +23,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     }
     match (message.hostname, message.app_name) {
         (None, None) => unifi(message),
-        (Some(_), None) => named(message),
+        (Some(_), None) => named(message) || edge(message),
         (_, Some(b"kernel")) => edge(message),
         _ => false,
     }
@@ -97,7 +98,8 @@ fn is_model(name: &[u8]) -> bool {
     name.starts_with(b"U") && (3..=8).contains(&name.len()) && name.iter().all(is_code)
 }
 
-/// A line of netfilter with a rule in brackets: `[WAN_LOCAL-default-A]IN=`, `[LAN_IN-2000-D]IN=`. The fields are its pairs.
+/// A line of netfilter with a rule in brackets: `[WAN_LOCAL-default-A]IN=`, `[LAN_IN-2000-D]IN=`, and with a description of the
+/// rule `[WAN_LOCAL-D-2147483647] DESCR="..." IN=`. The fields are its pairs.
 fn edge(message: &mut Message<'_>) -> bool {
     const NETS: [&[u8]; 8] = [
         b"CORPORATE",
@@ -115,20 +117,27 @@ fn edge(message: &mut Message<'_>) -> bool {
         return false;
     }
     let rule = input.take_while(|byte| byte.is_ascii_graphic() && byte != b']');
-    if !input.eat(b']') || !input.rest().starts_with(b"IN=") {
+    if !input.eat(b']') {
+        return false;
+    }
+    input.eat(b' ');
+    let is_described = input.rest().starts_with(b"DESCR=\"");
+    if !is_described && !input.rest().starts_with(b"IN=") {
         return false;
     }
     let set = rule.split(|byte| *byte == b'-').next().unwrap_or_default();
     let mut parts = set.splitn(2, |byte| *byte == b'_');
     let (net, way) = (parts.next(), parts.next());
-    if !net.is_some_and(|net| NETS.contains(&net)) || !way.is_some_and(|way| WAYS.contains(&way)) {
+    let is_known =
+        net.is_some_and(|net| NETS.contains(&net)) && way.is_some_and(|way| WAYS.contains(&way));
+    if rule.is_empty() || !is_known && !is_described {
         return false;
     }
     message.event_code = Some(rule);
     message.text = input.rest();
     message.fields = Fields::read(Syntax::KeyValue, message.text, |_| {});
     message.vendor = Some("ubiquiti");
-    message.os = Some("edgeos");
+    message.os = Some(if is_described { "unifi" } else { "edgeos" });
     true
 }
 
@@ -198,6 +207,21 @@ mod tests {
             message.fields.unwrap().get("SRC").unwrap().bytes,
             b"192.0.2.1"
         );
+        for tag in ["kernel: ", ""] {
+            let input = format!(
+                "<4>Jul 15 12:34:56 UDM-Pro {tag}[WAN_LOCAL-D-2147483647] DESCR=\"[WAN_LOCAL]Block All\" IN=eth8 OUT= SRC=192.0.2.1"
+            );
+            let message = read(input.as_bytes());
+            assert_eq!(
+                (message.vendor, message.os),
+                (Some("ubiquiti"), Some("unifi"))
+            );
+            assert_eq!(message.event_code, Some(&b"WAN_LOCAL-D-2147483647"[..]));
+            assert_eq!(
+                json(message.fields.unwrap()),
+                r#"{"DESCR":"[WAN_LOCAL]Block All","IN":"eth8","OUT":"","SRC":"192.0.2.1"}"#
+            );
+        }
         let other = read(b"<27>Jul 15 12:34:56 gw kernel: [myrules-1-A]IN=eth0 OUT= SRC=192.0.2.1");
         assert_eq!(other.vendor, None);
     }

@@ -10,8 +10,8 @@
 //! Solaris are taken out of it. `last message repeated 3 times` is a count for whoever makes the event. (AIX,
 //! "syslogd daemon", option `-n` and forwarding; Solaris, log(4D): message ids.)
 
-use super::rfc3164;
-use super::{Fidelity, Format, Message};
+use super::first_word::is_hosts;
+use super::{Fidelity, Format, Message, priority, rfc3164};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
@@ -28,7 +28,8 @@ fn take_forwarded(message: &mut Message<'_>) -> bool {
     };
     let mut input = Reader::new(rest);
     let host = input.take_while(|byte| byte.is_ascii_graphic() && byte != b':');
-    if message.hostname != Some(b"Message") || host.is_empty() || !input.eat(b':') {
+    let is_read_so = message.hostname == Some(b"Message") && message.app_name.is_none();
+    if !is_read_so || host.is_empty() || !input.eat(b':') {
         return false;
     }
     input.eat(b' ');
@@ -94,13 +95,7 @@ fn is_name(name: &[u8]) -> bool {
         && !name.iter().all(u8::is_ascii_digit)
 }
 
-/// Has what words have not: a digit, a dash or a point.
-fn is_hosts(name: &[u8]) -> bool {
-    name.iter()
-        .any(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
-}
-
-/// Takes `[ID 800047 auth.info] `. Facility and severity are those of the PRI once more.
+/// Takes `[ID 800047 auth.info] `. Facility and severity are mostly those of the PRI once more.
 fn take_id(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
     if input.take(4) != Some(b"[ID ") {
@@ -109,11 +104,15 @@ fn take_id(message: &mut Message<'_>) -> bool {
     let id = input.take_while(|byte| byte.is_ascii_digit());
     let space = input.eat(b' ');
     let word = input.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-    let is_pri = word.contains(&b'.');
+    let mut words = Reader::new(word);
+    let facility = words.take_until(b'.');
+    let is_pri = facility.is_some();
     if id.is_empty() || !space || !is_pri || !input.eat(b']') {
         return false;
     }
     input.eat(b' ');
+    let is_said = priority::says(message.pri, facility.unwrap_or_default(), words.rest());
+    message.fidelity = message.fidelity.changed_if(!is_said);
     message.msg_id = Some(id);
     message.os = Some("solaris");
     message.text = input.rest();
@@ -123,6 +122,7 @@ fn take_id(message: &mut Message<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::read;
+    use super::*;
 
     #[test]
     fn aix_names_the_host_that_it_forwards() {
@@ -135,8 +135,13 @@ mod tests {
         let repeated =
             read(b"<13>Jul 15 12:34:56 Message forwarded from aix1: last message repeated 3 times");
         assert_eq!(repeated.text, b"last message repeated 3 times");
-        let cut = read(b"<13>Jul 15 12:34:56 Message forwarded from ");
-        assert_eq!(cut.os, None);
+        for other in [
+            "Message forwarded from ",
+            "Message app: forwarded from aix1: x",
+        ] {
+            let input = format!("<13>Jul 15 12:34:56 {other}");
+            assert_eq!(read(input.as_bytes()).os, None, "{other}");
+        }
     }
 
     #[test]
@@ -186,6 +191,12 @@ mod tests {
             (message.text, message.os),
             (&b"Accepted"[..], Some("solaris"))
         );
+        assert_eq!(message.fidelity, Fidelity::Exact);
+        for pri in ["", "<13>", "<39>"] {
+            let input = format!("{pri}Jul 15 12:34:56 sun1 sshd[4711]: [ID 800047 auth.info] x");
+            let message = read(input.as_bytes());
+            assert_eq!(message.fidelity, Fidelity::Changed, "{input}");
+        }
         for other in ["[ID x auth.info] a", "[ID 1 auth.info", "[ID 1] a"] {
             let input = format!("<38>Jul 15 12:34:56 h sshd[1]: {other}");
             assert_eq!(read(input.as_bytes()).text, other.as_bytes());

@@ -1,7 +1,7 @@
 //! What CEF and LEEF headers call vendors, and what events call them.
 
 /// How a name in a header starts, in lower case without spaces, and the vendor in events. The longer first.
-const VENDORS: [(&str, &str); 41] = [
+const VENDORS: [(&str, &str); 42] = [
     ("a10", "a10"),
     ("arista", "arista"),
     ("aruba", "aruba"),
@@ -32,6 +32,7 @@ const VENDORS: [(&str, &str); 41] = [
     ("kaspersky", "kaspersky"),
     ("mcafee", "mcafee"),
     ("microsoft", "microsoft"),
+    ("mikrotik", "mikrotik"),
     ("nokia", "nokia"),
     ("paloalto", "paloalto"),
     ("proofpoint", "proofpoint"),
@@ -71,6 +72,7 @@ mod tests {
             ("Palo Alto Networks", Some("paloalto")),
             ("Cyber-Ark", Some("cyberark")),
             ("CISCO", Some("cisco")),
+            ("MikroTik", Some("mikrotik")),
             ("Cis", None),
             ("Security", None),
             ("", None),

@@ -99,15 +99,21 @@ fn originator(message: &mut Message<'_>) -> bool {
         return false;
     };
     let mut input = Reader::new(message.text);
-    let head = input.take(found).unwrap_or_default().trim_ascii();
+    let head = input.take(found).unwrap_or_default();
+    let logger = head.trim_ascii();
+    // One space stands in front of the mark, and vCenter's own text starts with one.
+    let is_spaced = head.len() > logger.len() + 2;
     input.take(MARK.len());
     let pairs = input.take_while(|byte| byte != b']');
     if !input.eat(b']') {
         return false;
     }
     input.eat(b' ');
-    let fields = Fields::parts(&["logger"], [head, b"", b"", b""]);
-    message.fields = Some(fields.and_read(Syntax::KeyValue, pairs, |_| {}));
+    // Names of subsystems have spaces in them: `sub=Proxy Req 87930`.
+    let fields = Fields::parts(&["logger"], [logger, b"", b"", b""]);
+    let fields = fields.and_read(Syntax::OpenPairs, pairs, |_| {});
+    message.fidelity = message.fidelity.changed_if(is_spaced || !fields.is_whole());
+    message.fields = Some(fields);
     message.text = input.rest();
     let os = match message.app_name {
         Some(b"vpxd") => "vcenter",
@@ -119,7 +125,7 @@ fn originator(message: &mut Message<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn the_originators_pairs_are_fields_and_the_text_stands_behind_them() {
@@ -133,6 +139,34 @@ mod tests {
             json(message.fields.unwrap()),
             r#"{"logger":"info hostd[2099999]","sub":"Vimsvc","opID":"1a"}"#
         );
+    }
+
+    #[test]
+    fn a_subsystems_name_with_spaces_is_whole() {
+        let start =
+            "<166>2026-07-15T12:34:56.789Z esx1 Rhttpproxy: verbose rhttpproxy[1] [Originator@6876";
+        for (pairs, fields, fidelity) in [
+            (
+                "sub=Proxy Req 87930",
+                r#"{"logger":"verbose rhttpproxy[1]","sub":"Proxy Req 87930"}"#,
+                Fidelity::Exact,
+            ),
+            (
+                "sub=Proxy Req 87930 opID=1a",
+                r#"{"logger":"verbose rhttpproxy[1]","sub":"Proxy Req 87930","opID":"1a"}"#,
+                Fidelity::Exact,
+            ),
+            (
+                "stray sub=Proxy",
+                r#"{"logger":"verbose rhttpproxy[1]","sub":"Proxy"}"#,
+                Fidelity::Changed,
+            ),
+        ] {
+            let input = format!("{start} {pairs}] hello");
+            let message = read(input.as_bytes());
+            assert_eq!(json(message.fields.unwrap()), fields);
+            assert_eq!((message.text, message.fidelity), (&b"hello"[..], fidelity));
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn bsd<'a>(input: &mut Reader<'a>, zones: ZoneWords) -> Option<Stamp<'a>> {
     let hour = half_day(&mut after, hour)?;
     let mut stamp = Stamp::new(year, (month, day), (hour, minute, second))?;
     fraction(&mut after, &mut stamp);
+    millis_before_year(&mut after, &mut stamp);
     skip_tick(&mut after, &mut stamp);
     year_behind(&mut after, &mut stamp);
     zone::take(&mut after, &mut stamp, zones);
@@ -36,6 +37,21 @@ pub fn bsd<'a>(input: &mut Reader<'a>, zones: ZoneWords) -> Option<Stamp<'a>> {
     }
     *input = after;
     Some(stamp)
+}
+
+/// Takes `:123` in front of a year: Comware writes milliseconds so.
+fn millis_before_year(input: &mut Reader<'_>, stamp: &mut Stamp<'_>) {
+    let [b':', digits @ .., b' ', b'1' | b'2'] = input.rest().get(..6).unwrap_or_default() else {
+        return;
+    };
+    if let [a, b, c] = digits
+        && digits.iter().all(u8::is_ascii_digit)
+    {
+        let digit = |byte: &u8| u32::from(byte - b'0');
+        stamp.micros = (digit(a) * 100 + digit(b) * 10 + digit(c)) * 1000;
+        stamp.fraction_digits = 3;
+        input.take(4);
+    }
 }
 
 /// Takes ` AM` or ` PM`, and says which hour of the day `hour` is; as it is, where neither stands.

@@ -108,6 +108,11 @@ impl<'a> Stamp<'a> {
         self.offset_minutes.is_some() || self.zone.is_some()
     }
 
+    /// Whether it lacks the zone that `other` has.
+    pub(super) fn is_vaguer_than(&self, other: Option<Stamp<'_>>) -> bool {
+        !self.has_zone() && other.is_some_and(|other| other.has_zone() && other.is_exact())
+    }
+
     /// Whether the event's `time` says all that the stamp says.
     pub fn is_exact(&self) -> bool {
         self.fraction_digits <= 6

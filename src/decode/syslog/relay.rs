@@ -1,0 +1,199 @@
+//! A relay that took a whole message for text and put its own header in front: the device's own is read instead.
+//!
+//! ```text
+//!  Nov 22 01:20:01 relay │ <189>Nov 22 01:20:00 h2 app: x              a PRI of its own
+//!                        │ 1 2026-11-22T01:20:00Z h2 app - - - x       RFC 5424
+//!                        │ 2026-11-22T01:20:00Z h2 app: x              a tag behind time and host
+//!                        │ Nov 22 2026 01:20:00 HW-1 %%01IFNET/4/...    a dialect behind time and host
+//!  1 2026-11-22T01:20:01Z r1 57 - - - │ Nov 22 01:20:00: %SYS-5-CONFIG_I: x     rsyslog's form of a line of Cisco's,
+//!                                                                              whose counter it takes for the program
+//! ```
+//!
+//! Evidence: a header without a tag, and behind it another that is whole. A time alone is no header: many programs write one
+//! at the start of their text. What only the relay's header says (its time, its name) is left out, and said to be.
+
+use super::first_word::is_hosts;
+use super::{BODIES, Fidelity, Format, HEADERS, Message, cisco, rfc3164, rfc5424, take_pri};
+use crate::decode::reader::Reader;
+
+/// The message behind a relay's header, and whether a body reader has been through it.
+pub(super) fn inner<'a>(outer: &Message<'a>) -> Option<(Message<'a>, bool)> {
+    if outer.app_name.is_some_and(|name| !is_number(name)) {
+        return None;
+    }
+    let input = Reader::new(outer.text);
+    // Judged by the first bytes: most texts start otherwise.
+    let found = match (outer.format, outer.text) {
+        (Format::Rfc3164 | Format::Rfc5424, [b'<', b'0'..=b'9', ..]) => {
+            with_pri(input).map(|inner| (inner, false))
+        }
+        (Format::Rfc5424, [b'*' | b'.' | b':' | b'0'..=b'9' | b'A'..=b'Z', ..]) => {
+            cisco_line(outer, input).map(|inner| (inner, false))
+        }
+        (
+            Format::Rfc3164,
+            [b'A'..=b'Z', _, _, b' ' | b',', ..]
+            | [b'1'..=b'9', b' ', ..]
+            | [b'1'..=b'9', _, _, _, b'-' | b' ', ..],
+        ) if outer.hostname.is_some() => without_pri(input),
+        _ => None,
+    };
+    let (mut inner, refined) = found?;
+    inner.pri = inner.pri.or(outer.pri);
+    // Relays name the sender where the message does not.
+    inner.hostname = inner.hostname.or(outer.hostname);
+    inner.fidelity = Fidelity::Changed;
+    Some((inner, refined))
+}
+
+/// Any header that has a time, behind a PRI.
+fn with_pri<'a>(input: Reader<'a>) -> Option<Message<'a>> {
+    let mut input = input;
+    let (pri, _) = take_pri(&mut input);
+    pri?;
+    let read = HEADERS.iter().find_map(|read| read(pri, input));
+    read.filter(|inner| inner.time.is_some() || inner.vendor.is_some())
+}
+
+/// Time and host, and behind them a tag or what a body reader knows; or all of RFC 5424.
+fn without_pri<'a>(input: Reader<'a>) -> Option<(Message<'a>, bool)> {
+    if let Some(inner) = rfc5424::read(None, input) {
+        let is_whole = inner.error.is_none() && inner.hostname.is_some();
+        return is_whole.then_some((inner, false));
+    }
+    let mut inner = rfc3164::read(None, input)?;
+    let host = inner.hostname?;
+    // What programs write at the start of their text has seldom a year and a zone both, and a word behind it is no host.
+    let is_iso = input.peek().is_some_and(|byte| byte.is_ascii_digit());
+    let zoned = || inner.time.is_some_and(|time| time.offset_minutes.is_some());
+    if is_iso && !(is_hosts(host) && zoned()) {
+        return None;
+    }
+    if inner.app_name.is_some() || inner.text.starts_with(b"CISE_") {
+        return Some((inner, false));
+    }
+    let refined = BODIES.iter().any(|refine| refine(&mut inner));
+    (refined && inner.vendor.is_some()).then_some((inner, true))
+}
+
+/// A line of Cisco's behind RFC 5424: the counter stands in APP-NAME, or nothing does.
+fn cisco_line<'a>(outer: &Message<'a>, input: Reader<'a>) -> Option<Message<'a>> {
+    let mut inner = cisco::read(outer.pri, input)?;
+    let is_whole = inner.time.is_some() && inner.event_code.is_some();
+    let counter = outer
+        .app_name
+        .and_then(|name| std::str::from_utf8(name).ok());
+    inner.sequence = inner
+        .sequence
+        .or(counter.and_then(|digits| digits.parse().ok()));
+    inner.msg_id = outer.msg_id;
+    inner.structured_data = outer.structured_data;
+    Some(inner).filter(|_| is_whole)
+}
+
+fn is_number(name: &[u8]) -> bool {
+    name.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+
+    fn text(bytes: Option<&[u8]>) -> &str {
+        bytes.map_or("~", |bytes| std::str::from_utf8(bytes).unwrap())
+    }
+
+    fn parts(message: &Message<'_>) -> String {
+        format!(
+            "{}|{}|{}|{}",
+            text(message.hostname),
+            text(message.app_name),
+            text(message.event_code),
+            text(Some(message.text))
+        )
+    }
+
+    #[test]
+    fn a_whole_message_behind_a_relays_header_is_read_as_the_devices() {
+        for (inner, expected) in [
+            ("1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
+            ("<13>1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
+            ("2026-11-22T01:20:00Z h2 app: x", "h2|app|~|x"),
+            ("<189>Nov 22 01:20:00 h2 app: x", "h2|app|~|x"),
+            ("<189>Nov 22 01:20:00 app: x", "relay|app|~|x"),
+            ("Nov 22 01:20:00 h2 app: x", "h2|app|~|x"),
+            (
+                "Nov 22 2026 01:20:00 HW-1 %%01SSH/4/LOGIN(s)[1]:User",
+                "HW-1|~|SSH/4/LOGIN|User",
+            ),
+            (
+                "Nov 22 01:20:00 lb1 notice mcpd[1]: 01070638:5: Pool",
+                "lb1|mcpd|01070638|Pool",
+            ),
+            (
+                "<189>57: r1: Nov 22 01:20:00: %SYS-5-CONFIG_I: x",
+                "r1|~|SYS-5-CONFIG_I|x",
+            ),
+        ] {
+            let input = format!("<13>Nov 22 01:20:01 relay {inner}");
+            let message = read(input.as_bytes());
+            assert_eq!(parts(&message), expected, "{input}");
+            assert_eq!(message.fidelity, Fidelity::Changed, "{input}");
+            let second = message.time.map(|time| time.second);
+            assert_eq!((second, message.error), (Some(0), None), "{input}");
+        }
+        let message = read(b"<13>Nov 22 01:20:01 relay <189>Nov 22 01:20:00 h2 app: x");
+        let severity = message.pri.map(|pri| pri.severity);
+        assert_eq!(
+            severity,
+            Some(5),
+            "the device's own goes before the relay's"
+        );
+        let firewall = read(b"<14>Nov 22 01:20:01 relay Nov 22 01:20:00 PA-9 1,2026/11/22 01:20:00,007,TRAFFIC,end,1,2026/11/22 01:20:00,192.0.2.1");
+        assert_eq!(
+            (firewall.hostname, firewall.vendor),
+            (Some(&b"PA-9"[..]), Some("paloalto"))
+        );
+    }
+
+    #[test]
+    fn what_a_program_writes_at_the_start_of_its_text_stays_there() {
+        for inner in [
+            "2026-11-22T01:20:00Z worker task: started",
+            "2026-11-22 01:20:00,123 worker-1 task: started",
+            "Nov 22 01:20:00 INFO main: x",
+            "Nov 22 01:20:00 some words",
+            "1 2026-11-22T01:20:00Z h2",
+            "1 of 2026",
+            "<14>some words",
+            "<b>bold</b>",
+            "<189>",
+        ] {
+            let input = format!("<13>Nov 22 01:20:01 h9 {inner}");
+            let message = read(input.as_bytes());
+            assert_eq!(parts(&message), format!("h9|~|~|{inner}"));
+        }
+    }
+
+    #[test]
+    fn rsyslogs_form_of_a_line_of_ciscos_keeps_its_counter() {
+        let message = read(
+            b"<189>1 2026-11-22T01:20:01+00:00 r1 57 - - - Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+        );
+        assert_eq!(parts(&message), "r1|~|SYS-5-CONFIG_I|x");
+        assert_eq!(
+            (message.vendor, message.sequence),
+            (Some("cisco"), Some(57))
+        );
+        assert_eq!(message.fidelity, Fidelity::Changed);
+        let named = read(
+            b"<189>1 2026-11-22T01:20:01+00:00 192.0.2.7 - - - - 57: r1: Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+        );
+        assert_eq!(parts(&named), "r1|~|SYS-5-CONFIG_I|x");
+        let program =
+            read(b"<189>1 2026-11-22T01:20:01Z r1 app - - - Nov 22 01:20:00: %SYS-5-CONFIG_I: x");
+        assert_eq!(program.app_name, Some(&b"app"[..]));
+        assert_eq!(program.vendor, None);
+    }
+}
