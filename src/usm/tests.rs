@@ -272,6 +272,46 @@ fn during_a_rotation_old_and_new_secrets_count_and_an_engines_own_too() {
 }
 
 #[test]
+fn when_only_the_priv_secret_is_changed_both_secrets_decrypt_before_and_after_they_are_kept() {
+    let old = Device::new(SecurityLevel::AuthPriv);
+    let changes: [fn(&Device) -> Device; 3] = [
+        |old| Device {
+            priv_passphrase: "new priv phrase",
+            ..old.clone()
+        },
+        |old| Device {
+            privacy: PrivProtocol::Des,
+            ..old.clone()
+        },
+        |old| Device {
+            privacy: PrivProtocol::Aes256,
+            priv_passphrase: "new priv phrase",
+            extension: Extension::Reeder,
+            ..old.clone()
+        },
+    ];
+    for change in changes {
+        let new = change(&old);
+        let third = Device {
+            priv_passphrase: "known to nobody",
+            ..old.clone()
+        };
+        for users in [[&old, &new], [&new, &old]] {
+            let usm = usm(&users.map(Device::config));
+            for (second, device) in [&old, &new, &new, &old, &new].into_iter().enumerate() {
+                let time = 1000 + u32::try_from(second).unwrap();
+                let packet = device.at(5, time).message();
+                assert_eq!(say(&usm, &packet, at(10)), "accepted", "{second}");
+            }
+            assert_eq!(usm.sizes(), (1, 2), "each secret's keys are kept");
+            let packet = third.at(5, 1010).message();
+            assert_eq!(say(&usm, &packet, at(10)), "decryptionError");
+            assert_eq!(usm.stats.refused(Refusal::DecryptionError), 1);
+        }
+    }
+}
+
+#[test]
 fn a_reload_takes_old_secrets_out_and_keeps_what_was_learned() {
     let device = Device::new(SecurityLevel::AuthNoPriv);
     let usm = usm(&[device.config()]);
