@@ -288,10 +288,8 @@ impl Usm {
         let learned = engines.clocks().map(|(id, clock)| LearnedEngine {
             id: *id,
             boots: clock.boots,
-            // What it would be by now, had it been heard at this moment; then it was heard.
-            time: clock
-                .time
-                .saturating_add(u32::try_from(clock.heard.saturating_sub(clock.at)).unwrap_or(0)),
+            // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
+            time: clock.time,
             heard: unix.saturating_sub_unsigned(silent(clock)),
         });
         learned.collect()

@@ -40,9 +40,10 @@ pub struct LearnedEngine {
     pub id: EngineKey,
     /// Its boots.
     pub boots: u32,
-    /// Its time when it was last heard.
+    /// The latest time that it said. Earlier versions kept what it would have been when it was last heard: of a clock that
+    /// runs slow that is a little ahead, by less than the time window, and is passed as soon.
     pub time: u32,
-    /// When that was, in seconds since 1970.
+    /// When it was last heard, in seconds since 1970.
     pub heard: i64,
 }
 

@@ -475,6 +475,25 @@ fn what_was_learned_is_taken_back_after_a_restart() {
 }
 
 #[test]
+fn what_is_kept_over_a_restart_is_what_the_device_said_and_not_what_became_of_it_here() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    // It says the same second once more, after 140 of ours.
+    assert_eq!(say(&before, &device.message(), at(140)), "accepted");
+    let learned = before.learned(at(140), 1_000_000);
+    assert_eq!((learned[0].boots, learned[0].time), (5, 1000));
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 1_000_000);
+    assert_eq!(
+        say(&after, &device.at(5, 1001).message(), at(149)),
+        "accepted"
+    );
+    let again = after.learned(at(149), 1_000_149);
+    assert_eq!((again[0].boots, again[0].time), (5, 1001));
+}
+
+#[test]
 fn a_named_extension_is_the_only_one_that_is_tried() {
     let device = Device {
         auth: AuthProtocol::Sha1,

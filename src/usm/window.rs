@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   boots  below ours ─────────────▶ outside          boots  above ours ───────────▶ fresh: the engine was started again
-//!   boots  equal: time  ≥ our notion − 150 s ─▶ within, else outside
+//!   boots  equal: time  above the latest that was heard, or ≥ our notion − 150 s ─▶ within, else outside
 //! ```
 //!
-//! Our notion of an engine's time is what it last said plus what passed since. Devices break this: some lose their boots
+//! Our notion of an engine's time is the latest that it said plus what passed since. A later one than that is always of now,
+//! and becomes our notion, which so goes backwards too: a device's clock may run slow, and no recording is later than all
+//! that was heard. Devices break this: some lose their boots
 //! when they are started, some never count them, some send 0 and 0 for ever. [`WindowPolicy`] says what follows.
 
 /// How far behind our notion of its time an engine may be, in seconds (RFC 3414, section 2.2.3).
@@ -40,9 +42,9 @@ pub enum WindowPolicy {
 pub struct EngineClock {
     /// snmpEngineBoots.
     pub boots: u32,
-    /// snmpEngineTime when it was last raised.
+    /// latestReceivedEngineTime: the latest snmpEngineTime that it said.
     pub time: u32,
-    /// When that was.
+    /// When it said so.
     pub at: u64,
     /// When an authenticated message last came.
     pub heard: u64,
@@ -102,8 +104,8 @@ pub fn judge(
         return ignored(boots >= BOOTS_MAX);
     }
     let notion = u64::from(known.time) + now.saturating_sub(known.at);
-    let is_behind = u64::from(time) + WINDOW_SECONDS < notion;
-    if boots == known.boots && boots < BOOTS_MAX && !is_behind {
+    let is_of_now = time > known.time || u64::from(time) + WINDOW_SECONDS >= notion;
+    if boots == known.boots && boots < BOOTS_MAX && is_of_now {
         return Standing::Within;
     }
     let excuse = match (boots, time) {
@@ -152,9 +154,8 @@ impl EngineClock {
                 Excuse::BootsAndTimeZero | Excuse::BootsBackwards | Excuse::BootsNotRaised
             )
         );
-        let notion = u64::from(self.time) + now.saturating_sub(self.at);
-        let is_ahead = boots > self.boots || (boots == self.boots && u64::from(time) > notion);
-        if is_ahead || restarted {
+        let is_later = (boots, time) > (self.boots, self.time);
+        if is_later || restarted {
             *self = EngineClock::first(boots, time, now);
         }
         self.heard = now;
@@ -247,6 +248,28 @@ mod tests {
         assert_eq!((known.boots, known.time), (1, 7));
         known.hear(1, 2, Standing::Excused(Excuse::Ignored), NOW + 40);
         assert_eq!((known.boots, known.time), (1, 7));
+    }
+
+    #[test]
+    fn a_clock_that_runs_slow_or_fast_is_followed_for_a_year() {
+        for (seconds_a_day, messages_a_day) in [(-9, 24), (-9, 1), (-600, 24), (9, 24), (600, 1)] {
+            let mut known = clock(5, 1000);
+            for message in 1..=365 * messages_a_day {
+                let passed = 86_400 * message / messages_a_day;
+                let drifted = passed + seconds_a_day * message / messages_a_day;
+                let now = NOW + u64::try_from(passed).unwrap();
+                let time = u32::try_from(1000 + drifted).unwrap();
+                let standing = judge(Some(&known), 5, time, now, WindowPolicy::Strict);
+                assert_eq!(
+                    standing,
+                    Standing::Within,
+                    "{seconds_a_day} s a day, {passed}"
+                );
+                known.hear(5, time, standing, now);
+                let recorded = judge(Some(&known), 5, time - 151, now, WindowPolicy::Strict);
+                assert_eq!(recorded, Standing::Outside);
+            }
+        }
     }
 
     #[test]
