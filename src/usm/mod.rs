@@ -37,13 +37,13 @@ use crate::decode::snmp::v3::Message;
 use answer::Own;
 use limit::{Limit, Rate};
 use users::{Secret, Users};
-use window::EngineClock;
+use window::{EngineClock, ExcusedRun, Run};
 
 pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;
 pub use engines::{ENGINES_MAX, EngineKey, LocalKeys};
 pub use refusal::{Refusal, Stats};
-pub use stored::{LearnedEngine, OwnEngine};
+pub use stored::{LearnedEngine, LearnedRun, OwnEngine};
 pub use users::UserConfig;
 pub use window::WindowPolicy;
 
@@ -283,29 +283,47 @@ impl Usm {
 
     /// What was learned, to be kept. `unix` is what the wall clock shows at `now`, in seconds since 1970.
     pub fn learned(&self, now: Moment, unix: i64) -> Vec<LearnedEngine> {
-        let silent = |clock: &EngineClock| now.seconds().saturating_sub(clock.heard);
+        let on_the_wall =
+            |seconds| unix.saturating_sub_unsigned(now.seconds().saturating_sub(seconds));
         let engines = lock(&self.engines);
         let learned = engines.clocks().map(|(id, clock)| LearnedEngine {
             id: *id,
-            boots: clock.boots,
+            boots: clock.highest.boots,
             // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
-            time: clock.time,
-            heard: unix.saturating_sub_unsigned(silent(clock)),
+            time: clock.highest.time,
+            heard: on_the_wall(clock.heard),
+            excused: clock.excused.map(|excused| LearnedRun {
+                boots: excused.run.boots,
+                time: excused.run.time,
+                begun: on_the_wall(excused.begun),
+            }),
         });
         learned.collect()
     }
 
     /// Takes back what an earlier run learned. Clocks go on from where they were last heard: the host's own clock may be
-    /// wrong after a start, and must not make every device late.
+    /// wrong after a start, and must not make every device late. Where it is behind what it was, how long a device is up
+    /// that was excused is not known, and what it says is believed once more.
     pub fn restore(&self, learned: &[LearnedEngine], now: Moment, unix: i64) {
+        let now = now.seconds();
         let mut engines = lock(&self.engines);
         for engine in learned {
-            let silent = u64::try_from(unix.saturating_sub(engine.heard)).unwrap_or_default();
+            let run = |boots, time| Run {
+                boots,
+                time,
+                at: now,
+            };
+            let passed = |since: i64| u64::try_from(unix.saturating_sub(since)).ok();
+            let silent = passed(engine.heard);
             let clock = EngineClock {
-                boots: engine.boots,
-                time: engine.time,
-                at: now.seconds(),
-                heard: now.seconds().saturating_sub(silent),
+                highest: run(engine.boots, engine.time),
+                excused: engine.excused.map(|excused| ExcusedRun {
+                    run: run(excused.boots, excused.time),
+                    begun: silent
+                        .and(passed(excused.begun))
+                        .map_or(0, |passed| now.saturating_sub(passed)),
+                }),
+                heard: now.saturating_sub(silent.unwrap_or_default()),
             };
             engines.keep_clock(engine.id, clock, clock.heard);
         }

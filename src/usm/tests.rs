@@ -231,9 +231,47 @@ fn a_device_that_lost_its_boots_is_taken_marked_and_counted() {
     let usm = usm(&[device.config()]);
     assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
     let restarted = device.at(1, 30).message();
-    assert_eq!(say(&usm, &restarted, at(3600)), "accepted, boots_backwards");
-    assert_eq!(say(&usm, &device.at(1, 40).message(), at(3610)), "accepted");
-    assert_eq!(usm.stats.excused(Excuse::BootsBackwards), 1);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&usm, &restarted, at(3600)), marked);
+    let later = device.at(1, 40);
+    assert_eq!(say(&usm, &later.message(), at(3610)), marked);
+    assert_eq!(usm.stats.excused(Excuse::BootsBackwards), 2);
+    let recorded = [device.at(1, 900), device.at(4, 7000), device.at(5, 999)];
+    for recorded in recorded {
+        let said = say(&usm, &recorded.message(), at(3611));
+        assert_eq!(said, "notInTimeWindow", "{recorded:?}");
+    }
+    assert_eq!(
+        say(&usm, &device.at(5, 1001).message(), at(3700)),
+        "accepted"
+    );
+    assert_eq!(
+        say(&usm, &device.at(1, 131).message(), at(3701)),
+        "notInTimeWindow"
+    );
+}
+
+#[test]
+fn a_device_that_lost_its_boots_is_taken_after_a_restart_too_and_a_recording_is_not() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    assert_eq!(say(&before, &device.at(1, 30).message(), at(60)), marked);
+    let text = stored::learned_to_text(&before.learned(at(70), 1_000_070));
+    let learned = stored::learned_from_text(&text).unwrap();
+    // The agent was down for an hour; what the host's clock says of that is not always so.
+    for (unix, says_nothing) in [(1_003_670, false), (1_000_030, true)] {
+        let after = usm(&[device.config()]);
+        after.restore(&learned, at(0), unix);
+        let said = say(&after, &device.at(1, 9000).message(), at(5));
+        assert_eq!(said == marked, says_nothing, "{said}");
+        let after = usm(&[device.config()]);
+        after.restore(&learned, at(0), unix);
+        assert_eq!(say(&after, &device.at(1, 3645).message(), at(5)), marked);
+        let said = say(&after, &device.at(4, 7000).message(), at(6));
+        assert_eq!(said, "notInTimeWindow");
+    }
 }
 
 #[test]
