@@ -1,9 +1,13 @@
 //! Messages that came before: a repeated inform is answered again and makes no second event.
 //!
 //! ```text
-//!   inform  sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
-//!   trap    (v3, authenticated) engine, digest               ─▶ fingerprint ─▶ seen? ─▶ a copy of it
+//!   inform                  sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
+//!   v3 that authenticates   engine, digest                                    ─▶ fingerprint ─▶ seen? ─▶ its record
 //! ```
+//!
+//! The one is a sender that had no answer: it asks again with another message. The other is the same message once more, from
+//! wherever it comes: a recording, or a copy that the network made. Whoever plays back an inform is told what its sender was.
+
 //!
 //! The request-id alone does not tell a repeat: there are devices that send the same one for ever. So all of the PDU is in
 //! the fingerprint, and a new event that shares the number is not taken for an old one.

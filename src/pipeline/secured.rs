@@ -80,23 +80,27 @@ impl Pipeline {
     ) -> (Outcome, Answer) {
         let notification = &accepted.notification;
         let is_inform = notification.kind == PduKind::Inform;
-        let fingerprint = match (is_inform, message.level) {
-            (true, _) => {
-                let pdu = accepted.scoped.get(notification.pdu_at..);
-                Some(
-                    self.repeats
-                        .fingerprint((sender(packet), message.user, pdu)),
-                )
-            }
-            (false, SecurityLevel::NoAuthNoPriv) => None,
-            (false, _) => Some(
-                self.repeats
-                    .fingerprint((message.engine_id, message.digest)),
-            ),
-        };
-        let earlier = fingerprint.and_then(|it| self.repeats.find(it, packet.received));
+        // The same octets from wherever they come: a recording that is played back.
+        let copy = (message.level > SecurityLevel::NoAuthNoPriv).then(|| {
+            self.repeats
+                .fingerprint((message.engine_id, message.digest))
+        });
+        // Who asks again has another msgID, and so another digest.
+        let repeat = is_inform.then(|| {
+            let pdu = accepted.scoped.get(notification.pdu_at..);
+            self.repeats
+                .fingerprint((sender(packet), message.user, pdu))
+        });
+        let fingerprints = [copy, repeat];
+        let earlier = fingerprints
+            .into_iter()
+            .flatten()
+            .find_map(|it| self.repeats.find(it, packet.received));
         let (outcome, after) = match earlier {
-            Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(Some(record))),
+            Some(record) => {
+                self.remember(fingerprints, record, packet);
+                (Outcome::Rejected(Reason::Duplicate), Some(Some(record)))
+            }
             None => {
                 let scoped = Packet {
                     bytes: accepted.scoped,
@@ -111,8 +115,8 @@ impl Pipeline {
                 );
                 let (names, payload) = (&self.names, &mut self.payload);
                 let appended = self.exit.append(&mut event, packet, names, payload);
-                if let (Some(fingerprint), Ok(record)) = (fingerprint, &appended) {
-                    self.repeats.remember(fingerprint, *record, packet.received);
+                if let Ok(record) = &appended {
+                    self.remember(fingerprints, *record, packet);
                 }
                 (outcome(&appended), answered_after(&appended))
             }
@@ -136,6 +140,19 @@ impl Pipeline {
         match is_written {
             true => (outcome, after.map_or(Answer::Now, Answer::After)),
             false => (outcome, Answer::None),
+        }
+    }
+
+    fn remember(
+        &mut self,
+        fingerprints: [Option<u64>; 2],
+        record: (LaneId, Number),
+        packet: &Packet<'_>,
+    ) {
+        for fingerprint in fingerprints.into_iter().flatten() {
+            if self.repeats.find(fingerprint, packet.received).is_none() {
+                self.repeats.remember(fingerprint, record, packet.received);
+            }
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Device {
     pub time: u32,
     pub is_reportable: bool,
     pub id: u8,
+    /// Where it is not the message's.
+    pub request_id: Option<u8>,
     pub pdu: u8,
     pub context_engine_id: Vec<u8>,
     pub context_name: &'static str,
@@ -48,6 +50,7 @@ impl Device {
             time: 1000,
             is_reportable: false,
             id: 1,
+            request_id: None,
             pdu: 0xa7,
         }
     }
@@ -97,7 +100,8 @@ impl Device {
             &[6, 9, 0x2b, 6, 1, 6, 3, 1, 1, 5, 3],
         ];
         let list = tlv(0x30, &[&uptime, &tlv(0x30, &trap_oid)]);
-        let pdu = tlv(self.pdu, &[&[2, 1, self.id, 2, 1, 0, 2, 1, 0], &list]);
+        let request_id = self.request_id.unwrap_or(self.id);
+        let pdu = tlv(self.pdu, &[&[2, 1, request_id, 2, 1, 0, 2, 1, 0], &list]);
         let context = tlv(4, &[&self.context_engine_id]);
         let name = tlv(4, &[self.context_name.as_bytes()]);
         tlv(0x30, &[&context, &name, &pdu])

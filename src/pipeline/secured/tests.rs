@@ -53,10 +53,14 @@ impl Bench {
 
     /// How a packet ends, and what its sender is told.
     fn take(&mut self, bytes: &[u8]) -> (Outcome, Option<Told>) {
+        self.take_from(50_000, bytes)
+    }
+
+    fn take_from(&mut self, port: u16, bytes: &[u8]) -> (Outcome, Option<Told>) {
         let listener = listener(Protocol::Snmp, Transport::Udp);
         let verdict = self.pipeline.take(&Packet {
             bytes,
-            peer: Peer::Inet([10, 0, 0, 1].into(), 50_000),
+            peer: Peer::Inet([10, 0, 0, 1].into(), port),
             listener: &listener,
             received: UnixMicros(0),
             wholeness: Wholeness::Whole,
@@ -144,6 +148,29 @@ fn a_repeated_inform_is_answered_for_the_record_that_it_made_first() {
     assert_eq!(outcome, Outcome::Rejected(Reason::Duplicate));
     assert_eq!(reply.expect("the Response again").1, Some(Number(0)));
     assert_eq!(bench.events().len(), 2);
+}
+
+#[test]
+fn an_inform_that_is_played_back_from_another_port_is_no_second_event_and_a_retry_neither() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let duplicate = Outcome::Rejected(Reason::Duplicate);
+    let inform = device.inform(&OWN, 3, 0);
+    assert_eq!(bench.take(&inform.message()).0, Outcome::Used);
+    let (outcome, reply) = bench.take_from(50_001, &inform.message());
+    assert_eq!(outcome, duplicate);
+    assert_eq!(reply.expect("what its sender was told").1, Some(Number(0)));
+
+    // The same notification in another message: its sender had no answer.
+    let retry = Device {
+        id: inform.id + 1,
+        request_id: Some(inform.id),
+        ..inform.clone()
+    };
+    assert_ne!(retry.message(), inform.message());
+    assert_eq!(bench.take(&retry.message()).0, duplicate);
+    assert_eq!(bench.take_from(50_001, &retry.message()).0, duplicate);
+    assert_eq!(bench.events().len(), 1);
 }
 
 #[test]
