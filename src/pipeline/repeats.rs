@@ -1,16 +1,13 @@
-//! Messages that came before: a repeated inform is answered again and makes no second event.
+//! Informs that came before: a repeated one is answered again and makes no second event.
 //!
 //! ```text
-//!   inform                  sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
-//!   v3 that authenticates   engine, digest                                    ─▶ fingerprint ─▶ seen? ─▶ its record
+//!   sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
 //! ```
 //!
-//! The one is a sender that had no answer: it asks again with another message. The other is the same message once more, from
-//! wherever it comes: a recording, or a copy that the network made. Whoever plays back an inform is told what its sender was.
-
-//!
-//! The request-id alone does not tell a repeat: there are devices that send the same one for ever. So all of the PDU is in
-//! the fingerprint, and a new event that shares the number is not taken for an old one.
+//! Its sender had no answer, and asks again with another message. The request-id alone does not tell a repeat: there are
+//! devices that send the same one for ever. So all of the PDU is in the fingerprint, and a new event that shares the number
+//! is not taken for an old one. The same message once more, played back from elsewhere, is known by
+//! [`super::copies::Copies`].
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{HashMap, RandomState};

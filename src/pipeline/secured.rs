@@ -7,7 +7,10 @@
 //! ```
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::copies::Seen;
 use super::{Pipeline, answered_after, outcome};
 use crate::decode::snmp::v3::{self, Message, SecurityLevel};
 use crate::decode::snmp::{self, Fault, PduKind, UnreadMessage, Version};
@@ -80,10 +83,16 @@ impl Pipeline {
     ) -> (Outcome, Answer) {
         let notification = &accepted.notification;
         let is_inform = notification.kind == PduKind::Inform;
-        // The same octets from wherever they come: a recording that is played back.
-        let copy = (message.level > SecurityLevel::NoAuthNoPriv).then(|| {
-            self.repeats
-                .fingerprint((message.engine_id, message.digest))
+        let access = Arc::clone(&self.access);
+        let copies = &access.copies;
+        let copy = (message.level > SecurityLevel::NoAuthNoPriv)
+            .then(|| copies.fingerprint(message.engine_id, message.digest));
+        let seen = copy.map_or(Seen::New, |copy| {
+            let (seen, has_forgotten) = copies.claim(copy, now.seconds());
+            if has_forgotten {
+                access.usm.stats.forgotten.fetch_add(1, Ordering::Relaxed);
+            }
+            seen
         });
         // Who asks again has another msgID, and so another digest.
         let repeat = is_inform.then(|| {
@@ -91,15 +100,22 @@ impl Pipeline {
             self.repeats
                 .fingerprint((sender(packet), message.user, pdu))
         });
-        let fingerprints = [copy, repeat];
-        let earlier = fingerprints
-            .into_iter()
-            .flatten()
-            .find_map(|it| self.repeats.find(it, packet.received));
+        let earlier = match seen {
+            Seen::New => repeat
+                .and_then(|it| self.repeats.find(it, packet.received))
+                .map(Some),
+            Seen::Claimed => Some(None),
+            Seen::Record(record) => Some(Some(record)),
+        };
+        let duplicate = Outcome::Rejected(Reason::Duplicate);
         let (outcome, after) = match earlier {
-            Some(record) => {
-                self.remember(fingerprints, record, packet);
-                (Outcome::Rejected(Reason::Duplicate), Some(Some(record)))
+            // Another thread makes its event, and answers.
+            Some(None) => (duplicate, None),
+            Some(Some(record)) => {
+                if let Some(copy) = copy {
+                    copies.settle(copy, Some(record));
+                }
+                (duplicate, Some(Some(record)))
             }
             None => {
                 let scoped = Packet {
@@ -115,8 +131,11 @@ impl Pipeline {
                 );
                 let (names, payload) = (&self.names, &mut self.payload);
                 let appended = self.exit.append(&mut event, packet, names, payload);
-                if let Ok(record) = &appended {
-                    self.remember(fingerprints, *record, packet);
+                if let Some(copy) = copy {
+                    copies.settle(copy, appended.ok());
+                }
+                if let (Some(repeat), Ok(record)) = (repeat, &appended) {
+                    self.repeats.remember(repeat, *record, packet.received);
                 }
                 (outcome(&appended), answered_after(&appended))
             }
@@ -140,19 +159,6 @@ impl Pipeline {
         match is_written {
             true => (outcome, after.map_or(Answer::Now, Answer::After)),
             false => (outcome, Answer::None),
-        }
-    }
-
-    fn remember(
-        &mut self,
-        fingerprints: [Option<u64>; 2],
-        record: (LaneId, Number),
-        packet: &Packet<'_>,
-    ) {
-        for fingerprint in fingerprints.into_iter().flatten() {
-            if self.repeats.find(fingerprint, packet.received).is_none() {
-                self.repeats.remember(fingerprint, record, packet.received);
-            }
         }
     }
 

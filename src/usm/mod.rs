@@ -108,7 +108,8 @@ impl Moment {
         Moment((START_SECONDS * 1_000_000).saturating_add(micros))
     }
 
-    fn seconds(self) -> u64 {
+    /// Whole seconds. That of the start is not 0, but its lower 32 bits are.
+    pub fn seconds(self) -> u64 {
         self.0 / 1_000_000
     }
 }

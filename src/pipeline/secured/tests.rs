@@ -22,6 +22,8 @@ type Told = (Vec<u8>, Option<Number>);
 struct Bench {
     spool: Arc<Spool>,
     pipeline: Pipeline,
+    /// That of another receiving thread.
+    another: Pipeline,
 }
 
 impl Bench {
@@ -46,9 +48,17 @@ impl Bench {
             boots: 3,
         };
         let access = SnmpAccess::new(&access, own, 0, Instant::now());
-        let pipeline = Pipeline::new(spool.clone(), router, Arc::new(Settings::new(config)))
-            .with_access(Arc::new(access));
-        Bench { spool, pipeline }
+        let (access, settings) = (Arc::new(access), Arc::new(Settings::new(config)));
+        let pipelines = [(); 2].map(|()| {
+            Pipeline::new(spool.clone(), router.clone(), settings.clone())
+                .with_access(access.clone())
+        });
+        let [pipeline, another] = pipelines;
+        Bench {
+            spool,
+            pipeline,
+            another,
+        }
     }
 
     /// How a packet ends, and what its sender is told.
@@ -171,6 +181,23 @@ fn an_inform_that_is_played_back_from_another_port_is_no_second_event_and_a_retr
     assert_eq!(bench.take(&retry.message()).0, duplicate);
     assert_eq!(bench.take_from(50_001, &retry.message()).0, duplicate);
     assert_eq!(bench.events().len(), 1);
+}
+
+#[test]
+fn what_one_thread_had_is_a_copy_to_every_other_one() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let inform = device.inform(&OWN, 3, 0);
+    for packet in [device.message(), inform.message()] {
+        assert_eq!(bench.take(&packet).0, Outcome::Used);
+        std::mem::swap(&mut bench.pipeline, &mut bench.another);
+        let duplicate = Outcome::Rejected(Reason::Duplicate);
+        let (outcome, reply) = bench.take_from(50_001, &packet);
+        assert_eq!(outcome, duplicate);
+        let is_inform = packet == inform.message();
+        assert_eq!(reply.is_some(), is_inform, "an inform is answered again");
+    }
+    assert_eq!(bench.events().len(), 2);
 }
 
 #[test]
