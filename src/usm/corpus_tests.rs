@@ -80,9 +80,9 @@ fn what_others_sent_is_authenticated_and_decrypted_to_what_they_meant() {
         assert!(fits, "{}", case["id"]);
         authenticated += 1;
         let mut plain = Vec::new();
-        let decryption = decrypt(&message, &keys, &mut plain);
+        let decryption = decrypt(&message, &keys, &mut plain, || true);
         assert!(
-            !matches!(decryption, Decryption::Failed),
+            !matches!(decryption, Decryption::Failed | Decryption::TooMuchWork),
             "{}: not decrypted",
             case["id"]
         );

@@ -161,10 +161,17 @@ impl Usm {
                 let reason = Refusal::NotInTimeWindow;
                 return Err(Failed::Refused(reason, Some(fitting.keys)));
             }
-            let key = match decrypt(heard.message, &fitting.keys, plain) {
+            // Also of a message that comes to nothing in the end: it may come again, and costs no second key.
+            if fitting.is_new {
+                let (keys, seconds) = (Arc::clone(&fitting.keys), heard.now.seconds());
+                lock(&self.engines).keep_keys(heard.engine, fitting.secret, keys, seconds);
+            }
+            let may_expand = || lock(&self.expansions).allows(heard.source, heard.now.0);
+            let key = match decrypt(heard.message, &fitting.keys, plain, may_expand) {
                 Decryption::NotNeeded => None,
                 Decryption::With(protocol, key) => Some((protocol, key)),
                 Decryption::Failed => continue,
+                Decryption::TooMuchWork => return Err(Failed::Limited),
             };
             return Ok(Proof {
                 fitting,
@@ -292,13 +299,12 @@ impl Usm {
         let completed = key
             .filter(|_| fitting.keys.is_open())
             .map(|(protocol, key)| Arc::new(fitting.keys.with_privacy(protocol, key)));
-        let is_changed = fitting.is_new || completed.is_some();
-        let keys = completed.unwrap_or(fitting.keys);
         let seconds = heard.now.seconds();
         let mut engines = lock(&self.engines);
-        if is_changed {
-            engines.keep_keys(engine, fitting.secret, Arc::clone(&keys), seconds);
+        if let Some(keys) = &completed {
+            engines.keep_keys(engine, fitting.secret, Arc::clone(keys), seconds);
         }
+        let keys = completed.unwrap_or(fitting.keys);
         if !heard.is_own {
             let first = EngineClock::first(message.boots, message.time, seconds);
             let mut clock = engines.clock(&engine).unwrap_or(first);

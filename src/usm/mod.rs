@@ -58,6 +58,17 @@ const WORK_ALL: Rate = Rate {
     burst: 40_000,
 };
 
+/// Keys by Reeder's extension, a millisecond each. They are kept once they are made, so a source needs one for each engine
+/// behind it; all sources together cost a fifth of a core, and ten seconds of it at once after a start.
+const EXPANSIONS_EACH: Rate = Rate {
+    per_second: 50,
+    burst: 1000,
+};
+const EXPANSIONS_ALL: Rate = Rate {
+    per_second: 200,
+    burst: 10_000,
+};
+
 /// Reports: a device needs two for its first inform. Whoever makes up the address of another must not reach it with more.
 const REPORTS_EACH: Rate = Rate {
     per_second: 100,
@@ -122,6 +133,7 @@ pub struct Usm {
     generation: AtomicU32,
     engines: Mutex<engines::Engines>,
     work: Mutex<Limit>,
+    expansions: Mutex<Limit>,
     reports: Mutex<Limit>,
     salt: AtomicU64,
     /// Counts what happened.
@@ -193,6 +205,7 @@ impl Usm {
             generation: AtomicU32::new(0),
             engines: Mutex::default(),
             work: Mutex::new(Limit::new(WORK_EACH, WORK_ALL)),
+            expansions: Mutex::new(Limit::new(EXPANSIONS_EACH, EXPANSIONS_ALL)),
             reports: Mutex::new(Limit::new(REPORTS_EACH, REPORTS_ALL)),
             salt: AtomicU64::new(salt),
             stats: Stats::default(),

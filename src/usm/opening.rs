@@ -4,9 +4,10 @@
 //!  Data::Plain ──────────────────────────────▶ Decryption::NotNeeded ─┐
 //!  Data::Encrypted ─▶ each key's extension ──▶ Decryption::With(key) ─┴▶ opened ─▶ octets, scoped PDU
 //!                     none fits ─────────────▶ Decryption::Failed: another secret's turn
+//!                     too dear now ──────────▶ Decryption::TooMuchWork
 //! ```
 
-use super::engines::LocalKeys;
+use super::engines::{LocalKeys, TooMuchWork};
 use super::keys::Key;
 use super::privacy::{Nonce, PrivProtocol};
 use crate::decode::snmp::v3::{self, Data, Message, ScopedPdu};
@@ -20,11 +21,18 @@ pub(super) enum Decryption {
     With(PrivProtocol, Key),
     /// No key does.
     Failed,
+    /// A key that may do so was not made: its source asks for too much.
+    TooMuchWork,
 }
 
 /// Decrypts into `plain`, where there is something to decrypt. Which key extension is right shows in whether a scoped PDU
-/// comes out.
-pub(super) fn decrypt(message: &Message<'_>, keys: &LocalKeys, plain: &mut Vec<u8>) -> Decryption {
+/// comes out. `may_expand` is asked before a key is made that costs milliseconds.
+pub(super) fn decrypt(
+    message: &Message<'_>,
+    keys: &LocalKeys,
+    plain: &mut Vec<u8>,
+    may_expand: impl Fn() -> bool,
+) -> Decryption {
     let Data::Encrypted(encrypted) = message.data else {
         return Decryption::NotNeeded;
     };
@@ -36,15 +44,19 @@ pub(super) fn decrypt(message: &Message<'_>, keys: &LocalKeys, plain: &mut Vec<u
         time: message.time,
         salt,
     };
-    let found = keys.candidates(message.engine_id).find(|(protocol, key)| {
+    for extension in keys.extensions() {
+        let (protocol, key) = match keys.extended(*extension, message.engine_id, &may_expand) {
+            Ok(Some(key)) => key,
+            Ok(None) => return Decryption::Failed,
+            Err(TooMuchWork) => return Decryption::TooMuchWork,
+        };
         plain.clear();
         plain.extend_from_slice(encrypted);
-        protocol.decrypt(key, nonce, plain).is_ok() && v3::scoped(plain).is_ok()
-    });
-    match found {
-        Some((protocol, key)) => Decryption::With(protocol, key),
-        None => Decryption::Failed,
+        if protocol.decrypt(&key, nonce, plain).is_ok() && v3::scoped(plain).is_ok() {
+            return Decryption::With(protocol, key);
+        }
     }
+    Decryption::Failed
 }
 
 /// The scoped PDU's octets and what they say, once they are in the clear: in the message, or in `plain`.

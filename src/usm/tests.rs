@@ -552,6 +552,48 @@ fn a_named_extension_is_the_only_one_that_is_tried() {
 }
 
 #[test]
+fn a_key_that_costs_milliseconds_is_made_once_for_an_engine_and_seldom_for_many() {
+    let device = Device {
+        auth: AuthProtocol::Sha1,
+        privacy: PrivProtocol::Aes256,
+        extension: Extension::Reeder,
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    let three = limit::Rate {
+        per_second: 1,
+        burst: 3,
+    };
+    let mut usm = usm(&[device.config()]);
+    usm.expansions = Mutex::new(Limit::new(three, three));
+    let wrong = Device {
+        priv_passphrase: "another phrase",
+        ..device.clone()
+    };
+    let another_manager = vec![0x80, 0, 0, 9, 5, 9];
+    let elsewhere = device.inform(&another_manager, 2, 50);
+    for _ in 0..5 {
+        assert_eq!(say(&usm, &wrong.message(), at(0)), "decryptionError");
+        assert_eq!(say(&usm, &elsewhere.message(), at(0)), "unknownEngineID");
+    }
+    assert_eq!(
+        usm.sizes(),
+        (0, 2),
+        "keys are kept, and no clock is learned"
+    );
+    let of_engine = |last| Device {
+        engine_id: vec![0x80, 0, 0, 9, 5, 7, last],
+        ..device.clone()
+    };
+    let said = [1, 2].map(|last| say(&usm, &of_engine(last).message(), at(0)));
+    assert_eq!(said, ["accepted", "limited"], "there were three tokens");
+    assert_eq!(
+        say(&usm, &of_engine(1).at(5, 1001).message(), at(0)),
+        "accepted"
+    );
+    assert_eq!(say(&usm, &of_engine(2).message(), at(1)), "accepted");
+}
+
+#[test]
 fn an_engine_id_of_more_than_32_octets_is_none() {
     assert!(EngineKey::new(&[1; 32]).is_some());
     assert!(EngineKey::new(&[1; 33]).is_none());
