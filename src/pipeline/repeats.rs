@@ -1,7 +1,7 @@
 //! Informs that came before: a repeated one is answered again and makes no second event.
 //!
 //! ```text
-//!   sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
+//!   sender's address and port, user and context or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
 //! ```
 //!
 //! Its sender had no answer, and asks again with another message. The request-id alone does not tell a repeat: there are

@@ -94,11 +94,15 @@ impl Pipeline {
             }
             seen
         });
-        // Who asks again has another msgID, and so another digest.
+        // Who asks again has another msgID, and so another digest. What a cipher's blocks were filled with may be another
+        // too (RFC 3414, section 8.1.1.2).
         let repeat = is_inform.then(|| {
-            let pdu = accepted.scoped.get(notification.pdu_at..);
+            let pdu = accepted.scoped.get(notification.pdu_at..notification.end);
+            let context = notification
+                .security
+                .map(|security| (security.context_engine_id, security.context_name));
             self.repeats
-                .fingerprint((sender(packet), message.user, pdu))
+                .fingerprint((sender(packet), message.user, context, pdu))
         });
         let earlier = match seen {
             Seen::New => repeat

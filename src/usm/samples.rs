@@ -27,6 +27,8 @@ pub(crate) struct Device {
     pub id: u8,
     /// Where it is not the message's.
     pub request_id: Option<u8>,
+    /// What the blocks of its cipher are filled with.
+    pub padding: u8,
     pub pdu: u8,
     pub context_engine_id: Vec<u8>,
     pub context_name: &'static str,
@@ -51,6 +53,7 @@ impl Device {
             is_reportable: false,
             id: 1,
             request_id: None,
+            padding: 0,
             pdu: 0xa7,
         }
     }
@@ -119,7 +122,7 @@ impl Device {
             let (auth, privacy) = (self.auth, self.privacy);
             let key = keys::privacy_key(auth, privacy, &kul, &self.engine_id, self.extension);
             let padded = scoped.len().next_multiple_of(privacy.block_bytes());
-            scoped.resize(padded, 0);
+            scoped.resize(padded, self.padding);
             let nonce = Nonce {
                 boots: self.boots,
                 time: self.time,

@@ -11,6 +11,7 @@ use crate::record::{LaneId, Number};
 use crate::route::{self, Boot, Router};
 use crate::spool::{self, Batch, ReadLimit, Spool, WhenFull};
 use crate::time::UnixMicros;
+use crate::usm::privacy::PrivProtocol;
 use crate::usm::samples::Device;
 use crate::usm::{EngineKey, FailedPolicy, OwnEngine};
 
@@ -181,6 +182,35 @@ fn an_inform_that_is_played_back_from_another_port_is_no_second_event_and_a_retr
     assert_eq!(bench.take(&retry.message()).0, duplicate);
     assert_eq!(bench.take_from(50_001, &retry.message()).0, duplicate);
     assert_eq!(bench.events().len(), 1);
+}
+
+#[test]
+fn a_retry_is_known_whatever_fills_its_last_block_and_another_context_is_another_event() {
+    let device = Device {
+        privacy: PrivProtocol::Des,
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let inform = device.inform(&OWN, 3, 0);
+    assert_ne!(inform.scoped_pdu().len() % 8, 0, "there is padding");
+    assert_eq!(bench.take(&inform.message()).0, Outcome::Used);
+    for padding in [0, 0xaa, 0x30] {
+        let retry = Device {
+            id: inform.id + 1 + padding % 7,
+            request_id: Some(inform.id),
+            padding,
+            ..inform.clone()
+        };
+        let (outcome, reply) = bench.take(&retry.message());
+        assert_eq!(outcome, Outcome::Rejected(Reason::Duplicate), "{padding}");
+        assert_eq!(reply.expect("the Response again").1, Some(Number(0)));
+    }
+    let another = Device {
+        context_name: "vlan-18",
+        ..inform.clone()
+    };
+    assert_eq!(bench.take(&another.message()).0, Outcome::Used);
+    assert_eq!(bench.events().len(), 2);
 }
 
 #[test]
