@@ -5,6 +5,7 @@
 //!   keys     engine ID, secret ─▶ authKey, privKey      localised again when needed
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -239,9 +240,9 @@ impl Engines {
         self.clocks.insert(engine, clock, now);
     }
 
-    /// Forgets all keys: the users changed.
-    pub fn forget_keys(&mut self) {
-        self.keys.clear();
+    /// Forgets the keys of all other secrets: the users changed.
+    pub fn keep_keys_of(&mut self, secrets: &HashSet<SecretId>) {
+        self.keys.retain(|(_, secret)| secrets.contains(secret));
     }
 
     /// How many engines are known.

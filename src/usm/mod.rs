@@ -212,12 +212,15 @@ impl Usm {
         }
     }
 
-    /// Puts other users and policies into force. What was learned of engines stays.
+    /// Puts other users and policies into force. What was learned of engines stays, and so do the keys of secrets that
+    /// are as they were.
     pub fn replace(&self, config: &Config) {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let judge = Arc::new(Judge::new(config, generation));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = judge;
-        lock(&self.engines).forget_keys();
+        let mut judge = Judge::new(config, generation);
+        judge.users = judge.users.after(&self.judge().users);
+        let secrets = judge.users.ids().collect();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judge);
+        lock(&self.engines).keep_keys_of(&secrets);
     }
 
     /// Whether there are users: without any, version 3 is not configured.

@@ -371,6 +371,47 @@ fn a_reload_takes_old_secrets_out_and_keeps_what_was_learned() {
 }
 
 #[test]
+fn a_reload_keeps_the_keys_of_secrets_that_are_as_they_were() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let other = Device {
+        user: "other",
+        engine_id: vec![0x80, 0, 0, 9, 5, 2],
+        ..device.clone()
+    };
+    let usm = usm(&[device.config(), other.config()]);
+    for device in [&device, &other] {
+        assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    }
+    // Without a token no key can be made.
+    *lock(&usm.work) = Limit::new(
+        limit::Rate {
+            per_second: 0,
+            burst: 0,
+        },
+        WORK_ALL,
+    );
+    let changed = UserConfig {
+        privacy: Some((
+            PrivProtocol::Aes128,
+            Credential::Passphrase(keys::Passphrase::new("new priv phrase")),
+        )),
+        ..other.config()
+    };
+    for users in [
+        vec![other.config(), device.config()],
+        vec![changed, device.config()],
+    ] {
+        usm.replace(&Config {
+            users,
+            ..Config::default()
+        });
+    }
+    assert_eq!(usm.sizes(), (2, 1));
+    assert_eq!(say(&usm, &device.at(5, 1001).message(), at(1)), "accepted");
+    assert_eq!(say(&usm, &other.at(5, 1001).message(), at(1)), "limited");
+}
+
+#[test]
 fn a_user_without_secrets_is_heard_only_where_the_whole_agent_allows_it() {
     let device = Device::new(SecurityLevel::NoAuthNoPriv);
     let open = usm(&[device.config()]);
