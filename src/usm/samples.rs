@@ -32,6 +32,8 @@ pub(crate) struct Device {
     pub pdu: u8,
     pub context_engine_id: Vec<u8>,
     pub context_name: &'static str,
+    /// Any octets in the place of the scoped PDU.
+    pub scoped: Option<Vec<u8>>,
 }
 
 impl Device {
@@ -40,6 +42,7 @@ impl Device {
         Device {
             context_engine_id: engine_id.clone(),
             context_name: "",
+            scoped: None,
             engine_id,
             user: "fleet",
             auth: AuthProtocol::Sha256,
@@ -97,6 +100,9 @@ impl Device {
     }
 
     pub fn scoped_pdu(&self) -> Vec<u8> {
+        if let Some(scoped) = &self.scoped {
+            return scoped.clone();
+        }
         let uptime = tlv(0x30, &[&[6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43, 1, 0x63]]);
         let trap_oid = [
             &[6, 10, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0][..],
