@@ -8,6 +8,7 @@
 //! Every receiving thread has a [`Pipeline`] of its own; they share the spool, the routing table and the settings.
 
 mod access;
+mod copies;
 mod own_log;
 mod repeats;
 mod secured;

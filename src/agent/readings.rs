@@ -118,6 +118,7 @@ fn snmp(usm: &Usm) -> Vec<Reading> {
     });
     let limited = usm.stats.limited.load(Ordering::Relaxed);
     let reports = usm.stats.reports_limited.load(Ordering::Relaxed);
+    let forgotten = usm.stats.forgotten.load(Ordering::Relaxed);
     let (engines, keys) = usm.sizes();
     let others = [
         Reading::counter(
@@ -129,6 +130,11 @@ fn snmp(usm: &Usm) -> Vec<Reading> {
             "usm_reports_limited",
             "SNMPv3 Reports that were not sent, because their source asks for too many.",
             reports,
+        ),
+        Reading::counter(
+            "usm_forgotten",
+            "SNMPv3 messages that were forgotten while they were within the time window, because too many came: a copy of one would be a second event.",
+            forgotten,
         ),
         Reading::gauge(
             "usm_engines",

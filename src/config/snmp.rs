@@ -157,18 +157,38 @@ fn users(
         check_name(&mut reader, name);
         warn_if_readable(&mut reader, user, file_mode);
         let config = one(&mut reader, name, level_min);
-        let same = per_engine
+        *per_engine
             .entry((name, config.engine_id.clone()))
-            .or_default();
-        *same += 1;
-        if *same > SECRETS_MAX {
-            let text = format!("the user {name:?} has more than {SECRETS_MAX} sets of secrets");
+            .or_default() += 1;
+        if secrets_tried(&per_engine, name, config.engine_id.as_ref()) > SECRETS_MAX {
+            let text = format!(
+                "the user {name:?} has more than {SECRETS_MAX} sets of secrets for one engine, those for any engine included"
+            );
             let advice = "keep the old and the new ones of a change; each is work that a stranger can ask for";
             reader.problem_text("snmp.user.name", text, advice);
         }
         users.push(config);
     }
     users
+}
+
+/// How many sets of secrets a message of this user may be tried with: those of its engine and those of any. A set for any
+/// engine counts at each of those that have their own.
+fn secrets_tried(
+    per_engine: &BTreeMap<(&str, Option<Vec<u8>>), usize>,
+    name: &str,
+    engine_id: Option<&Vec<u8>>,
+) -> usize {
+    let of_user = per_engine.iter().filter(|((user, _), _)| *user == name);
+    let (mut of_any, mut of_one) = (0, 0);
+    for ((_, engine), count) in of_user {
+        match engine {
+            None => of_any = *count,
+            Some(engine) if engine_id.is_none_or(|it| it == engine) => of_one = of_one.max(*count),
+            Some(_) => {}
+        }
+    }
+    of_any + of_one
 }
 
 fn check_name(reader: &mut Reader<'_>, name: &str) {

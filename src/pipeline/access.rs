@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   v1, v2c   community in the list? (compared in constant time)
-//!   v3        usm::Usm, with the moment of this process's own clock
+//!   v3        usm::Usm, with the moment of this process's own clock; the messages that came before
 //! ```
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +11,7 @@ use std::time::Instant;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use super::copies::Copies;
 use crate::usm::{self, Moment, OwnEngine, Usm};
 
 /// Which communities may be used.
@@ -59,6 +60,8 @@ pub struct Config {
 pub struct SnmpAccess {
     /// Judges v3.
     pub usm: Usm,
+    /// What came before.
+    pub(super) copies: Copies,
     communities: RwLock<Arc<Communities>>,
     started: Instant,
 }
@@ -69,6 +72,7 @@ impl SnmpAccess {
     pub fn new(config: &Config, own: OwnEngine, salt: u64, started: Instant) -> SnmpAccess {
         SnmpAccess {
             usm: Usm::new(&config.usm, own, salt),
+            copies: Copies::default(),
             communities: RwLock::new(Arc::new(config.communities.clone())),
             started,
         }

@@ -1,12 +1,13 @@
-//! Messages that came before: a repeated inform is answered again and makes no second event.
+//! Informs that came before: a repeated one is answered again and makes no second event.
 //!
 //! ```text
-//!   inform  sender's address and port, user or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
-//!   trap    (v3, authenticated) engine, digest               ─▶ fingerprint ─▶ seen? ─▶ a copy of it
+//!   sender's address and port, user and context or community, PDU ─▶ fingerprint ─▶ seen? ─▶ its record
 //! ```
 //!
-//! The request-id alone does not tell a repeat: there are devices that send the same one for ever. So all of the PDU is in
-//! the fingerprint, and a new event that shares the number is not taken for an old one.
+//! Its sender had no answer, and asks again with another message. The request-id alone does not tell a repeat: there are
+//! devices that send the same one for ever. So all of the PDU is in the fingerprint, and a new event that shares the number
+//! is not taken for an old one. The same message once more, played back from elsewhere, is known by
+//! [`super::copies::Copies`].
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{HashMap, RandomState};

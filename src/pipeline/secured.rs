@@ -7,7 +7,10 @@
 //! ```
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::copies::Seen;
 use super::{Pipeline, answered_after, outcome};
 use crate::decode::snmp::v3::{self, Message, SecurityLevel};
 use crate::decode::snmp::{self, Fault, PduKind, UnreadMessage, Version};
@@ -80,23 +83,44 @@ impl Pipeline {
     ) -> (Outcome, Answer) {
         let notification = &accepted.notification;
         let is_inform = notification.kind == PduKind::Inform;
-        let fingerprint = match (is_inform, message.level) {
-            (true, _) => {
-                let pdu = accepted.scoped.get(notification.pdu_at..);
-                Some(
-                    self.repeats
-                        .fingerprint((sender(packet), message.user, pdu)),
-                )
+        let access = Arc::clone(&self.access);
+        let copies = &access.copies;
+        let copy = (message.level > SecurityLevel::NoAuthNoPriv)
+            .then(|| copies.fingerprint(message.engine_id, message.digest));
+        let seen = copy.map_or(Seen::New, |copy| {
+            let (seen, has_forgotten) = copies.claim(copy, now.seconds());
+            if has_forgotten {
+                access.usm.stats.forgotten.fetch_add(1, Ordering::Relaxed);
             }
-            (false, SecurityLevel::NoAuthNoPriv) => None,
-            (false, _) => Some(
-                self.repeats
-                    .fingerprint((message.engine_id, message.digest)),
-            ),
+            seen
+        });
+        // Who asks again has another msgID, and so another digest. What a cipher's blocks were filled with may be another
+        // too (RFC 3414, section 8.1.1.2).
+        let repeat = is_inform.then(|| {
+            let pdu = accepted.scoped.get(notification.pdu_at..notification.end);
+            let context = notification
+                .security
+                .map(|security| (security.context_engine_id, security.context_name));
+            self.repeats
+                .fingerprint((sender(packet), message.user, context, pdu))
+        });
+        let earlier = match seen {
+            Seen::New => repeat
+                .and_then(|it| self.repeats.find(it, packet.received))
+                .map(Some),
+            Seen::Claimed => Some(None),
+            Seen::Record(record) => Some(Some(record)),
         };
-        let earlier = fingerprint.and_then(|it| self.repeats.find(it, packet.received));
+        let duplicate = Outcome::Rejected(Reason::Duplicate);
         let (outcome, after) = match earlier {
-            Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(Some(record))),
+            // Another thread makes its event, and answers.
+            Some(None) => (duplicate, None),
+            Some(Some(record)) => {
+                if let Some(copy) = copy {
+                    copies.settle(copy, Some(record));
+                }
+                (duplicate, Some(Some(record)))
+            }
             None => {
                 let scoped = Packet {
                     bytes: accepted.scoped,
@@ -111,8 +135,11 @@ impl Pipeline {
                 );
                 let (names, payload) = (&self.names, &mut self.payload);
                 let appended = self.exit.append(&mut event, packet, names, payload);
-                if let (Some(fingerprint), Ok(record)) = (fingerprint, &appended) {
-                    self.repeats.remember(fingerprint, *record, packet.received);
+                if let Some(copy) = copy {
+                    copies.settle(copy, appended.ok());
+                }
+                if let (Some(repeat), Ok(record)) = (repeat, &appended) {
+                    self.repeats.remember(repeat, *record, packet.received);
                 }
                 (outcome(&appended), answered_after(&appended))
             }

@@ -5,8 +5,9 @@
 //!   keys     engine ID, secret ─▶ authKey, privKey      localised again when needed
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::auth::AuthProtocol;
 use super::keys::{self, Extension, Key};
@@ -82,8 +83,14 @@ pub enum PrivacyKeys {
         kul: Key,
         /// Which extensions may be.
         policy: ExtensionPolicy,
+        /// Reeder's, once it was tried: it is not made again for a message that nothing decrypts.
+        reeder: OnceLock<Box<Key>>,
     },
 }
+
+/// An extension costs more work now than its source may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMuchWork;
 
 impl LocalKeys {
     /// The secret's keys for `engine_id`. An extension is not made before [`LocalKeys::candidates`] is asked.
@@ -103,6 +110,7 @@ impl LocalKeys {
                 PrivacyKeys::Unmade {
                     kul,
                     policy: secret.extension,
+                    reeder: OnceLock::new(),
                 }
             };
             (*protocol, keys)
@@ -113,35 +121,51 @@ impl LocalKeys {
         })
     }
 
-    /// The privacy keys that may be the right one, in the order in which they are tried. Reeder's costs milliseconds.
-    pub fn candidates(&self, engine_id: &[u8]) -> impl Iterator<Item = (PrivProtocol, Key)> {
-        let hash = self.auth.0;
-        let privacy = self.privacy.as_ref();
-        privacy.into_iter().flat_map(move |(protocol, keys)| {
-            let extensions: &[Extension] = match keys {
-                PrivacyKeys::Known(_) => &[],
-                PrivacyKeys::Unmade { policy, .. } => match policy {
-                    ExtensionPolicy::Blumenthal => &[Extension::Blumenthal],
-                    ExtensionPolicy::Reeder => &[Extension::Reeder],
-                    // 3DES has but the one draft; of AES the cheaper one comes first.
-                    ExtensionPolicy::Auto if *protocol == PrivProtocol::TripleDes => {
-                        &[Extension::Reeder, Extension::Blumenthal]
-                    }
-                    ExtensionPolicy::Auto => &[Extension::Blumenthal, Extension::Reeder],
-                },
-            };
-            let known = match keys {
-                PrivacyKeys::Known(key) => Some(key.clone()),
-                PrivacyKeys::Unmade { .. } => None,
-            };
-            let made = extensions.iter().filter_map(move |extension| match keys {
-                PrivacyKeys::Unmade { kul, .. } => Some(keys::privacy_key(
-                    hash, *protocol, kul, engine_id, *extension,
-                )),
-                PrivacyKeys::Known(_) => None,
-            });
-            known.into_iter().chain(made).map(|key| (*protocol, key))
-        })
+    /// The extensions by which the privacy key may be made, in the order in which they are tried; one that stands for
+    /// none where the key is known.
+    pub fn extensions(&self) -> &'static [Extension] {
+        match &self.privacy {
+            None => &[],
+            Some((_, PrivacyKeys::Known(_))) => &[Extension::Blumenthal],
+            Some((protocol, PrivacyKeys::Unmade { policy, .. })) => match policy {
+                ExtensionPolicy::Blumenthal => &[Extension::Blumenthal],
+                ExtensionPolicy::Reeder => &[Extension::Reeder],
+                // 3DES has but the one draft; of AES the cheaper one comes first.
+                ExtensionPolicy::Auto if *protocol == PrivProtocol::TripleDes => {
+                    &[Extension::Reeder, Extension::Blumenthal]
+                }
+                ExtensionPolicy::Auto => &[Extension::Blumenthal, Extension::Reeder],
+            },
+        }
+    }
+
+    /// The privacy key by one of [`LocalKeys::extensions`]. Reeder's costs milliseconds: it is made once, and only if
+    /// `may_expand` lets it.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn extended(
+        &self,
+        extension: Extension,
+        engine_id: &[u8],
+        may_expand: impl FnOnce() -> bool,
+    ) -> Result<Option<(PrivProtocol, Key)>, TooMuchWork> {
+        let Some((protocol, keys)) = &self.privacy else {
+            return Ok(None);
+        };
+        let (kul, reeder) = match keys {
+            PrivacyKeys::Known(key) => return Ok(Some((*protocol, key.clone()))),
+            PrivacyKeys::Unmade { kul, reeder, .. } => (kul, reeder),
+        };
+        let make = || keys::privacy_key(self.auth.0, *protocol, kul, engine_id, extension);
+        let key = match extension {
+            Extension::Blumenthal => make(),
+            Extension::Reeder if reeder.get().is_none() && !may_expand() => {
+                return Err(TooMuchWork);
+            }
+            Extension::Reeder => Key::clone(reeder.get_or_init(|| Box::new(make()))),
+        };
+        Ok(Some((*protocol, key)))
     }
 
     /// Whether the extension is still open, so that what a message shows should be kept.
@@ -216,9 +240,9 @@ impl Engines {
         self.clocks.insert(engine, clock, now);
     }
 
-    /// Forgets all keys: the users changed.
-    pub fn forget_keys(&mut self) {
-        self.keys.clear();
+    /// Forgets the keys of all other secrets: the users changed.
+    pub fn keep_keys_of(&mut self, secrets: &HashSet<SecretId>) {
+        self.keys.retain(|(_, secret)| secrets.contains(secret));
     }
 
     /// How many engines are known.

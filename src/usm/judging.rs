@@ -1,8 +1,11 @@
 //! One message through the checks of RFC 3414, section 3.2, in their order.
 //!
 //! ```text
-//!  take ─▶ engine ID ─▶ authenticate ─▶ take_authenticated ─▶ standing ─▶ open ─▶ take_opened ─▶ learn ─▶ Accepted
-//!            └─────────────┴──────────────────────────────────────┴─────────┴─────────┴─▶ refuse ─▶ report
+//!  take ─▶ engine ID ─▶ admit ─▶ prove: next_fitting ─▶ standing ─▶ decrypt ─▶ take_opened ─▶ learn ─▶ Accepted
+//!            │            │                ▲  │             │           │          │
+//!            │            │                │  │             │       (next secret)  │
+//!            │            │                └──┼─────────────┼───────────┘          │
+//!            └────────────┴───────────────────┴─────────────┴──────────────────────┴─▶ refuse ─▶ report
 //! ```
 
 use std::net::IpAddr;
@@ -10,7 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engines::{EngineKey, LocalKeys};
-use super::opening::{Opened, Unopened, open};
+use super::keys::Key;
+use super::opening::{Decryption, decrypt, opened};
+use super::privacy::PrivProtocol;
 use super::users::SecretId;
 use super::window::{self, EngineClock, Excuse, Standing, WindowPolicy};
 use super::{Accepted, Judge, Moment, Refusal, Report, Usm, Verdict, lock};
@@ -33,6 +38,56 @@ struct Fitting {
     secret: SecretId,
     keys: Arc<LocalKeys>,
     is_new: bool,
+}
+
+/// How far the search for the key of a message has come. Numbers are those of the user's secrets.
+#[derive(Default)]
+struct Search {
+    /// Secrets before this one were looked up among the keys that are kept.
+    looked_up: usize,
+    /// Those for which no key is kept.
+    unknown: Numbers,
+    /// Whether a token was taken for making keys.
+    is_paid: bool,
+    /// Secrets before this one had their keys made.
+    made: usize,
+    /// Whether any made the digest.
+    digest_held: bool,
+}
+
+/// A few small numbers, each a bit.
+#[derive(Default)]
+struct Numbers(u32);
+
+impl Numbers {
+    fn push(&mut self, number: usize) {
+        self.0 |= 1_u32.checked_shl(number as u32).unwrap_or_default();
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        let bit = 1_u32.checked_shl(number as u32).unwrap_or_default();
+        self.0 & bit != 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A message that is its user's, of now, and can be read.
+struct Proof {
+    fitting: Fitting,
+    standing: Standing,
+    /// What it was decrypted with.
+    key: Option<(PrivProtocol, Key)>,
+}
+
+/// What else a message can be.
+enum Failed {
+    /// For this reason; the keys are those of a Report about it.
+    Refused(Refusal, Option<Arc<LocalKeys>>),
+    /// Its source asks for too much.
+    Limited,
 }
 
 impl Usm {
@@ -63,130 +118,159 @@ impl Usm {
         if engine.is_none_or(|id| id.octets().is_empty()) {
             return Ok(self.refuse(&heard, Refusal::UnknownEngineId, None));
         }
-        match self.authenticate(&judge, &heard) {
-            Ok(fitting) => self.take_authenticated(&heard, fitting, judge.time_window, plain),
-            Err(None) => {
-                self.stats.limited.fetch_add(1, Ordering::Relaxed);
-                Ok(Verdict::Limited)
-            }
-            Err(Some(reason)) => Ok(self.refuse(&heard, reason, None)),
+        if let Err(refused) = self.admit(&judge, &heard) {
+            return Ok(self.failed(&heard, refused));
+        }
+        if message.level == SecurityLevel::NoAuthNoPriv {
+            return self.take_opened(&heard, None, plain);
+        }
+        match self.prove(&judge, &heard, plain) {
+            Ok(proof) => self.take_opened(&heard, Some(proof), plain),
+            Err(refused) => Ok(self.failed(&heard, refused)),
         }
     }
 
-    /// What follows once the digest held, or none was asked for.
-    fn take_authenticated<'s>(
-        &self,
-        heard: &Heard<'_, 's>,
-        fitting: Option<Fitting>,
-        policy: WindowPolicy,
-        plain: &'s mut Vec<u8>,
-    ) -> Result<Verdict<'s>, UnreadMessage> {
-        let keys = fitting.as_ref().map(|fitting| Arc::clone(&fitting.keys));
-        let standing = match fitting {
-            Some(_) => self.standing(heard, policy),
-            None => Standing::Within,
+    /// Whether its user is known and may speak at its level.
+    fn admit(&self, judge: &Judge, heard: &Heard<'_, '_>) -> Result<(), Failed> {
+        let reason = if !judge.users.knows(heard.message.user) {
+            Refusal::UnknownUserName
+        } else if judge.candidates(heard.message).next().is_none() {
+            Refusal::UnsupportedSecLevel
+        } else {
+            return Ok(());
         };
-        if standing == Standing::Outside {
-            return Ok(self.refuse(heard, Refusal::NotInTimeWindow, keys));
+        match self.may_work(heard) {
+            true => Err(Failed::Refused(reason, None)),
+            false => Err(Failed::Limited),
         }
-        match open(heard.message, keys.as_deref(), plain) {
-            Ok(opened) => Ok(self.take_opened(heard, fitting, standing, opened)),
-            Err(Unopened::Encrypted) => Ok(self.refuse(heard, Refusal::DecryptionError, None)),
-            Err(Unopened::Plain(unread)) => Err(unread),
+    }
+
+    /// Digest, time window and decryption. While a password is changed several secrets may make the digest, and only one
+    /// of them decrypts: the next one has its turn until none is left.
+    fn prove(
+        &self,
+        judge: &Judge,
+        heard: &Heard<'_, '_>,
+        plain: &mut Vec<u8>,
+    ) -> Result<Proof, Failed> {
+        let mut search = Search::default();
+        while let Some(fitting) = self.next_fitting(judge, heard, &mut search)? {
+            search.digest_held = true;
+            let standing = self.standing(heard, judge.time_window);
+            if standing == Standing::Outside {
+                let reason = Refusal::NotInTimeWindow;
+                return Err(Failed::Refused(reason, Some(fitting.keys)));
+            }
+            // Also of a message that comes to nothing in the end: it may come again, and costs no second key.
+            if fitting.is_new {
+                let (keys, seconds) = (Arc::clone(&fitting.keys), heard.now.seconds());
+                lock(&self.engines).keep_keys(heard.engine, fitting.secret, keys, seconds);
+            }
+            let may_expand = || lock(&self.expansions).allows(heard.source, heard.now.0);
+            let key = match decrypt(heard.message, &fitting.keys, plain, may_expand) {
+                Decryption::NotNeeded => None,
+                Decryption::With(protocol, key) => Some((protocol, key)),
+                Decryption::Failed => continue,
+                Decryption::TooMuchWork => return Err(Failed::Limited),
+            };
+            return Ok(Proof {
+                fitting,
+                standing,
+                key,
+            });
         }
+        let reason = match search.digest_held {
+            true => Refusal::DecryptionError,
+            false => Refusal::WrongDigest,
+        };
+        Err(Failed::Refused(reason, None))
     }
 
     /// What follows once the scoped PDU is in the clear.
     fn take_opened<'s>(
         &self,
         heard: &Heard<'_, 's>,
-        fitting: Option<Fitting>,
-        standing: Standing,
-        opened: Opened<'s>,
-    ) -> Verdict<'s> {
-        let mut notification = match opened.pdu.notification(heard.message) {
+        proof: Option<Proof>,
+        plain: &'s [u8],
+    ) -> Result<Verdict<'s>, UnreadMessage> {
+        let (scoped, pdu) = opened(heard.message, plain)?;
+        let mut notification = match pdu.notification(heard.message) {
             Ok(notification) => notification,
-            Err(name) => return Verdict::NotANotification(name),
+            Err(name) => return Ok(Verdict::NotANotification(name)),
         };
         // The engine of an inform is its receiver's, that of a trap its sender's (RFC 3412, section 2.1).
         if (notification.kind == PduKind::Inform) != heard.is_own {
-            return self.refuse(heard, Refusal::UnknownEngineId, None);
+            return Ok(self.refuse(heard, Refusal::UnknownEngineId, None));
         }
-        let scoped = opened.octets;
-        let keys = fitting.map(|fitting| {
-            let completed = opened
-                .key
-                .filter(|_| fitting.keys.is_open())
-                .map(|(protocol, key)| Arc::new(fitting.keys.with_privacy(protocol, key)));
-            self.learn(heard, standing, fitting, completed)
+        let keys = proof.map(|proof| {
+            notification.anomalies.add(self.mark(proof.standing));
+            self.learn(heard, proof)
         });
-        notification.anomalies.add(self.mark(standing));
-        Verdict::Accepted(Accepted {
+        Ok(Verdict::Accepted(Accepted {
             notification,
             scoped,
             keys,
-        })
-    }
-
-    /// The key with which the message authenticates; none where its level asks for none. The error is the reason, or
-    /// nothing where the source asks for too much.
-    fn authenticate(
-        &self,
-        judge: &Judge,
-        heard: &Heard<'_, '_>,
-    ) -> Result<Option<Fitting>, Option<Refusal>> {
-        let message = heard.message;
-        let fail = |reason| Err(self.may_work(heard).then_some(reason));
-        if !judge.users.knows(message.user) {
-            return fail(Refusal::UnknownUserName);
-        }
-        if judge.candidates(message).next().is_none() {
-            return fail(Refusal::UnsupportedSecLevel);
-        }
-        if message.level == SecurityLevel::NoAuthNoPriv {
-            return Ok(None);
-        }
-        self.fitting(judge, heard).map(Some)
+        }))
     }
 
     fn may_work(&self, heard: &Heard<'_, '_>) -> bool {
         lock(&self.work).allows(heard.source, heard.now.0)
     }
 
-    /// The key whose digest is that of the message. What is known comes first, and needs no token: a flood takes no known
-    /// device's events.
-    fn fitting(&self, judge: &Judge, heard: &Heard<'_, '_>) -> Result<Fitting, Option<Refusal>> {
+    /// The next key whose digest is that of the message. What is known comes first, and needs no token: a flood takes no
+    /// known device's events.
+    fn next_fitting(
+        &self,
+        judge: &Judge,
+        heard: &Heard<'_, '_>,
+        search: &mut Search,
+    ) -> Result<Option<Fitting>, Failed> {
         let message = heard.message;
         let (before, after) = message.around_digest();
         let fits = |keys: &LocalKeys| {
             let (protocol, key) = &keys.auth;
             protocol.verify(key, before, message.digest, after)
         };
-        for secret in judge.candidates(message) {
-            let seconds = heard.now.seconds();
-            let cached = lock(&self.engines).keys(heard.engine, secret.id, seconds);
-            if let Some(keys) = cached.filter(|keys| fits(keys)) {
-                return Ok(Fitting {
+        let seconds = heard.now.seconds();
+        for (nth, secret) in judge.candidates(message).enumerate().skip(search.looked_up) {
+            search.looked_up = nth + 1;
+            let Some(keys) = lock(&self.engines).keys(heard.engine, secret.id, seconds) else {
+                search.unknown.push(nth);
+                continue;
+            };
+            if fits(&keys) {
+                return Ok(Some(Fitting {
                     secret: secret.id,
                     keys,
                     is_new: false,
-                });
+                }));
             }
         }
-        if !self.may_work(heard) {
-            return Err(None);
+        // Whoever made the digest is one of ours, and has had all that is kept for it.
+        if search.digest_held && search.unknown.is_empty() {
+            return Ok(None);
         }
-        for secret in judge.candidates(message) {
+        if !search.is_paid {
+            if !self.may_work(heard) {
+                return Err(Failed::Limited);
+            }
+            search.is_paid = true;
+        }
+        for (nth, secret) in judge.candidates(message).enumerate().skip(search.made) {
+            search.made = nth + 1;
+            if !search.unknown.contains(nth) {
+                continue;
+            }
             let made = LocalKeys::new(secret, message.engine_id);
             if let Some(keys) = made.filter(|keys| fits(keys)) {
-                return Ok(Fitting {
+                return Ok(Some(Fitting {
                     secret: secret.id,
                     keys: Arc::new(keys),
                     is_new: true,
-                });
+                }));
             }
         }
-        Err(Some(Refusal::WrongDigest))
+        Ok(None)
     }
 
     fn standing(&self, heard: &Heard<'_, '_>, policy: WindowPolicy) -> Standing {
@@ -202,24 +286,25 @@ impl Usm {
         window::judge(known.as_ref(), boots, time, heard.now.seconds(), policy)
     }
 
-    /// Keeps what an accepted message taught, and returns its keys: `completed` where its decryption showed more of them.
-    fn learn(
-        &self,
-        heard: &Heard<'_, '_>,
-        standing: Standing,
-        fitting: Fitting,
-        completed: Option<Arc<LocalKeys>>,
-    ) -> Arc<LocalKeys> {
+    /// Keeps what an accepted message taught, and returns its keys.
+    fn learn(&self, heard: &Heard<'_, '_>, proof: Proof) -> Arc<LocalKeys> {
         let Heard {
             message, engine, ..
         } = *heard;
-        let is_changed = fitting.is_new || completed.is_some();
-        let keys = completed.unwrap_or(fitting.keys);
+        let Proof {
+            fitting,
+            standing,
+            key,
+        } = proof;
+        let completed = key
+            .filter(|_| fitting.keys.is_open())
+            .map(|(protocol, key)| Arc::new(fitting.keys.with_privacy(protocol, key)));
         let seconds = heard.now.seconds();
         let mut engines = lock(&self.engines);
-        if is_changed {
-            engines.keep_keys(engine, fitting.secret, Arc::clone(&keys), seconds);
+        if let Some(keys) = &completed {
+            engines.keep_keys(engine, fitting.secret, Arc::clone(keys), seconds);
         }
+        let keys = completed.unwrap_or(fitting.keys);
         if !heard.is_own {
             let first = EngineClock::first(message.boots, message.time, seconds);
             let mut clock = engines.clock(&engine).unwrap_or(first);
@@ -240,6 +325,16 @@ impl Usm {
             Excuse::BootsBackwards => Anomalies::BOOTS_BACKWARDS,
             Excuse::BootsNotRaised => Anomalies::BOOTS_NOT_RAISED,
             Excuse::Ignored => Anomalies::OUTSIDE_TIME_WINDOW,
+        }
+    }
+
+    fn failed<'s>(&self, heard: &Heard<'_, '_>, failed: Failed) -> Verdict<'s> {
+        match failed {
+            Failed::Refused(reason, keys) => self.refuse(heard, reason, keys),
+            Failed::Limited => {
+                self.stats.limited.fetch_add(1, Ordering::Relaxed);
+                Verdict::Limited
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   message that no cached key authenticates ─▶ a token of its source, and one of all ─none left─▶ usm_limited
+//!   key by Reeder's extension                ─▶ the same, of buckets of its own       ─none left─▶ usm_limited
 //! ```
 //!
 //! A sender's address can be made up, so the bucket of all bounds what the buckets of many addresses cannot. A message

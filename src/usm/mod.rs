@@ -37,13 +37,13 @@ use crate::decode::snmp::v3::Message;
 use answer::Own;
 use limit::{Limit, Rate};
 use users::{Secret, Users};
-use window::EngineClock;
+use window::{EngineClock, ExcusedRun, Run};
 
 pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;
 pub use engines::{ENGINES_MAX, EngineKey, LocalKeys};
 pub use refusal::{Refusal, Stats};
-pub use stored::{LearnedEngine, OwnEngine};
+pub use stored::{LearnedEngine, LearnedRun, OwnEngine};
 pub use users::UserConfig;
 pub use window::WindowPolicy;
 
@@ -56,6 +56,17 @@ const WORK_EACH: Rate = Rate {
 const WORK_ALL: Rate = Rate {
     per_second: 20_000,
     burst: 40_000,
+};
+
+/// Keys by Reeder's extension, a millisecond each. They are kept once they are made, so a source needs one for each engine
+/// behind it; all sources together cost a fifth of a core, and ten seconds of it at once after a start.
+const EXPANSIONS_EACH: Rate = Rate {
+    per_second: 50,
+    burst: 1000,
+};
+const EXPANSIONS_ALL: Rate = Rate {
+    per_second: 200,
+    burst: 10_000,
 };
 
 /// Reports: a device needs two for its first inform. Whoever makes up the address of another must not reach it with more.
@@ -108,7 +119,8 @@ impl Moment {
         Moment((START_SECONDS * 1_000_000).saturating_add(micros))
     }
 
-    fn seconds(self) -> u64 {
+    /// Whole seconds. That of the start is not 0, but its lower 32 bits are.
+    pub fn seconds(self) -> u64 {
         self.0 / 1_000_000
     }
 }
@@ -121,6 +133,7 @@ pub struct Usm {
     generation: AtomicU32,
     engines: Mutex<engines::Engines>,
     work: Mutex<Limit>,
+    expansions: Mutex<Limit>,
     reports: Mutex<Limit>,
     salt: AtomicU64,
     /// Counts what happened.
@@ -192,18 +205,22 @@ impl Usm {
             generation: AtomicU32::new(0),
             engines: Mutex::default(),
             work: Mutex::new(Limit::new(WORK_EACH, WORK_ALL)),
+            expansions: Mutex::new(Limit::new(EXPANSIONS_EACH, EXPANSIONS_ALL)),
             reports: Mutex::new(Limit::new(REPORTS_EACH, REPORTS_ALL)),
             salt: AtomicU64::new(salt),
             stats: Stats::default(),
         }
     }
 
-    /// Puts other users and policies into force. What was learned of engines stays.
+    /// Puts other users and policies into force. What was learned of engines stays, and so do the keys of secrets that
+    /// are as they were.
     pub fn replace(&self, config: &Config) {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let judge = Arc::new(Judge::new(config, generation));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = judge;
-        lock(&self.engines).forget_keys();
+        let mut judge = Judge::new(config, generation);
+        judge.users = judge.users.after(&self.judge().users);
+        let secrets = judge.users.ids().collect();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judge);
+        lock(&self.engines).keep_keys_of(&secrets);
     }
 
     /// Whether there are users: without any, version 3 is not configured.
@@ -283,31 +300,47 @@ impl Usm {
 
     /// What was learned, to be kept. `unix` is what the wall clock shows at `now`, in seconds since 1970.
     pub fn learned(&self, now: Moment, unix: i64) -> Vec<LearnedEngine> {
-        let silent = |clock: &EngineClock| now.seconds().saturating_sub(clock.heard);
+        let on_the_wall =
+            |seconds| unix.saturating_sub_unsigned(now.seconds().saturating_sub(seconds));
         let engines = lock(&self.engines);
         let learned = engines.clocks().map(|(id, clock)| LearnedEngine {
             id: *id,
-            boots: clock.boots,
-            // What it would be by now, had it been heard at this moment; then it was heard.
-            time: clock
-                .time
-                .saturating_add(u32::try_from(clock.heard.saturating_sub(clock.at)).unwrap_or(0)),
-            heard: unix.saturating_sub_unsigned(silent(clock)),
+            boots: clock.highest.boots,
+            // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
+            time: clock.highest.time,
+            heard: on_the_wall(clock.heard),
+            excused: clock.excused.map(|excused| LearnedRun {
+                boots: excused.run.boots,
+                time: excused.run.time,
+                begun: on_the_wall(excused.begun),
+            }),
         });
         learned.collect()
     }
 
     /// Takes back what an earlier run learned. Clocks go on from where they were last heard: the host's own clock may be
-    /// wrong after a start, and must not make every device late.
+    /// wrong after a start, and must not make every device late. Where it is behind what it was, how long a device is up
+    /// that was excused is not known, and what it says is believed once more.
     pub fn restore(&self, learned: &[LearnedEngine], now: Moment, unix: i64) {
+        let now = now.seconds();
         let mut engines = lock(&self.engines);
         for engine in learned {
-            let silent = u64::try_from(unix.saturating_sub(engine.heard)).unwrap_or_default();
+            let run = |boots, time| Run {
+                boots,
+                time,
+                at: now,
+            };
+            let passed = |since: i64| u64::try_from(unix.saturating_sub(since)).ok();
+            let silent = passed(engine.heard);
             let clock = EngineClock {
-                boots: engine.boots,
-                time: engine.time,
-                at: now.seconds(),
-                heard: now.seconds().saturating_sub(silent),
+                highest: run(engine.boots, engine.time),
+                excused: engine.excused.map(|excused| ExcusedRun {
+                    run: run(excused.boots, excused.time),
+                    begun: silent
+                        .and(passed(excused.begun))
+                        .map_or(0, |passed| now.saturating_sub(passed)),
+                }),
+                heard: now.saturating_sub(silent.unwrap_or_default()),
             };
             engines.keep_clock(engine.id, clock, clock.heard);
         }
@@ -341,6 +374,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]

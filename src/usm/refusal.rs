@@ -81,6 +81,9 @@ pub struct Stats {
     pub limited: AtomicU64,
     /// Reports that were not sent, because their source had asked for too many.
     pub reports_limited: AtomicU64,
+    /// Messages that were forgotten while they were within the time window, because too many came: a copy of one would be
+    /// a second event.
+    pub forgotten: AtomicU64,
 }
 
 impl Stats {

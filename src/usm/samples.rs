@@ -25,9 +25,15 @@ pub(crate) struct Device {
     pub time: u32,
     pub is_reportable: bool,
     pub id: u8,
+    /// Where it is not the message's.
+    pub request_id: Option<u8>,
+    /// What the blocks of its cipher are filled with.
+    pub padding: u8,
     pub pdu: u8,
     pub context_engine_id: Vec<u8>,
     pub context_name: &'static str,
+    /// Any octets in the place of the scoped PDU.
+    pub scoped: Option<Vec<u8>>,
 }
 
 impl Device {
@@ -36,6 +42,7 @@ impl Device {
         Device {
             context_engine_id: engine_id.clone(),
             context_name: "",
+            scoped: None,
             engine_id,
             user: "fleet",
             auth: AuthProtocol::Sha256,
@@ -48,6 +55,8 @@ impl Device {
             time: 1000,
             is_reportable: false,
             id: 1,
+            request_id: None,
+            padding: 0,
             pdu: 0xa7,
         }
     }
@@ -91,13 +100,17 @@ impl Device {
     }
 
     pub fn scoped_pdu(&self) -> Vec<u8> {
+        if let Some(scoped) = &self.scoped {
+            return scoped.clone();
+        }
         let uptime = tlv(0x30, &[&[6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43, 1, 0x63]]);
         let trap_oid = [
             &[6, 10, 0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0][..],
             &[6, 9, 0x2b, 6, 1, 6, 3, 1, 1, 5, 3],
         ];
         let list = tlv(0x30, &[&uptime, &tlv(0x30, &trap_oid)]);
-        let pdu = tlv(self.pdu, &[&[2, 1, self.id, 2, 1, 0, 2, 1, 0], &list]);
+        let request_id = self.request_id.unwrap_or(self.id);
+        let pdu = tlv(self.pdu, &[&[2, 1, request_id, 2, 1, 0, 2, 1, 0], &list]);
         let context = tlv(4, &[&self.context_engine_id]);
         let name = tlv(4, &[self.context_name.as_bytes()]);
         tlv(0x30, &[&context, &name, &pdu])
@@ -115,7 +128,7 @@ impl Device {
             let (auth, privacy) = (self.auth, self.privacy);
             let key = keys::privacy_key(auth, privacy, &kul, &self.engine_id, self.extension);
             let padded = scoped.len().next_multiple_of(privacy.block_bytes());
-            scoped.resize(padded, 0);
+            scoped.resize(padded, self.padding);
             let nonce = Nonce {
                 boots: self.boots,
                 time: self.time,

@@ -3,9 +3,11 @@
 //! ```text
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
-//!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
+//!   crc32c 1a2b3c4d                   80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
+//!                                     crc32c 5e6f7a8b                               over everything before this line
 //! ```
 //!
+//! An earlier trapline reads lines with an excused start without it, and this one reads that one's lines.
 //! A file that is torn or of a newer version is not believed at all.
 
 use std::fmt::Write;
@@ -40,10 +42,24 @@ pub struct LearnedEngine {
     pub id: EngineKey,
     /// Its boots.
     pub boots: u32,
-    /// Its time when it was last heard.
+    /// The latest time that it said. Earlier versions kept what it would have been when it was last heard: of a clock that
+    /// runs slow that is a little ahead, by less than the time window, and is passed as soon.
     pub time: u32,
-    /// When that was, in seconds since 1970.
+    /// When it was last heard, in seconds since 1970.
     pub heard: i64,
+    /// What it says now, where that is below what it said before.
+    pub excused: Option<LearnedRun>,
+}
+
+/// A start of an engine that was excused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedRun {
+    /// Its boots.
+    pub boots: u32,
+    /// The latest time that it said.
+    pub time: u32,
+    /// When it was started, in seconds since 1970.
+    pub begun: i64,
 }
 
 /// Why a text is not what it should be.
@@ -81,10 +97,15 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
         boots,
         time,
         heard,
+        excused,
     } in engines
     {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{id:?} {boots} {time} {heard}");
+        let _ = write!(text, "{id:?} {boots} {time} {heard}");
+        if let Some(LearnedRun { boots, time, begun }) = excused {
+            let _ = write!(text, " {boots} {time} {begun}");
+        }
+        text.push('\n');
     }
     sealed(text)
 }
@@ -101,6 +122,14 @@ pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
             boots: fields.next()?.parse().ok()?,
             time: fields.next()?.parse().ok()?,
             heard: fields.next()?.parse().ok()?,
+            excused: match fields.next() {
+                None => None,
+                Some(boots) => Some(LearnedRun {
+                    boots: boots.parse().ok()?,
+                    time: fields.next()?.parse().ok()?,
+                    begun: fields.next()?.parse().ok()?,
+                }),
+            },
         })
     };
     let body = opened(text, LEARNED).ok_or(Damaged(LEARNED))?;
@@ -167,10 +196,28 @@ mod tests {
                 boots: u32::from(number),
                 time: 86_400,
                 heard: 1_795_226_039,
+                excused: (number % 2 == 0).then_some(LearnedRun {
+                    boots: 0,
+                    time: 60,
+                    begun: 1_795_225_979,
+                }),
             })
             .collect();
         assert_eq!(learned_from_text(&learned_to_text(&learned)), Ok(learned));
         assert_eq!(learned_from_text(&learned_to_text(&[])), Ok(vec![]));
+    }
+
+    #[test]
+    fn lines_of_an_earlier_trapline_are_read() {
+        let text = sealed(format!("{LEARNED}8000000905 12 86400 1795226039\n"));
+        let expected = LearnedEngine {
+            id: key("8000000905").unwrap(),
+            boots: 12,
+            time: 86_400,
+            heard: 1_795_226_039,
+            excused: None,
+        };
+        assert_eq!(learned_from_text(&text), Ok(vec![expected]));
     }
 
     #[test]

@@ -82,10 +82,14 @@ impl<K: Hash + Eq + Copy, V> Table<K, V> {
         }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+    /// Forgets all but these.
+    pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+        self.slots.retain(|slot| is_kept(&slot.key));
         self.index.clear();
-        self.slots.clear();
+        let places = self.slots.iter().enumerate();
+        self.index
+            .extend(places.map(|(place, slot)| (slot.key, place)));
+        self.hand = 0;
     }
 
     /// Every entry, in no order.
@@ -132,7 +136,21 @@ mod tests {
         table.insert(1, 'a', 1);
         table.insert(1, 'b', 2);
         assert_eq!((table.len(), table.peek(&1)), (1, Some(&'b')));
-        table.clear();
-        assert!(table.len() == 0 && table.peek(&1).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_table_is_found_again() {
+        let mut table = Table::new(8);
+        for key in 0..8 {
+            table.insert(key, key * 10, 1);
+        }
+        table.retain(|key| key % 3 == 0);
+        assert_eq!((table.len(), table.index.len()), (3, 3));
+        for key in 0..8 {
+            let expected = (key % 3 == 0).then_some(key * 10);
+            assert_eq!(table.peek(&key).copied(), expected);
+        }
+        table.retain(|_| false);
+        assert!(table.len() == 0 && table.peek(&0).is_none());
     }
 }

@@ -67,7 +67,8 @@ impl UserConfig {
     }
 }
 
-/// Names one secret of one generation of users, so that a cached key never serves another secret after a reload.
+/// Names one secret, so that a cached key never serves another one after a reload. A secret that a reload leaves as it was
+/// keeps the name that it got in an earlier generation of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretId {
     generation: u32,
@@ -93,8 +94,18 @@ pub struct Secret {
     pub level_max: SecurityLevel,
 }
 
+impl Secret {
+    /// Whether the same keys are made from both.
+    fn is_same(&self, other: &Secret) -> bool {
+        self.user == other.user
+            && self.auth == other.auth
+            && self.privacy == other.privacy
+            && self.extension == other.extension
+    }
+}
+
 /// What the key of an engine is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Master {
     /// Ku.
     OfAnyEngine(Key),
@@ -146,6 +157,22 @@ impl Users {
             numbers.push(number);
         }
         users
+    }
+
+    /// The same where a secret of `before` that is unchanged keeps its name, and so its keys.
+    pub fn after(mut self, before: &Users) -> Users {
+        let mut free: Vec<&Secret> = before.secrets.iter().collect();
+        for secret in &mut self.secrets {
+            if let Some(place) = free.iter().position(|known| known.is_same(secret)) {
+                secret.id = free.swap_remove(place).id;
+            }
+        }
+        self
+    }
+
+    /// The names of all secrets.
+    pub fn ids(&self) -> impl Iterator<Item = SecretId> {
+        self.secrets.iter().map(|secret| secret.id)
     }
 
     /// Whether nobody is known.

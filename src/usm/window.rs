@@ -2,17 +2,40 @@
 //!
 //! ```text
 //!   boots  below ours ─────────────▶ outside          boots  above ours ───────────▶ fresh: the engine was started again
-//!   boots  equal: time  ≥ our notion − 150 s ─▶ within, else outside
+//!   boots  equal: time  above the latest that was heard, or ≥ our notion − 150 s ─▶ within, else outside
 //! ```
 //!
-//! Our notion of an engine's time is what it last said plus what passed since. Devices break this: some lose their boots
-//! when they are started, some never count them, some send 0 and 0 for ever. [`WindowPolicy`] says what follows.
+//! Our notion of an engine's time is the latest that it said plus what passed since. A later one than that is always of now,
+//! and becomes our notion, which so goes backwards too: a device's clock may run slow, and no recording is later than all
+//! that was heard. Devices break this: some lose their boots when they are started, some never count them, some send 0 and
+//! 0 for ever. [`WindowPolicy`] says what follows.
+//!
+//! What `learn_after_reboot` takes of what is outside, and marks and counts, each message of it:
+//!
+//! ```text
+//!   a new start   time ≤ seconds since the engine was last heard, and at least one:      "started since then"
+//!   ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+//!   after it      highest (boots, time) stays ─ passed ─▶ all is as before
+//!     same boots      window as above, and time ≤ what passed since that start (+ 10 s and a hundredth)
+//!     higher boots    time ≤ seconds since it was last heard (+ 10 s)
+//!     else            a new start, or outside
+//!   ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+//!   a clock that stands still (time ≤ 10 s, and no later one was heard of these boots)
+//! ```
+//!
+//! So whoever plays back a recorded start to a silent engine opens the window for what was recorded after that start, no
+//! faster than it was recorded, until the device itself is heard; and for nothing else. A message "moves" the clock when it
+//! is later than what was heard, or begins a new start. Only such a one counts as having heard the engine: a copy that is
+//! within the window makes no later start look too old.
 
 /// How far behind our notion of its time an engine may be, in seconds (RFC 3414, section 2.2.3).
 pub const WINDOW_SECONDS: u64 = 150;
 
-/// By how much the clocks of a device and of this host may differ over a silence, in seconds.
+/// By how much the clocks of a device and of this host may differ at once, in seconds: roundings and delays.
 const DRIFT_SECONDS: u64 = 10;
+
+/// By which part of what passed they may differ besides: a hundredth, far more than any crystal is wrong by.
+const DRIFT_PART: u64 = 100;
 
 /// Boots that latched: such an engine needs a new ID or new secrets (RFC 3414, section 2.2.2).
 pub const BOOTS_MAX: u32 = i32::MAX as u32;
@@ -26,25 +49,44 @@ pub enum WindowPolicy {
     /// It is refused as `notInTimeWindow`, as RFC 3414 says. A device that lost its boots counter stays refused until it
     /// counts beyond what it had, or its engine is forgotten.
     Strict,
-    /// It is taken, and the engine learned anew, where the device may have been started since it was last heard: its time
-    /// is not longer than it was silent. So a recording from just after a start can be played back once the device was
-    /// silent for longer than its time says; any other recording is refused.
+    /// It is taken where the device may have been started since it was last heard: its time is not longer than it was
+    /// silent. So a recording from just after a start can be played back once the device was silent for longer than its
+    /// time says, and after it what was recorded of the same start, at the pace at which it was recorded. Any other
+    /// recording is refused, and these too as soon as the device goes beyond the boots and time that it had.
     #[default]
     LearnAfterReboot,
     /// It is taken whatever it says: every recording can be played back.
     Ignore,
 }
 
-/// What is known of an engine's clock. Seconds are of the caller's own clock, which never goes back.
+/// One start of an engine, as far as it was heard. Seconds are of the caller's own clock, which never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EngineClock {
+pub struct Run {
     /// snmpEngineBoots.
     pub boots: u32,
-    /// snmpEngineTime when it was last raised.
+    /// latestReceivedEngineTime: the latest snmpEngineTime that it said.
     pub time: u32,
-    /// When that was.
+    /// When it said so.
     pub at: u64,
-    /// When an authenticated message last came.
+}
+
+/// A start that the policy excused: it is below the highest that was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExcusedRun {
+    /// What was heard of it.
+    pub run: Run,
+    /// When the engine was started, by what the first message of it said.
+    pub begun: u64,
+}
+
+/// What is known of an engine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineClock {
+    /// The highest boots, and the latest time of these.
+    pub highest: Run,
+    /// What it says now, where that is less.
+    pub excused: Option<ExcusedRun>,
+    /// When an authenticated message last moved either.
     pub heard: u64,
 }
 
@@ -53,9 +95,9 @@ pub struct EngineClock {
 pub enum Excuse {
     /// Boots and time are 0 and stay so: the device counts neither.
     BootsAndTimeZero,
-    /// Boots went backwards.
+    /// Boots went backwards, and are not yet beyond what they were.
     BootsBackwards,
-    /// Boots are the same, and time began again.
+    /// Boots are the same, and time began again and is not yet beyond what it was.
     BootsNotRaised,
     /// The policy takes everything.
     Ignored,
@@ -90,35 +132,22 @@ pub fn judge(
     now: u64,
     policy: WindowPolicy,
 ) -> Standing {
-    let ignored = |outside| match outside {
-        true if policy == WindowPolicy::Ignore => Standing::Excused(Excuse::Ignored),
-        true => Standing::Outside,
-        false => Standing::Within,
-    };
-    let Some(known) = known else {
-        return ignored(boots >= BOOTS_MAX);
-    };
-    if boots > known.boots {
-        return ignored(boots >= BOOTS_MAX);
-    }
-    let notion = u64::from(known.time) + now.saturating_sub(known.at);
-    let is_behind = u64::from(time) + WINDOW_SECONDS < notion;
-    if boots == known.boots && boots < BOOTS_MAX && !is_behind {
+    let is_latched = boots >= BOOTS_MAX;
+    let is_within = known.is_none_or(|known| {
+        boots > known.highest.boots || known.highest.is_of_now(boots, time, now)
+    });
+    if is_within && !is_latched {
         return Standing::Within;
     }
     let excuse = match (boots, time) {
         (0, 0) => Excuse::BootsAndTimeZero,
-        _ if boots < known.boots => Excuse::BootsBackwards,
+        _ if known.is_some_and(|known| boots < known.highest.boots) => Excuse::BootsBackwards,
         _ => Excuse::BootsNotRaised,
     };
-    let silent = now.saturating_sub(known.heard);
+    let may_be = || !is_latched && known.is_some_and(|known| known.may_be(boots, time, now));
     match policy {
-        WindowPolicy::Strict => Standing::Outside,
-        WindowPolicy::LearnAfterReboot if boots >= BOOTS_MAX => Standing::Outside,
-        WindowPolicy::LearnAfterReboot if u64::from(time) <= silent + DRIFT_SECONDS => {
-            Standing::Excused(excuse)
-        }
-        WindowPolicy::LearnAfterReboot => Standing::Outside,
+        WindowPolicy::LearnAfterReboot if may_be() => Standing::Excused(excuse),
+        WindowPolicy::Strict | WindowPolicy::LearnAfterReboot => Standing::Outside,
         WindowPolicy::Ignore if excuse == Excuse::BootsNotRaised => {
             Standing::Excused(Excuse::Ignored)
         }
@@ -133,36 +162,110 @@ pub fn is_within_own(own_boots: u32, own_time: u32, boots: u32, time: u32) -> bo
         && u64::from(own_time.abs_diff(time)) <= WINDOW_SECONDS
 }
 
+impl Run {
+    /// Whether a message is of this start, and in its window.
+    fn is_of_now(&self, boots: u32, time: u32, now: u64) -> bool {
+        let notion = u64::from(self.time) + now.saturating_sub(self.at);
+        boots == self.boots && (time > self.time || u64::from(time) + WINDOW_SECONDS >= notion)
+    }
+
+    /// Goes forward to what a message says, and says whether it did.
+    fn hear(&mut self, boots: u32, time: u32, now: u64) -> bool {
+        let is_later = (boots, time) > (self.boots, self.time);
+        if is_later {
+            *self = Run {
+                boots,
+                time,
+                at: now,
+            };
+        }
+        is_later
+    }
+}
+
+impl ExcusedRun {
+    fn first(boots: u32, time: u32, now: u64) -> ExcusedRun {
+        ExcusedRun {
+            run: Run {
+                boots,
+                time,
+                at: now,
+            },
+            begun: now.saturating_sub(time.into()),
+        }
+    }
+
+    /// Whether a message is of this start: in its window, and not from later than it can be up.
+    fn is_of_now(&self, boots: u32, time: u32, now: u64) -> bool {
+        let passed = now.saturating_sub(self.begun);
+        self.run.is_of_now(boots, time, now)
+            && u64::from(time) <= passed + DRIFT_SECONDS + passed / DRIFT_PART
+    }
+}
+
 impl EngineClock {
     /// The clock of an engine that is heard for the first time.
     pub fn first(boots: u32, time: u32, now: u64) -> EngineClock {
         EngineClock {
-            boots,
-            time,
-            at: now,
+            highest: Run {
+                boots,
+                time,
+                at: now,
+            },
+            excused: None,
             heard: now,
         }
     }
 
-    /// Takes over what a message said that was taken; backwards only where that was excused as a new start.
+    /// Whether a message that is outside the window may be the device's all the same. The module's head has the rule.
+    fn may_be(&self, boots: u32, time: u32, now: u64) -> bool {
+        let silent = now.saturating_sub(self.heard);
+        let time_seconds = u64::from(time);
+        let current = match self.excused {
+            Some(excused) if excused.is_of_now(boots, time, now) => return true,
+            Some(excused) if boots > excused.run.boots => {
+                return time_seconds <= silent + DRIFT_SECONDS;
+            }
+            Some(excused) => excused.run,
+            None => self.highest,
+        };
+        let stands_still = boots == current.boots
+            && time_seconds <= DRIFT_SECONDS
+            && u64::from(current.time) <= DRIFT_SECONDS;
+        stands_still || (silent > 0 && time_seconds <= silent)
+    }
+
+    /// Takes over what a message said that was taken.
     pub fn hear(&mut self, boots: u32, time: u32, standing: Standing, now: u64) {
-        let restarted = matches!(
-            standing,
-            Standing::Excused(
-                Excuse::BootsAndTimeZero | Excuse::BootsBackwards | Excuse::BootsNotRaised
-            )
-        );
-        let notion = u64::from(self.time) + now.saturating_sub(self.at);
-        let is_ahead = boots > self.boots || (boots == self.boots && u64::from(time) > notion);
-        if is_ahead || restarted {
-            *self = EngineClock::first(boots, time, now);
+        let has_moved = match standing {
+            Standing::Within => {
+                let has_passed = self.highest.hear(boots, time, now);
+                if has_passed {
+                    self.excused = None;
+                }
+                has_passed
+            }
+            Standing::Excused(Excuse::Ignored) | Standing::Outside => false,
+            Standing::Excused(_) => match &mut self.excused {
+                Some(excused) if excused.is_of_now(boots, time, now) => {
+                    excused.run.hear(boots, time, now)
+                }
+                excused => {
+                    *excused = Some(ExcusedRun::first(boots, time, now));
+                    true
+                }
+            },
+        };
+        if has_moved {
+            self.heard = now;
         }
-        self.heard = now;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: u64 = 1_000_000;
@@ -237,16 +340,154 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_goes_forward_with_what_is_heard_and_back_only_after_an_excuse() {
+    fn a_clock_goes_forward_with_what_is_heard_and_an_excuse_is_kept_beside_it() {
         let mut known = clock(5, 1000);
         known.hear(5, 900, Standing::Within, NOW + 10);
-        assert_eq!((known.boots, known.time, known.heard), (5, 1000, NOW + 10));
+        assert_eq!(known, clock(5, 1000), "a copy moves nothing");
         known.hear(6, 3, Standing::Within, NOW + 20);
-        assert_eq!((known.boots, known.time), (6, 3));
+        assert_eq!(known, EngineClock::first(6, 3, NOW + 20));
         known.hear(1, 7, Standing::Excused(Excuse::BootsBackwards), NOW + 30);
-        assert_eq!((known.boots, known.time), (1, 7));
+        assert_eq!(known.excused, Some(ExcusedRun::first(1, 7, NOW + 30)));
+        assert_eq!((known.highest.boots, known.heard), (6, NOW + 30));
         known.hear(1, 2, Standing::Excused(Excuse::Ignored), NOW + 40);
-        assert_eq!((known.boots, known.time), (1, 7));
+        assert_eq!(known.excused, Some(ExcusedRun::first(1, 7, NOW + 30)));
+        known.hear(6, 50, Standing::Within, NOW + 50);
+        assert_eq!(known, EngineClock::first(6, 50, NOW + 50));
+    }
+
+    /// What becomes of a message, and what it teaches.
+    fn take(known: &mut EngineClock, boots: u32, time: u32, now: u64) -> Standing {
+        let standing = judge(
+            Some(known),
+            boots,
+            time,
+            now,
+            WindowPolicy::LearnAfterReboot,
+        );
+        if standing != Standing::Outside {
+            known.hear(boots, time, standing, now);
+        }
+        standing
+    }
+
+    #[test]
+    fn a_recorded_start_opens_nothing_but_what_followed_it_and_no_faster() {
+        const BACKWARDS: Standing = Standing::Excused(Excuse::BootsBackwards);
+        let mut known = clock(5, 100_000);
+        let hour = NOW + 3600;
+        assert_eq!(take(&mut known, 2, 30, hour), BACKWARDS);
+        for (boots, time, later, expected) in [
+            (2, 5000, 1, Standing::Outside),
+            (3, 500, 1, Standing::Outside),
+            (4, 80_000, 1, Standing::Outside),
+            (5, 99_000, 1, Standing::Outside),
+            (5, 100_000, 1, Standing::Outside),
+            (2, 90, 60, BACKWARDS),
+            (2, 200, 61, Standing::Outside),
+            (2, 3660, 3600, BACKWARDS),
+            (2, 3500, 3600, Standing::Outside),
+            // The device itself: what was excused is closed again.
+            (5, 107_300, 3700, Standing::Within),
+            (2, 3850, 3800, Standing::Outside),
+            (2, 31, 3701, Standing::Outside),
+        ] {
+            let standing = take(&mut known, boots, time, hour + later);
+            assert_eq!(standing, expected, "{boots} {time} +{later}");
+        }
+        assert_eq!(known.excused, None);
+    }
+
+    #[test]
+    fn a_recorded_start_is_not_taken_while_the_device_is_heard() {
+        let mut known = clock(5, 1000);
+        for (boots, time) in [(5, 0), (5, 3), (1, 0), (0, 0), (4, 10)] {
+            assert_eq!(take(&mut known, boots, time, NOW), Standing::Outside);
+            assert_eq!(
+                take(&mut known, boots, time + 6, NOW + 5),
+                Standing::Outside
+            );
+        }
+        assert_eq!(
+            take(&mut known, 5, 3, NOW + 5),
+            Standing::Excused(Excuse::BootsNotRaised)
+        );
+    }
+
+    #[test]
+    fn a_copy_from_before_a_new_start_does_not_lock_the_device_out() {
+        let mut known = clock(5, 1000);
+        assert_ne!(take(&mut known, 1, 20, NOW + 60), Standing::Outside);
+        assert_eq!(take(&mut known, 5, 1000, NOW + 100), Standing::Within);
+        assert_ne!(take(&mut known, 1, 70, NOW + 110), Standing::Outside);
+        let mut known = clock(5, 1000);
+        assert_eq!(take(&mut known, 5, 1000, NOW + 100), Standing::Within);
+        assert_ne!(take(&mut known, 1, 60, NOW + 110), Standing::Outside);
+    }
+
+    #[test]
+    fn clocks_that_stand_still_are_taken_marked_however_often_they_are_heard() {
+        for times in [&[0][..], &[0, 1, 0, 3]] {
+            for boots in [0, 1] {
+                let mut known = EngineClock::first(boots, 0, NOW);
+                let mut excused = 0;
+                for message in 0..10_000_usize {
+                    let (now, time) = (NOW + message as u64 / 10, times[message % times.len()]);
+                    let standing = take(&mut known, boots, time, now);
+                    assert_ne!(standing, Standing::Outside, "{boots} {time} {now}");
+                    excused += u64::from(standing != Standing::Within);
+                }
+                assert!(excused > 8000, "{excused}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever a device does to its boots when it is started, it is heard: it is only marked.
+        #[test]
+        fn no_device_that_is_honest_of_its_time_is_refused(
+            steps in prop::collection::vec(
+                (0..100_000_u64, prop::option::weighted(0.2, (0..6_u32, any::<prop::sample::Index>()))),
+                1..200,
+            ),
+            fast_by in -5000..5000_i64,
+        ) {
+            // The device's own clock, in millionths: half of a hundredth is far more than a crystal is wrong by.
+            let (mut now, mut clock, mut boots) = (NOW, 7_000_000_000_u64, 3);
+            let mut known = EngineClock::first(boots, 7000, now);
+            for (passed, start) in steps {
+                now += passed;
+                clock += passed * 1_000_000u64.saturating_add_signed(fast_by);
+                if let Some((next, ago)) = start {
+                    now += 1;
+                    (boots, clock) = (next, ago.index(passed as usize + 1) as u64 * 1_000_000);
+                }
+                let time = u32::try_from(clock / 1_000_000).unwrap();
+                let standing = take(&mut known, boots, time, now);
+                prop_assert_ne!(standing, Standing::Outside, "{} {} {:?}", boots, time, known);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_slow_or_fast_is_followed_for_a_year() {
+        for (seconds_a_day, messages_a_day) in [(-9, 24), (-9, 1), (-600, 24), (9, 24), (600, 1)] {
+            let mut known = clock(5, 1000);
+            for message in 1..=365 * messages_a_day {
+                let passed = 86_400 * message / messages_a_day;
+                let drifted = passed + seconds_a_day * message / messages_a_day;
+                let now = NOW + u64::try_from(passed).unwrap();
+                let time = u32::try_from(1000 + drifted).unwrap();
+                let standing = judge(Some(&known), 5, time, now, WindowPolicy::Strict);
+                assert_eq!(
+                    standing,
+                    Standing::Within,
+                    "{seconds_a_day} s a day, {passed}"
+                );
+                known.hear(5, time, standing, now);
+                let recorded = judge(Some(&known), 5, time - 151, now, WindowPolicy::Strict);
+                assert_eq!(recorded, Standing::Outside);
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::record::{LaneId, Number};
 use crate::route::{self, Boot, Router};
 use crate::spool::{self, Batch, ReadLimit, Spool, WhenFull};
 use crate::time::UnixMicros;
+use crate::usm::privacy::PrivProtocol;
 use crate::usm::samples::Device;
 use crate::usm::{EngineKey, FailedPolicy, OwnEngine};
 
@@ -22,6 +23,8 @@ type Told = (Vec<u8>, Option<Number>);
 struct Bench {
     spool: Arc<Spool>,
     pipeline: Pipeline,
+    /// That of another receiving thread.
+    another: Pipeline,
 }
 
 impl Bench {
@@ -46,17 +49,29 @@ impl Bench {
             boots: 3,
         };
         let access = SnmpAccess::new(&access, own, 0, Instant::now());
-        let pipeline = Pipeline::new(spool.clone(), router, Arc::new(Settings::new(config)))
-            .with_access(Arc::new(access));
-        Bench { spool, pipeline }
+        let (access, settings) = (Arc::new(access), Arc::new(Settings::new(config)));
+        let pipelines = [(); 2].map(|()| {
+            Pipeline::new(spool.clone(), router.clone(), settings.clone())
+                .with_access(access.clone())
+        });
+        let [pipeline, another] = pipelines;
+        Bench {
+            spool,
+            pipeline,
+            another,
+        }
     }
 
     /// How a packet ends, and what its sender is told.
     fn take(&mut self, bytes: &[u8]) -> (Outcome, Option<Told>) {
+        self.take_from(50_000, bytes)
+    }
+
+    fn take_from(&mut self, port: u16, bytes: &[u8]) -> (Outcome, Option<Told>) {
         let listener = listener(Protocol::Snmp, Transport::Udp);
         let verdict = self.pipeline.take(&Packet {
             bytes,
-            peer: Peer::Inet([10, 0, 0, 1].into(), 50_000),
+            peer: Peer::Inet([10, 0, 0, 1].into(), port),
             listener: &listener,
             received: UnixMicros(0),
             wholeness: Wholeness::Whole,
@@ -143,6 +158,75 @@ fn a_repeated_inform_is_answered_for_the_record_that_it_made_first() {
     let (outcome, reply) = bench.take(&inform);
     assert_eq!(outcome, Outcome::Rejected(Reason::Duplicate));
     assert_eq!(reply.expect("the Response again").1, Some(Number(0)));
+    assert_eq!(bench.events().len(), 2);
+}
+
+#[test]
+fn an_inform_that_is_played_back_from_another_port_is_no_second_event_and_a_retry_neither() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let duplicate = Outcome::Rejected(Reason::Duplicate);
+    let inform = device.inform(&OWN, 3, 0);
+    assert_eq!(bench.take(&inform.message()).0, Outcome::Used);
+    let (outcome, reply) = bench.take_from(50_001, &inform.message());
+    assert_eq!(outcome, duplicate);
+    assert_eq!(reply.expect("what its sender was told").1, Some(Number(0)));
+
+    // The same notification in another message: its sender had no answer.
+    let retry = Device {
+        id: inform.id + 1,
+        request_id: Some(inform.id),
+        ..inform.clone()
+    };
+    assert_ne!(retry.message(), inform.message());
+    assert_eq!(bench.take(&retry.message()).0, duplicate);
+    assert_eq!(bench.take_from(50_001, &retry.message()).0, duplicate);
+    assert_eq!(bench.events().len(), 1);
+}
+
+#[test]
+fn a_retry_is_known_whatever_fills_its_last_block_and_another_context_is_another_event() {
+    let device = Device {
+        privacy: PrivProtocol::Des,
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let inform = device.inform(&OWN, 3, 0);
+    assert_ne!(inform.scoped_pdu().len() % 8, 0, "there is padding");
+    assert_eq!(bench.take(&inform.message()).0, Outcome::Used);
+    for padding in [0, 0xaa, 0x30] {
+        let retry = Device {
+            id: inform.id + 1 + padding % 7,
+            request_id: Some(inform.id),
+            padding,
+            ..inform.clone()
+        };
+        let (outcome, reply) = bench.take(&retry.message());
+        assert_eq!(outcome, Outcome::Rejected(Reason::Duplicate), "{padding}");
+        assert_eq!(reply.expect("the Response again").1, Some(Number(0)));
+    }
+    let another = Device {
+        context_name: "vlan-18",
+        ..inform.clone()
+    };
+    assert_eq!(bench.take(&another.message()).0, Outcome::Used);
+    assert_eq!(bench.events().len(), 2);
+}
+
+#[test]
+fn what_one_thread_had_is_a_copy_to_every_other_one() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let inform = device.inform(&OWN, 3, 0);
+    for packet in [device.message(), inform.message()] {
+        assert_eq!(bench.take(&packet).0, Outcome::Used);
+        std::mem::swap(&mut bench.pipeline, &mut bench.another);
+        let duplicate = Outcome::Rejected(Reason::Duplicate);
+        let (outcome, reply) = bench.take_from(50_001, &packet);
+        assert_eq!(outcome, duplicate);
+        let is_inform = packet == inform.message();
+        assert_eq!(reply.is_some(), is_inform, "an inform is answered again");
+    }
     assert_eq!(bench.events().len(), 2);
 }
 
