@@ -71,12 +71,15 @@ fn whose(reader: &mut Reader<'_>, key: &str, database: &Database) -> Option<Stri
     let name = reader.text(key).map(str::to_owned);
     reader.note(key, &name.as_deref().unwrap_or(AGENTS_OWN));
     if let Some(name) = name.as_deref().filter(|name| database.id(name).is_none()) {
+        // No problem: a directory that is away while the host boots must not keep the agent from all other listeners.
         let kind = database.kind;
-        let advice = format!(
-            "write a name that `getent {}` knows, or a number; or make the {kind} first, and run `check` where the agent will run",
+        let text = format!(
+            "this host has no {kind} {name:?}: the socket is not there until it has; write a name that `getent {}` \
+             knows, or a number, or make the {kind}, and run `check` where the agent will run",
             database.name
         );
-        reader.problem_text(key, format!("this host has no {kind} {name:?}"), advice);
+        let (at, shown) = (reader.place(key), reader.shown(key));
+        reader.findings.warn(&at, &shown, text);
     }
     name
 }
