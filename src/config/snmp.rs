@@ -101,14 +101,26 @@ fn communities(reader: &mut Reader<'_>) -> Communities {
     let mut list: Vec<String> = here.iter().map(|(text, _)| text.clone()).collect();
     let path = reader.text(KEY_FILE);
     reader.note(KEY_FILE, &path.unwrap_or_default());
+    let mut file = None;
     if let Some(path) = path {
         let at = reader.place(KEY_FILE);
         match secret_in_file(path, KEY_FILE, &at, KEY, reader.findings) {
-            Ok(text) => list.extend(text.expose().lines().map(|line| line.trim().to_owned())),
+            Ok(text) => {
+                list.extend(text.expose().lines().map(|line| line.trim().to_owned()));
+                file = Some(path);
+            }
             Err(problem) => reader.findings.problems.push(problem),
         }
     }
     list.retain(|community| !community.is_empty());
+    if let Some(path) = file.filter(|_| list.is_empty()) {
+        reader.problem(
+            KEY_FILE,
+            "at least one community",
+            &format!("{path} with blank lines only, which would turn every v1 and v2c device away"),
+            "write at least one, each on a line of its own, or leave the key out to take any",
+        );
+    }
     let secret = Secret::new(list.join("\n"));
     reader
         .findings

@@ -608,3 +608,30 @@ fn a_file_that_is_missing_or_not_utf8_is_one_problem_with_its_place() {
         "{latin1}"
     );
 }
+
+#[test]
+fn a_file_of_communities_with_blank_lines_only_is_a_problem_as_an_empty_one_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, communities) = (
+        folder.path().join("trapline.toml"),
+        folder.path().join("communities"),
+    );
+    let more = |list: &str| {
+        let text = format!("[snmp]\n{list}communities_file = {communities:?}\n");
+        write(&file, &text, 0o640);
+        load_from(&file)
+    };
+    for blank in ["", "\n", "\n  \n\t\n\n"] {
+        write(&communities, blank, 0o640);
+        let problems = more("").expect_err("every v1 and v2c device would be turned away");
+        let keys: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.key.as_str())
+            .collect();
+        assert_eq!(keys, ["snmp.communities_file"], "{blank:?}: {problems:?}");
+    }
+    write(&communities, "\n\n", 0o640);
+    more("communities = [\"plant3d\"]\n").expect("one is named elsewhere");
+    write(&communities, "\nplant3d\n\n", 0o640);
+    more("").expect("one is named");
+}
