@@ -635,3 +635,25 @@ fn a_file_of_communities_with_blank_lines_only_is_a_problem_as_an_empty_one_is()
     write(&communities, "\nplant3d\n\n", 0o640);
     more("").expect("one is named");
 }
+
+#[test]
+fn an_engine_id_whose_boots_are_kept_nowhere_is_warned_of() {
+    let warned = |folder: &str| {
+        let text = format!(
+            "[agent]\nstate_folder = {folder:?}\n[snmp]\nengine_id = \"80007ed90501020304\"\n"
+        );
+        let loaded = assemble(
+            "trapline.toml",
+            &text,
+            Some(0o640),
+            std::iter::empty(),
+            HOST,
+        );
+        let warnings = loaded.expect("a valid configuration").warnings;
+        warnings
+            .iter()
+            .any(|warning| warning.key == "snmp.engine_id")
+    };
+    assert!(warned("off"));
+    assert!(!warned("/var/lib/trapline/state"));
+}
