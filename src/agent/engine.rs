@@ -1,7 +1,7 @@
 //! SNMPv3 over restarts: our own engine, and the engines that were learned, in the state folder.
 //!
 //! ```text
-//!   start   snmp-engine  ─▶ boots + 1 ─▶ replaced, on the disk ─▶ only then used
+//!   start   snmp-engine  ─▶ boots + 1 of this ID ─▶ replaced, on the disk ─▶ only then used
 //!           snmp-engines ─▶ Usm::restore
 //!   every minute, and at the end   Usm::learned ─▶ snmp-engines replaced        (on a thread of its own)
 //! ```
@@ -194,43 +194,37 @@ fn own_engine(folder: &Path, chosen: Option<EngineKey>) -> io::Result<OwnEngine>
         .as_deref()
         .map(stored::own_from_text)
     {
-        None => None,
-        Some(Ok(known)) => Some(known),
+        None => Vec::new(),
+        Some(Ok(known)) => known,
         // Its boots are not known, and an engine whose boots go back is refused by all that know it.
         Some(Err(error)) if chosen.is_some() => {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         Some(Err(error)) => {
             tracing::warn!(file = OWN_FILE, %error, "the agent's SNMPv3 engine has a new ID");
-            None
+            Vec::new()
         }
     };
-    let own = next_boot(known, chosen, random_engine().id);
-    replace(folder, OWN_FILE, &stored::own_to_text(&own))?;
+    let own = next_boot(&known, chosen, random_engine().id);
+    let others = known.into_iter().filter(|engine| engine.id != own.id);
+    let engines: Vec<OwnEngine> = std::iter::once(own).chain(others).collect();
+    replace(folder, OWN_FILE, &stored::own_to_text(&engines))?;
     Ok(own)
 }
 
-/// The engine of this run: the same as before with one boot more, or another that begins. Boots that latched
-/// (RFC 3414, section 2.2.2) need a new ID; one that the operator chose stays, and is refused by all.
-fn next_boot(known: Option<OwnEngine>, chosen: Option<EngineKey>, fresh: EngineKey) -> OwnEngine {
-    match known {
-        Some(known) if chosen.is_none_or(|chosen| chosen == known.id) => {
-            let boots = known.boots.saturating_add(1).min(BOOTS_MAX);
-            match boots {
-                BOOTS_MAX if chosen.is_none() => OwnEngine {
-                    id: fresh,
-                    boots: 1,
-                },
-                boots => OwnEngine {
-                    id: known.id,
-                    boots,
-                },
-            }
-        }
-        _ => OwnEngine {
-            id: chosen.unwrap_or(fresh),
+/// The engine of this run: that of the last run, or the chosen one, with one boot more than it ever had. Boots that
+/// latched (RFC 3414, section 2.2.2) need a new ID; one that the operator chose stays, and is refused by all.
+fn next_boot(known: &[OwnEngine], chosen: Option<EngineKey>, fresh: EngineKey) -> OwnEngine {
+    let id = chosen.or_else(|| known.first().map(|last| last.id));
+    let id = id.unwrap_or(fresh);
+    let before = known.iter().find(|engine| engine.id == id);
+    let boots = before.map_or(1, |engine| engine.boots.saturating_add(1).min(BOOTS_MAX));
+    match boots {
+        BOOTS_MAX if chosen.is_none() => OwnEngine {
+            id: fresh,
             boots: 1,
         },
+        boots => OwnEngine { id, boots },
     }
 }
 
@@ -313,7 +307,7 @@ mod tests {
             boots: BOOTS_MAX,
         };
         let fresh = EngineKey::new(&[2; 5]).unwrap();
-        let next = next_boot(Some(latched), None, fresh);
+        let next = next_boot(&[latched], None, fresh);
         assert_eq!((next.id, next.boots), (fresh, 1));
     }
 
@@ -324,6 +318,15 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert!(own_engine(&file.join("below"), None).is_err());
         assert_ne!(random_engine().id, random_engine().id);
+    }
+
+    #[test]
+    fn an_engine_id_that_is_chosen_again_goes_on_counting_its_boots() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = [1, 2].map(|last| EngineKey::new(&[0x80, 0, 0, 9, 5, last]));
+        let boots = |chosen| own_engine(folder.path(), chosen).unwrap().boots;
+        assert_eq!([boots(a), boots(a), boots(b)], [1, 2, 1]);
+        assert_eq!([boots(a), boots(b), boots(None)], [3, 2, 3]);
     }
 
     #[test]
