@@ -180,7 +180,7 @@ fn checks(lines: &mut Lines, message: &Message<'_>, access: &AccessConfig) {
                 lines.field("context engine", &super::output::tamed(&context));
                 lines.text("context name", scoped.context_name);
             }
-            notification(lines, &accepted.notification);
+            notification(lines, accepted.scoped, &accepted.notification);
         }
     }
 }
