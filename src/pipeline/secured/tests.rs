@@ -128,6 +128,33 @@ fn a_message_that_fails_is_an_event_without_its_content_or_a_count_by_policy() {
 }
 
 #[test]
+fn a_trap_with_no_engine_or_with_ours_is_an_event_since_nobody_tells_its_sender() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    for engine_id in [&[][..], &OWN] {
+        let trap = Device {
+            engine_id: engine_id.to_vec(),
+            boots: 3,
+            time: 0,
+            ..device.clone()
+        };
+        let mut bench = Bench::new(&device, FailedPolicy::Event);
+        assert_eq!(bench.take(&trap.message()), (Outcome::Used, None));
+        let event = &bench.events()[0];
+        assert_eq!(event["parse_error"]["reason"], "unknownEngineID");
+
+        // One that asks for a Report is told our engine, and sends again.
+        let mut bench = Bench::new(&device, FailedPolicy::Event);
+        let asks = Device {
+            is_reportable: true,
+            ..trap
+        };
+        let (outcome, reply) = bench.take(&asks.message());
+        assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+        assert!(reply.is_some() && bench.events().is_empty());
+    }
+}
+
+#[test]
 fn a_repeated_inform_is_answered_for_the_record_that_it_made_first() {
     let device = Device::new(SecurityLevel::AuthPriv);
     let mut bench = Bench::new(&device, FailedPolicy::Event);
