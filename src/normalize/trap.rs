@@ -132,6 +132,10 @@ pub fn event<'a>(
             message.clear();
             message.extend_from_slice(b"SNMP packet could not be read: ");
             message.extend_from_slice(unread.fault.reason.as_bytes());
+            if let Some(advice) = unread.advice {
+                message.extend_from_slice(b": ");
+                message.extend_from_slice(advice.as_bytes());
+            }
             unreadable(unread, device, packet, config, message, trap)
         }
     }

@@ -155,6 +155,7 @@ impl Pipeline {
                 at: 0,
             },
             version: Some(Version::V3),
+            advice: Some(refusal.advice()),
         };
         self.append_unread(packet, &unread)
     }

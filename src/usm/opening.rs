@@ -39,6 +39,7 @@ pub(super) fn open<'s>(
                 Unopened::Plain(UnreadMessage {
                     fault,
                     version: Some(Version::V3),
+                    advice: None,
                 })
             })?;
             return Ok(Opened {

@@ -117,6 +117,11 @@ fn a_message_that_fails_is_an_event_without_its_content_or_a_count_by_policy() {
     assert_eq!(bench.take(&wrong), (Outcome::Used, None));
     let event = &bench.events()[0];
     assert_eq!(event["parse_error"]["reason"], "wrongDigest");
+    let says = event["message"].as_str().unwrap();
+    assert!(
+        says.contains("wrongDigest: the device has another auth password"),
+        "{says}"
+    );
     assert!(event["snmp"]["user"].is_null() && event["snmp"]["trap_oid"].is_null());
     assert!(event["raw_withheld"].is_object() && event.get("raw").is_none());
     assert_eq!(event["snmp"]["varbinds"], serde_json::json!([]));
