@@ -254,8 +254,11 @@ impl Buffers {
             .or_else(built_in);
     }
 
+    /// The vendor by the enterprise of a v1 trap, or by that which a proxy made a variable binding (RFC 3584, section 3.1
+    /// (4)) or a device sent (RFC 3418, `snmpTrapEnterprise`), else by the trap's OID.
     fn vendor(&self) -> Option<&'static str> {
         let enterprise = self.list.enterprise.as_ref();
+        let enterprise = enterprise.or(self.list.sent_enterprise.as_ref());
         [
             enterprise.map(|range| self.list.octets(range)),
             Some(self.trap_oid.as_slice()),
@@ -357,13 +360,15 @@ fn sender_engine<'n>(notification: &Notification<'n>) -> Option<&'n [u8]> {
     (is_proved && notification.kind != PduKind::Inform).then_some(security.engine_id)
 }
 
-/// Whose notification a relay brings: `snmpTrapAddress` (RFC 3584, section 3.1), else the agent-addr of a v1 trap.
+/// Whose notification a relay brings: `snmpTrapAddress` (RFC 3584, section 3.1), else the agent-addr of a v1 trap. An
+/// address of zeros is none.
 fn subject(notification: &Notification<'_>) -> Option<IpAddr> {
     let mut varbinds = notification.varbinds.iter();
     let named = varbinds.find_map(|varbind| match varbind.value {
         Value::IpAddress(octets) if varbind.name.0 == SNMP_TRAP_ADDRESS => Some(octets),
         _ => None,
     });
+    let named = named.filter(|octets| *octets != [0; 4]);
     let agent_addr = match &notification.header {
         Header::V1(trap) => trap.agent_addr,
         Header::V2 { .. } => None,

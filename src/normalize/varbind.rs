@@ -55,6 +55,8 @@ pub(super) struct List {
     pub mibs: Set,
     /// Where names were found.
     pub trails: Trails,
+    /// v2c and v3: where the octets of `snmpTrapEnterprise.0` stand.
+    pub sent_enterprise: Option<Range<usize>>,
     /// The sender's variable bindings, then those that stand for what only a v1 trap has.
     shown: Vec<Shown>,
     /// How many of them are the sender's.
@@ -139,6 +141,7 @@ impl List {
         self.varbinds = 0..0;
         self.agent_addr = None;
         self.enterprise = None;
+        self.sent_enterprise = None;
         self.named_fields = false;
         self.shown.clear();
         self.shown.shrink_to(SHOWN_KEPT);
@@ -156,14 +159,20 @@ impl List {
             let known = known::lookup(&self.mibs, name.0, &mut trails);
             sheet.show(name, value, content_at, known.as_ref())
         };
+        let mut sent_enterprise = None;
         for varbind in self.sent() {
-            shown.push(show(varbind.name, &varbind.value, varbind.content_at));
+            let Varbind { name, value, .. } = varbind;
+            if name.0 == TRAP_ENTERPRISE && matches!(value, Value::ObjectIdentifier(_)) {
+                sent_enterprise.get_or_insert(varbind.content_at.clone());
+            }
+            shown.push(show(name, &value, varbind.content_at));
         }
         let sent = shown.len();
         for (name, value) in self.appended().into_iter().flatten() {
             shown.push(show(Oid(name), &value, 0..0));
         }
         (self.sheet, self.shown, self.trails) = (sheet, shown, trails);
+        self.sent_enterprise = sent_enterprise;
         self.sent = sent;
     }
 

@@ -184,6 +184,34 @@ fn octets_are_text_where_printable_and_hex_where_not() {
 }
 
 #[test]
+fn the_vendor_is_also_that_of_the_enterprise_which_a_device_sends_itself() {
+    // snmpTrapEnterprise.0 = 1.3.6.1.4.1.9.1.
+    let enterprise = varbind(
+        &[0x2b, 6, 1, 6, 3, 1, 1, 4, 3, 0],
+        &tlv(6, &[0x2b, 6, 1, 4, 1, 9, 1]),
+    );
+    let list = [uptime(), trap_oid(3), enterprise];
+    let event = event_of(&v2c(0xa7, b"public", &list));
+    assert_eq!(event["device"]["vendor"], "cisco");
+    let event = event_of(&v2c(0xa7, b"public", &list[..2]));
+    assert_eq!(event["device"]["vendor"], Json::Null);
+}
+
+#[test]
+fn a_trap_address_of_zeros_is_none_and_the_agent_addr_counts() {
+    let name = [0x2b, 6, 1, 6, 3, 18, 1, 3, 0];
+    for (octets, expected) in [([0; 4], [10, 0, 0, 9]), ([10, 7, 7, 7], [10, 7, 7, 7])] {
+        let named = varbind(&name, &tlv(0x40, &octets));
+        let packet = v1(b"public", 2, &[0], &[named]);
+        let notification = snmp::read(&packet).unwrap();
+        assert_eq!(subject(&notification), Some(IpAddr::from(expected)));
+    }
+    let named = varbind(&name, &tlv(0x40, &[0; 4]));
+    let packet = v2c(0xa7, b"public", &[uptime(), trap_oid(3), named]);
+    assert_eq!(subject(&snmp::read(&packet).unwrap()), None);
+}
+
+#[test]
 fn a_community_is_masked_in_its_field_in_its_varbind_and_wherever_else_it_stands() {
     let community = b"s3cr3t-c0mm";
     let list = [
