@@ -120,10 +120,12 @@ pub fn event<'a>(
         received: packet.received,
         ..Claim::default()
     };
-    let device = device::identify(None, claim, config, names, device).device(packet);
+    let identified = device::identify(None, claim, config, names, device);
+    let device = identified.device(packet);
     match decoded {
         Ok(notification) => {
-            let odd = trap.fill(notification, packet.bytes, config);
+            let charset = identified.facts.and_then(|facts| facts.encoding);
+            let odd = trap.fill(notification, packet.bytes, config, charset);
             trap.write_message(message);
             read(notification, odd, device, packet, config, message, trap)
         }
@@ -163,8 +165,10 @@ impl Buffers {
         notification: &Notification<'_>,
         packet: &[u8],
         config: &Config,
+        charset: Option<&'static encoding_rs::Encoding>,
     ) -> Anomalies {
         self.clear();
+        self.list.charset = charset;
         if let Some(security) = &notification.security {
             octets::hex(security.engine_id, &mut self.engine_id);
             self.user.extend_from_slice(security.user);
@@ -193,9 +197,9 @@ impl Buffers {
             }
         }
         Oid(&self.trap_oid).write(&mut self.trap_oid_text);
-        self.anomalies.extend(odd.names());
         self.find_name(config);
-        self.list.show();
+        odd.add(self.list.show());
+        self.anomalies.extend(odd.names());
         odd
     }
 
