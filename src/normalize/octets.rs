@@ -50,17 +50,18 @@ impl Encoding {
 
 /// Appends octets of an object that a MIB file knows, unless they are text. Names of bits are [`write_bits`]'s.
 ///
-/// `charset` is the device's own character set.
+/// `family` is the InetAddressType that stands beside an InetAddress, `charset` the device's own character set.
 pub(super) fn write(
     octets: &[u8],
     syntax: &Syntax<'_>,
+    family: Option<u64>,
     charset: Option<&'static Charset>,
     out: &mut String,
 ) -> Encoding {
     if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
         return Encoding::Date;
     }
-    if syntax.convention == Convention::InetAddress && index::inet_address(octets, None, out) {
+    if syntax.convention == Convention::InetAddress && index::inet_address(octets, family, out) {
         return Encoding::Hint;
     }
     if syntax.base == Base::Bits {

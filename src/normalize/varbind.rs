@@ -10,6 +10,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use super::address_type::{self, AddressTypes};
 use super::known::{self, Known};
 use super::mib;
 use super::octets::{self, Encoding, hex, is_text};
@@ -59,6 +60,7 @@ pub(super) struct List {
     pub charset: Option<&'static encoding_rs::Encoding>,
     /// v2c and v3: where the octets of `snmpTrapEnterprise.0` stand.
     pub sent_enterprise: Option<Range<usize>>,
+    address_types: AddressTypes,
     /// The sender's variable bindings, then those that stand for what only a v1 trap has.
     shown: Vec<Shown>,
     /// How many of them are the sender's.
@@ -147,6 +149,7 @@ impl List {
         self.sent_enterprise = None;
         self.charset = None;
         self.named_fields = false;
+        self.address_types.clear();
         self.shown.clear();
         self.shown.shrink_to(SHOWN_KEPT);
         self.sent = 0;
@@ -159,25 +162,33 @@ impl List {
         let mut sheet = std::mem::take(&mut self.sheet);
         let mut shown = std::mem::take(&mut self.shown);
         let mut trails = std::mem::take(&mut self.trails);
+        let mut types = std::mem::take(&mut self.address_types);
         let mut sent_enterprise = None;
         let mut odd = Anomalies::NONE;
         sheet.charset = self.charset;
         for varbind in self.sent() {
             let Varbind { name, value, .. } = varbind;
             let known = known::lookup(&self.mibs, name.0, &mut trails);
+            let mut family = None;
+            if address_type::is_address(known.as_ref(), &value) {
+                types.seek(self.sent(), &self.mibs, &mut trails);
+                let octets = known.map_or(0, |known| known.octets());
+                family = types.of(name, octets, &self.packet);
+            }
             if name.0 == TRAP_ENTERPRISE && matches!(value, Value::ObjectIdentifier(_)) {
                 sent_enterprise.get_or_insert(varbind.content_at.clone());
             }
-            let one = sheet.show(name, &value, varbind.content_at, known.as_ref());
+            let one = sheet.show(name, &value, varbind.content_at, known.as_ref(), family);
             odd.add(one.odd());
             shown.push(one);
         }
         let sent = shown.len();
         for (name, value) in self.appended().into_iter().flatten() {
             let known = known::lookup(&self.mibs, name, &mut trails);
-            shown.push(sheet.show(Oid(name), &value, 0..0, known.as_ref()));
+            shown.push(sheet.show(Oid(name), &value, 0..0, known.as_ref(), None));
         }
         (self.sheet, self.shown, self.trails) = (sheet, shown, trails);
+        self.address_types = types;
         self.sent_enterprise = sent_enterprise;
         self.sent = sent;
         odd
@@ -313,13 +324,15 @@ impl Sheet {
         self.text.len()..self.text.len()
     }
 
-    /// Adds one variable binding; `content_at` is where in the packet its value's content stands.
+    /// Adds one variable binding; `content_at` is where in the packet its value's content stands, `family` what kind of
+    /// address it is.
     fn show(
         &mut self,
         name: Oid<'_>,
         value: &Value<'_>,
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
     ) -> Shown {
         let nothing = self.end();
         let mut shown = Shown {
@@ -347,7 +360,7 @@ impl Sheet {
             self.text.push_str(MASK);
             shown.value.end = self.text.len();
         } else {
-            self.value(value, content_at, known, &mut shown);
+            self.value(value, content_at, known, family, &mut shown);
         }
         if let Some(units) = known.and_then(Known::units) {
             let start = self.text.len();
@@ -387,6 +400,7 @@ impl Sheet {
         value: &Value<'_>,
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
         shown: &mut Shown,
     ) {
         let out = &mut self.text;
@@ -432,7 +446,7 @@ impl Sheet {
             }
             Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
             Value::OctetString(octets) => {
-                self.octets(octets, content_at, known, shown);
+                self.octets(octets, content_at, known, family, shown);
                 return;
             }
             Value::Opaque(octets)
@@ -471,6 +485,7 @@ impl Sheet {
         octets: &[u8],
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
         shown: &mut Shown,
     ) {
         let out = &mut self.text;
@@ -478,7 +493,7 @@ impl Sheet {
         let entry = known.and_then(Known::entry);
         let charset = self.charset;
         let encoding = if let Some(syntax) = &syntax {
-            octets::write(octets, syntax, charset, out)
+            octets::write(octets, syntax, family, charset, out)
         } else if entry.is_some_and(|it| it.octets == mib::Octets::AsTheyAre) {
             octets::write_text(octets, charset, out)
         } else if is_text(octets) && entry.is_none() {

@@ -297,6 +297,42 @@ fn octets_shown(event: &Json) -> Vec<String> {
 }
 
 #[test]
+fn an_inet_address_is_shown_by_the_type_that_stands_beside_it() {
+    let r#type = |column, row, family| cell(column, row, &[2, 1, family]);
+    let address = |column, row, octets: &[u8]| cell(column, row, &tlv(4, octets));
+    let shown = |list: &[Vec<u8>]| octets_shown(&event_by_mibs(list, &NoNames));
+    let name = b"core-1.branch.de";
+    let as_address = "hint 636f:7265:2d31:2e62:7261:6e63:682e:6465";
+    for (family, octets, expected) in [
+        (16, &b"core"[..], "text core"),
+        (1, b"core", "hint 99.111.114.101"),
+        (16, name, "text core-1.branch.de"),
+        (2, name, as_address),
+        (16, b"core-rtr", "text core-rtr"),
+        (3, b"core-rtr", "hint 99.111.114.101%762475634"),
+    ] {
+        let both = [r#type(1, 7, family), address(2, 7, octets)];
+        assert_eq!(shown(&both), [expected], "{family} before {octets:?}");
+        let [first, last] = both;
+        assert_eq!(shown(&[last, first]), [expected], "{family} behind");
+    }
+    // Of another row, and none at all.
+    let other = [r#type(1, 8, 16), address(2, 7, b"core")];
+    assert_eq!(shown(&other), ["hint 99.111.114.101"]);
+    assert_eq!(shown(&[address(2, 7, name)]), ["text core-1.branch.de"]);
+    let bytes = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1]].concat();
+    assert_eq!(shown(&[address(2, 7, &bytes)]), ["hint 2001:db8::1"]);
+    // Two pairs in one row: each address has the type before it.
+    let pairs = [
+        r#type(1, 7, 1),
+        r#type(3, 7, 16),
+        address(2, 7, &[10, 0, 0, 1]),
+        address(4, 7, b"core"),
+    ];
+    assert_eq!(shown(&pairs), ["hint 10.0.0.1", "text core"]);
+}
+
+#[test]
 fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
     let text = |column, octets: &[u8]| cell(column, 1, &tlv(4, octets));
     let alias = |octets: &[u8]| {
