@@ -97,7 +97,7 @@ impl Pipeline {
                     .fingerprint((message.engine_id, message.digest)),
             ),
         };
-        let earlier = fingerprint.and_then(|it| self.repeats.find(it, packet.received));
+        let earlier = fingerprint.and_then(|it| self.earlier(it, packet));
         let (outcome, after) = match earlier {
             Some(record) => (Outcome::Rejected(Reason::Duplicate), Some(Some(record))),
             None => {

@@ -179,6 +179,20 @@ fn a_repeated_inform_is_answered_for_the_record_that_it_made_first() {
 }
 
 #[test]
+fn what_was_lost_before_it_was_safe_is_no_repeat_when_it_comes_again() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    for message in [device.inform(&OWN, 3, 0).message(), device.message()] {
+        let number = Number(bench.spool.counts().accepted);
+        assert_eq!(bench.take(&message).0, Outcome::Used);
+        bench.spool.lose_by_sync((LaneId(1), number));
+        assert_eq!(bench.take(&message).0, Outcome::Used);
+        let again = Outcome::Rejected(Reason::Duplicate);
+        assert_eq!(bench.take(&message).0, again);
+    }
+}
+
+#[test]
 fn discovery_and_time_are_answered_at_once_and_make_no_event() {
     let device = Device::new(SecurityLevel::AuthNoPriv);
     let mut bench = Bench::new(&device, FailedPolicy::Event);
