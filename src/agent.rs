@@ -21,6 +21,7 @@ mod report;
 mod reports;
 mod storms;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -145,7 +146,8 @@ impl Agent {
         } = Kept::open(&config.spool, config.produce.window_records, &heartbeats);
         let losses = Losses::known(&spool.counts());
         let agent_id = &config.normalize.agent_id;
-        let boot = Boot::at(started);
+        // The standard library keys its maps by the kernel's random numbers; this is one of them.
+        let boot = Boot::new(started, RandomState::new().hash_one(0));
         let router = Arc::new(Router::new(&config.route, agent_id, &boot));
         let mut reports = Reports::new(
             reports::Config {

@@ -282,6 +282,9 @@ pub struct Reply<'s> {
 
 /// The pipeline, as a receiver sees it: synchronous, without I/O, never waiting.
 pub trait Sink {
+    /// Packets of these senders are next, in this order: what is known of each can be brought near meanwhile.
+    fn expect(&mut self, _senders: impl Iterator<Item = IpAddr> + Clone) {}
+
     /// Takes one packet to its end.
     fn take(&mut self, packet: &Packet<'_>) -> Verdict<'_>;
 

@@ -12,6 +12,7 @@ mod own_log;
 mod repeats;
 mod secured;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -252,6 +253,10 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
+    fn expect(&mut self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        self.names.expect(senders);
+    }
+
     fn take(&mut self, packet: &Packet<'_>) -> Verdict<'_> {
         self.refresh();
         match packet.listener.protocol {
@@ -406,7 +411,7 @@ fn alone(
         topics: route.lanes(),
         disk: None,
     }));
-    let boot = crate::route::Boot::at(UnixMicros(0));
+    let boot = crate::route::Boot::new(UnixMicros(0), 0);
     let router = Arc::new(Router::new(route, &config.agent_id, &boot));
     let settings = Arc::new(Settings::new(config.clone()));
     let pipeline = Pipeline::new(spool.clone(), router.clone(), settings)

@@ -6,7 +6,8 @@
 //!  every minute ──▶ the table of devices, to its file
 //! ```
 //!
-//! A thread of its own: nothing that receives, and nothing that keeps the service manager content, waits for a file.
+//! A thread of its own: nothing that receives, and nothing that keeps the service manager content, waits for a file. It is
+//! not missed while it waits for one itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,7 @@ impl DeviceKeeper {
         let shared = Arc::new(Shared::default());
         shared.orders().domain = domain;
         // An earlier process may have kept them in another form.
-        names.rewrite_dns_names(canonical(&shared), UnixMicros::now());
+        names.rewrite_dns_names(domain, UnixMicros::now());
         if identity.names.dns == DnsPolicy::On
             && let Err(error) = dns::spawn(&names, canonical(&shared))
         {
@@ -157,8 +158,7 @@ impl DeviceKeeper {
         orders.identity = Some((identity.clone(), domain));
         orders.domain = domain;
         drop(orders);
-        self.names
-            .rewrite_dns_names(canonical(&self.shared), UnixMicros::now());
+        self.names.rewrite_dns_names(domain, UnixMicros::now());
     }
 
     /// Whether the thread has ended.
@@ -234,11 +234,12 @@ impl Keeping {
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);
-                self.refresh_inventory(shared);
+                self.refresh_inventory(shared, heartbeat);
             }
             self.tell(now);
             if stop || kept.elapsed() >= KEEP_EVERY {
                 kept = Instant::now();
+                let _slow = heartbeat.at_disk();
                 self.keep_table();
             }
             if stop {
@@ -286,16 +287,19 @@ impl Keeping {
     }
 
     /// A changed file is read; one that cannot be read leaves the old lines in use.
-    fn refresh_inventory(&mut self, shared: &Shared) {
+    fn refresh_inventory(&mut self, shared: &Shared, heartbeat: &Heartbeat) {
         let Some(path) = &self.inventory_file else {
             return;
         };
+        let slow = heartbeat.at_disk();
         let seen = Stamp::of(path);
         if seen == self.inventory_seen {
             return;
         }
         self.inventory_seen = seen;
-        match inventory::open(path, self.domain) {
+        let opened = inventory::open(path, self.domain);
+        drop(slow);
+        match opened {
             Ok(parsed) => {
                 let orders = shared.orders();
                 if orders.identity.is_some() {
@@ -390,7 +394,7 @@ mod tests {
             names: keeper.names.clone(),
             outlet: Outlet {
                 spool: Arc::new(spool),
-                router: Arc::new(Router::new(&route, "br17", &Boot::at(UnixMicros(0)))),
+                router: Arc::new(Router::new(&route, "br17", &Boot::new(UnixMicros(0), 0))),
                 agent_id: "br17".to_owned(),
             },
             domain: DomainPolicy::Keep,
@@ -440,9 +444,89 @@ mod tests {
         after.names.relays = vec!["10.9.9.9/32".parse().unwrap()];
         // The thread has not seen the order yet.
         keeper.replace(&after, DomainPolicy::Keep);
-        keeping.refresh_inventory(&keeper.shared);
+        keeping.refresh_inventory(&keeper.shared, &keeper.heartbeat);
         assert!(keeper.names.is_relay([10, 9, 9, 9].into()));
         assert_eq!(name(&keeper.names).as_deref(), Some("r2"));
+    }
+
+    #[test]
+    fn a_reload_and_a_changed_inventory_at_the_same_moment_do_not_wait_for_each_other() {
+        const ROUNDS: u32 = 200;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inventory.csv");
+        let before = Identity {
+            inventory_file: Some(file.clone()),
+            ..identity("address,hostname\n")
+        };
+        let keeper = keeper(&before);
+        for number in 0..2_000_u32 {
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + number).into();
+            let now = UnixMicros(0);
+            keeper.names.devices.with(address, now, |_, _| ());
+            let name = format!("r{number}.example.net");
+            keeper.names.take_dns_answer(address, &name, now);
+        }
+        let mut keeping = keeping(&keeper, &before);
+        let shared = keeper.shared.clone();
+        let heartbeat = keeper.heartbeat.clone();
+        let (done, both) = std::sync::mpsc::channel();
+        let reading = done.clone();
+        thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let text = format!("address,hostname\n10.0.0.1,r{round}\n");
+                fs::write(&file, text).unwrap();
+                // As the thread does at the end of each second.
+                shared.orders().identity = None;
+                keeping.inventory_seen = None;
+                keeping.refresh_inventory(&shared, &heartbeat);
+            }
+            reading.send(())
+        });
+        thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let policies = [DomainPolicy::Keep, DomainPolicy::Strip];
+                keeper.replace(&before, policies[round as usize % 2]);
+            }
+            done.send(())
+        });
+        for _ in 0..2 {
+            both.recv_timeout(Duration::from_secs(60))
+                .expect("both come to their end");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_an_inventory_on_a_slow_disk_does_not_look_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        // It is opened once somebody writes it: as slow as a file can be.
+        let file = folder.path().join("inventory.csv");
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.expect("mkfifo").success());
+        let before = Identity {
+            inventory_file: Some(file.clone()),
+            ..identity("address,hostname\n")
+        };
+        let keeper = keeper(&before);
+        let mut keeping = keeping(&keeper, &before);
+        let heartbeats = Heartbeats::new(Instant::now());
+        let heartbeat = heartbeats.register("devices");
+        let missed = || {
+            let later = Instant::now() + Duration::from_secs(3600);
+            !heartbeats.pulses(later).is_empty()
+        };
+        let until = Instant::now() + Duration::from_secs(30);
+        let was_missed = thread::scope(|scope| {
+            scope.spawn(|| keeping.refresh_inventory(&keeper.shared, &heartbeat));
+            while missed() && Instant::now() < until {
+                thread::yield_now();
+            }
+            let was_missed = missed();
+            fs::write(&file, "address,hostname\n10.0.0.1,r1\n").unwrap();
+            was_missed
+        });
+        assert!(!was_missed);
+        assert_eq!(name(&keeper.names).as_deref(), Some("r1"));
+        assert!(missed(), "it is watched again");
     }
 
     #[test]

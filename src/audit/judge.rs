@@ -5,7 +5,7 @@
 //!    ├ found       in the topic, under the run that numbered it
 //!    ├ declared    a report names it with a reason
 //!    ├ pending     not below the mark of the newest report: it may still come
-//!    ├ expired     its window began before the oldest record that Kafka has kept
+//!    ├ expired     its window began before the oldest record that Kafka has kept, so it cannot be known
 //!    ├ unread      the topic was not read, so it cannot be known
 //!    └ missing     none of these
 //! ```
@@ -17,6 +17,8 @@
 //!   left them, and only the log knew them.
 //! - Between two reports of a spool on disk there is no gap. Where there is one, a report is missing: its numbers are
 //!   judged like those of `started`, in a window of their own.
+//! - Where a report's next number lies below that of the report before, the log was made anew. Its numbers say nothing of
+//!   the same numbers before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +56,10 @@ pub enum Answer {
     Complete,
     /// Something is missing, and reports say so.
     Declared,
+    /// Something is not there, and is so old that Kafka may have deleted it: whether it was there cannot be known.
+    Expired,
+    /// An agent has events, and none of its reports was read: what it produced cannot be known.
+    Unreported,
     /// Reports name topics that were not read: whether their records are there cannot be known.
     Unread,
     /// Something is missing, and no report says so.
@@ -71,6 +77,8 @@ pub struct AgentFindings {
     pub topics: Vec<TopicFindings>,
     /// Runs that could not know what the run before them left.
     pub unknown: Vec<Unknown>,
+    /// Its reports that were read, those of other times than the wanted ones too.
+    pub reports: usize,
 }
 
 /// A run that could not know what the run before it took after its last report.
@@ -140,6 +148,8 @@ impl Findings {
         match () {
             () if tallies().any(|tally| !tally.missing.is_empty()) => Answer::Missing,
             () if tallies().any(|tally| !tally.unread.is_empty()) => Answer::Unread,
+            () if self.agents.iter().any(|agent| agent.reports == 0) => Answer::Unreported,
+            () if tallies().any(|tally| !tally.expired.is_empty()) => Answer::Expired,
             () if tallies().any(|tally| !tally.declared.is_empty()) => Answer::Declared,
             () => Answer::Complete,
         }
@@ -177,6 +187,8 @@ struct Judging<'h> {
     all: &'h History,
     /// Runs whose spool was in memory.
     in_memory: BTreeSet<&'h str>,
+    /// Of each report, the chain of each topic.
+    chains: Vec<BTreeMap<&'h str, Chain<'h>>>,
     topics: BTreeMap<&'h str, Judged<'h>>,
 }
 
@@ -187,10 +199,10 @@ struct Judged<'h> {
     found: BTreeMap<&'h str, Ranges>,
     /// Numbers that a run's own windows hold.
     claimed: BTreeMap<&'h str, Ranges>,
-    /// Found by any run with a spool on disk, those aside that its own windows hold.
-    inherited: Ranges,
+    /// The log that each run with a spool on disk wrote, by its first report.
+    logs: BTreeMap<&'h str, Chain<'h>>,
     /// Numbers of earlier runs that were judged: runs that are killed one after the other report them more than once.
-    judged: Ranges,
+    judged: BTreeMap<Chain<'h>, Ranges>,
     /// Losses of the disk's numbers, and of the runs in memory.
     declared: BTreeMap<Chain<'h>, Declared>,
     covered: BTreeMap<Chain<'h>, Ranges>,
@@ -198,19 +210,26 @@ struct Judged<'h> {
     from: BTreeMap<Chain<'h>, u64>,
 }
 
-/// Numbers that go on from one another: those of a spool on disk, or those of one run in memory.
+/// Numbers that go on from one another: those of a log on disk, which counts from 0 and may be made anew, or those of one
+/// run in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Chain<'h> {
-    Disk,
+    Disk(u32),
     Memory(&'h str),
 }
 
-impl Report {
-    fn chain(&self) -> Chain<'_> {
-        match self.spool {
-            Kept::Disk => Chain::Disk,
-            Kept::Memory => Chain::Memory(&self.boot),
-        }
+/// Which log on disk a topic's reports are of, one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+struct Log {
+    number: u32,
+    next: u64,
+}
+
+impl Log {
+    fn after(self, next: u64) -> Log {
+        let is_new = next < self.next;
+        let number = self.number + u32::from(is_new);
+        Log { number, next }
     }
 }
 
@@ -288,6 +307,33 @@ fn window_range(topic: &super::record::Topic) -> Ranges {
     }
 }
 
+impl<'h> Judged<'h> {
+    /// Whether the run wrote this log. A run without a report may have written any.
+    fn may_be_of(&self, boot: &str, chain: Chain<'_>) -> bool {
+        self.logs.get(boot).is_none_or(|log| *log == chain)
+    }
+
+    /// What the windows of the runs that wrote this log hold.
+    fn claimed_in(&self, chain: Chain<'_>) -> Ranges {
+        let claimed = self.claimed.iter();
+        claimed
+            .filter(|(boot, _)| self.logs.get(*boot) == Some(&chain))
+            .fold(Ranges::default(), |all, (_, more)| all.with(more))
+    }
+
+    /// Found by any run that wrote this log, those aside that its own windows hold.
+    fn inherited(&self, chain: Chain<'_>, in_memory: &BTreeSet<&str>) -> Ranges {
+        let found = self.found.iter();
+        found
+            .filter(|(boot, _)| !in_memory.contains(*boot) && self.may_be_of(boot, chain))
+            .map(|(boot, found)| match self.claimed.get(boot) {
+                Some(claimed) => found.without(claimed),
+                None => found.clone(),
+            })
+            .fold(Ranges::default(), |all, more| all.with(&more))
+    }
+}
+
 impl<'h> Judging<'h> {
     fn new(history: &'h AgentHistory, all: &'h History) -> Judging<'h> {
         let in_memory = history.reports.iter();
@@ -299,33 +345,33 @@ impl<'h> Judging<'h> {
             history,
             all,
             in_memory,
+            chains: chains(&history.reports),
             topics: BTreeMap::new(),
         };
         for (name, topic) in &history.topics {
             judging.topics.entry(name).or_default().found = found(topic);
         }
-        for report in &history.reports {
-            judging.note(report);
-        }
-        for topic in judging.topics.values_mut() {
-            topic.inherited = topic
-                .found
-                .iter()
-                .filter(|(boot, _)| !judging.in_memory.contains(*boot))
-                .map(|(boot, found)| match topic.claimed.get(boot) {
-                    Some(claimed) => found.without(claimed),
-                    None => found.clone(),
-                })
-                .fold(Ranges::default(), |all, more| all.with(&more));
+        for (index, report) in history.reports.iter().enumerate() {
+            judging.note(index, report);
         }
         judging
     }
 
-    fn note(&mut self, report: &'h Report) {
-        let chain = report.chain();
+    /// The chain that a report's numbers of this topic are of.
+    fn chain(&self, index: usize, topic: &str) -> Chain<'h> {
+        let chains = self.chains.get(index);
+        let chain = chains.and_then(|chains| chains.get(topic));
+        chain.copied().unwrap_or(Chain::Disk(0))
+    }
+
+    fn note(&mut self, index: usize, report: &'h Report) {
         for topic in &report.topics {
+            let chain = self.chain(index, &topic.topic);
             let range = window_range(topic);
             let judged = self.topics.entry(&topic.topic).or_default();
+            if report.spool == Kept::Disk {
+                judged.logs.entry(&report.boot).or_insert(chain);
+            }
             let covered = judged.covered.entry(chain).or_default();
             *covered = std::mem::take(covered).with(&range);
             let lowest = topic.first.unwrap_or(topic.next);
@@ -337,6 +383,7 @@ impl<'h> Judging<'h> {
             }
         }
         for lost in &report.lost {
+            let chain = self.chain(index, &lost.topic);
             let judged = self.topics.entry(&lost.topic).or_default();
             judged.declared.entry(chain).or_default().add(lost);
         }
@@ -364,6 +411,7 @@ impl<'h> Judging<'h> {
             agent: name.to_owned(),
             windows,
             unknown: unknown.collect(),
+            reports: reports.len(),
             topics: self.topics(),
         }
     }
@@ -379,7 +427,7 @@ impl<'h> Judging<'h> {
             let pending_from = self.pending_from(index, report, &topic.topic);
             tallies.extend(self.tally(
                 &topic.topic,
-                report.chain(),
+                self.chain(index, &topic.topic),
                 own,
                 range,
                 pending_from,
@@ -415,10 +463,11 @@ impl<'h> Judging<'h> {
                 let from = from.copied().unwrap_or_default();
                 let gaps = Ranges::of(from..covered.end()).without(&covered);
                 let own = match chain {
-                    Chain::Disk => None,
+                    Chain::Disk(_) => None,
                     Chain::Memory(boot) => Some(boot),
                 };
-                let end = self.newest(chain).map_or(Time(0), |report| report.end);
+                let newest = self.newest(chain, name);
+                let end = newest.map_or(Time(0), |report| report.end);
                 if !gaps.is_empty() {
                     tallies.extend(self.tally(name, chain, own, gaps, None, end));
                 }
@@ -438,9 +487,10 @@ impl<'h> Judging<'h> {
             .collect()
     }
 
-    fn newest(&self, chain: Chain<'_>) -> Option<&'h Report> {
-        let mut reports = self.history.reports.iter().rev();
-        reports.find(|report| report.chain() == chain)
+    fn newest(&self, chain: Chain<'_>, topic: &str) -> Option<&'h Report> {
+        let mut reports = self.history.reports.iter().zip(&self.chains).rev();
+        let newest = reports.find(|(_, chains)| chains.get(topic) == Some(&chain));
+        newest.map(|(report, _)| report)
     }
 
     /// From which number on a missing one may still come, and up to which.
@@ -454,7 +504,7 @@ impl<'h> Judging<'h> {
             let mut topics = report.topics.iter();
             topics.find(|known| known.topic == topic)
         };
-        let newest = self.newest(report.chain())?;
+        let newest = self.newest(self.chain(index, topic), topic)?;
         if report.spool == Kept::Memory {
             // What a run in memory had not delivered is gone when it has stopped, or the next run is there.
             let last = self.history.reports.last()?;
@@ -486,14 +536,11 @@ impl<'h> Judging<'h> {
             Some(boot) => (range, topic.found.get(boot).cloned().unwrap_or_default()),
             None => {
                 // Numbers that are in a report of the run that took them are judged there.
-                let in_memory = &self.in_memory;
-                let claimed = topic.claimed.iter();
-                let claimed = claimed
-                    .filter(|(boot, _)| !in_memory.contains(*boot))
-                    .fold(Ranges::default(), |all, (_, more)| all.with(more));
-                let range = range.without(&claimed).without(&topic.judged);
-                topic.judged = std::mem::take(&mut topic.judged).with(&range);
-                (range, topic.inherited.clone())
+                let judged = topic.judged.get(&chain).cloned().unwrap_or_default();
+                let range = range.without(&topic.claimed_in(chain)).without(&judged);
+                topic.judged.insert(chain, judged.with(&range));
+                let there = topic.inherited(chain, &self.in_memory);
+                (range, there)
             }
         };
         if range.is_empty() {
@@ -537,14 +584,17 @@ impl<'h> Judging<'h> {
     fn topics(&self) -> Vec<TopicFindings> {
         let topic = |(name, history): (&String, &TopicHistory)| {
             let judged = self.topics.get(name.as_str());
-            let covered = |chain| judged.and_then(|topic| topic.covered.get(&chain));
-            let uncovered = judged.into_iter().flat_map(|topic| &topic.found);
-            let uncovered = uncovered.map(|(boot, found)| {
-                let chain = match self.in_memory.contains(*boot) {
-                    true => Chain::Memory(boot),
-                    false => Chain::Disk,
-                };
-                covered(chain).map_or(found.count(), |covered| found.without(covered).count())
+            let uncovered = judged.into_iter().flat_map(|topic| {
+                let found = topic.found.iter();
+                found.map(|(boot, found)| {
+                    let is_of = |chain: &Chain<'_>| match self.in_memory.contains(*boot) {
+                        true => *chain == Chain::Memory(boot),
+                        false => matches!(chain, Chain::Disk(_)) && topic.may_be_of(boot, *chain),
+                    };
+                    let covered = topic.covered.iter().filter(|(chain, _)| is_of(chain));
+                    let left = |left: Ranges, (_, covered): (_, &Ranges)| left.without(covered);
+                    covered.fold(found.clone(), left).count()
+                })
             });
             TopicFindings {
                 topic: name.clone(),
@@ -554,6 +604,30 @@ impl<'h> Judging<'h> {
         };
         self.history.topics.iter().map(topic).collect()
     }
+}
+
+/// Of each report, the chain of each topic that it speaks of.
+fn chains(reports: &[Report]) -> Vec<BTreeMap<&str, Chain<'_>>> {
+    let mut logs: BTreeMap<&str, Log> = BTreeMap::new();
+    let chains = reports.iter().map(|report| {
+        let mut chains = BTreeMap::new();
+        for topic in &report.topics {
+            if report.spool == Kept::Disk {
+                let log = logs.entry(&topic.topic).or_default();
+                *log = log.after(topic.next);
+            }
+        }
+        let named = report.topics.iter().map(|topic| &topic.topic);
+        for topic in named.chain(report.lost.iter().map(|lost| &lost.topic)) {
+            let chain = match report.spool {
+                Kept::Disk => Chain::Disk(logs.get(topic.as_str()).map_or(0, |log| log.number)),
+                Kept::Memory => Chain::Memory(&report.boot),
+            };
+            chains.insert(topic.as_str(), chain);
+        }
+        chains
+    });
+    chains.collect()
 }
 
 fn found(topic: &TopicHistory) -> BTreeMap<&str, Ranges> {

@@ -365,7 +365,65 @@ fn what_kafka_may_have_deleted_is_neither_found_nor_missing() {
     history.expired(TOPIC, 500);
     let findings = judge(&history, Period::default());
     assert_eq!(only_tally(&findings)["expired"], [0, 1, 2]);
-    assert_eq!(findings.answer(), Answer::Complete);
+    assert_eq!(findings.answer(), Answer::Expired);
+}
+
+#[test]
+fn a_log_that_was_made_anew_says_nothing_of_the_numbers_before() {
+    // B1 was killed and left 2 to 9, which B2 reports; then the folder was lost, and B3 counts from 0.
+    let mut anew = report(What::Started, "B3", Kept::Disk, None);
+    let mut window = report(What::Window, "B3", Kept::Disk, Some((0, 19)));
+    window.lost = vec![Lost {
+        topic: TOPIC.to_owned(),
+        first: 4,
+        last: 4,
+        reason: "spool_full".to_owned(),
+        count: 1,
+    }];
+    (anew.topics[0].next, anew.topics[0].settled_to) = (0, 0);
+    let reports = vec![
+        report(What::Window, "B1", Kept::Disk, Some((0, 1))),
+        report(What::Started, "B2", Kept::Disk, Some((2, 9))),
+        anew,
+        window,
+    ];
+    let first = [0, 1, 2, 3].map(|number| (1, number));
+    let last = (0..20)
+        .filter(|number| *number != 4)
+        .map(|number| (3, number));
+    let found: Vec<_> = first.into_iter().chain(last).collect();
+    let findings = judge(&history(reports, &found), Period::default());
+    let missing: Vec<u64> = (4..10).collect();
+    assert_eq!(only_tally(&findings)["missing"], missing);
+    assert_eq!(findings.answer(), Answer::Missing);
+    let mut topics = findings.agents.iter().flat_map(|agent| &agent.topics);
+    let events = topics.find(|topic| topic.topic == TOPIC);
+    assert_eq!(events.map(|topic| topic.uncovered), Some(0));
+}
+
+#[test]
+fn an_agent_without_a_report_cannot_be_judged_whatever_the_others_say() {
+    let mut history = history(
+        vec![report(What::Window, "B0", Kept::Disk, Some((0, 0)))],
+        &[(0, 0)],
+    );
+    assert_eq!(
+        judge(&history, Period::default()).answer(),
+        Answer::Complete
+    );
+    let silent = Seen {
+        agent: "silent".to_owned(),
+        ..event(0, 0)
+    };
+    let place = Place {
+        topic: TOPIC,
+        partition: 0,
+    };
+    history.take(place, Some(silent));
+    let findings = judge(&history, Period::default());
+    assert_eq!(findings.answer(), Answer::Unreported);
+    let text = crate::audit::statement::text(&findings);
+    assert!(text.contains("silent"), "{text}");
 }
 
 #[test]

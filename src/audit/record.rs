@@ -146,6 +146,9 @@ mod tests {
         let seen = read(br#"{"schema":1,"id":"br-17-1M7Z-0-4711","kind":"syslog"}"#).unwrap();
         assert_eq!((seen.agent.as_str(), seen.number), ("br-17", 4711));
         assert_eq!((seen.boot.as_str(), seen.report), ("1M7Z", None));
+        let random = read(br#"{"id":"br-17-1M7Z2Y1A25K9TQ0ZD-0-4711"}"#).unwrap();
+        assert_eq!((random.agent.as_str(), random.number), ("br-17", 4711));
+        assert_eq!(random.boot, "1M7Z2Y1A25K9TQ0ZD");
         for other in [
             &b"hello"[..],
             b"{}",

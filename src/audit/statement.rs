@@ -3,7 +3,7 @@
 //! ```text
 //!  br17: 61 reports from 2026-11-21T02:00:00.000Z to 2026-11-21T03:00:00.000Z
 //!    net.syslog    12345 produced   12340 found   5 declared
-//!    2026-11-21T02:14:00.000Z to 2026-11-21T02:15:00.000Z, run 1M7Z2Y1A2
+//!    2026-11-21T02:14:00.000Z to 2026-11-21T02:15:00.000Z, run 1M7Z2Y1A25K9TQ0ZD
 //!      net.syslog    declared  4711-4715  spool_full
 //! ```
 //!
@@ -161,6 +161,18 @@ fn summary(findings: &Findings, text: &mut String) -> std::fmt::Result {
                 .collect::<Vec<_>>()
                 .join(" --topic ")
         ),
+        Answer::Unreported => writeln!(
+            text,
+            "no report of {} was read: read the topic of its reports (topics.agent there), and see that its \
+             agent.report_seconds is not 0",
+            unreported(findings).join(", ")
+        ),
+        Answer::Expired => writeln!(
+            text,
+            "{} of {produced} records are not there, and Kafka has deleted records of that time or all of a partition: \
+             whether they were there cannot be known; --since leaves out what is older than Kafka keeps",
+            sum(|tally| tally.expired.count())
+        ),
         Answer::Declared => writeln!(
             text,
             "{} of {produced} records are missing, and reports say why",
@@ -171,11 +183,16 @@ fn summary(findings: &Findings, text: &mut String) -> std::fmt::Result {
         }
         Answer::Complete => writeln!(
             text,
-            "{found} of {produced} records are there, {} may still come, {} may be deleted by Kafka",
-            sum(|tally| tally.pending.count()),
-            sum(|tally| tally.expired.count())
+            "{found} of {produced} records are there, {} may still come",
+            sum(|tally| tally.pending.count())
         ),
     }
+}
+
+/// Agents of whom no report was read.
+fn unreported(findings: &Findings) -> Vec<&str> {
+    let agents = findings.agents.iter().filter(|agent| agent.reports == 0);
+    agents.map(|agent| agent.agent.as_str()).collect()
 }
 
 /// Topics that reports name and that were not read.
@@ -235,6 +252,8 @@ pub fn json(findings: &Findings) -> Value {
     let answer = match findings.answer() {
         Answer::Complete => "complete",
         Answer::Declared => "declared",
+        Answer::Expired => "expired",
+        Answer::Unreported => "unreported",
         Answer::Unread => "unread",
         Answer::Missing => "missing",
     };

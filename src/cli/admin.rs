@@ -108,7 +108,7 @@ impl Admin {
             },
             Err(_) => Ok(with(
                 ADMIN_SOCKET_DEFAULT.into(),
-                "; the configuration could not be read (`trapline check` says why), so --socket may have to name it",
+                "; the configuration cannot be used here (`trapline check` says why), so --socket may have to name it",
             )),
         }
     }

@@ -14,7 +14,6 @@ use crate::audit::history::{History, Place};
 use crate::audit::judge::{self, Answer, Period};
 use crate::audit::{record, statement};
 use crate::config::Resolved;
-use crate::event::Kind;
 use crate::produce::Options;
 use crate::produce::reading::{self, Reading};
 
@@ -73,8 +72,8 @@ fn instant_ms(text: &str) -> Result<i64, String> {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let config = match run::load(arguments.config.file().as_deref()) {
         Ok(loaded) => loaded.config,
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_problems(&refused.problems);
             return ExitCode::from(EXIT_NOT_AUDITED);
         }
     };
@@ -83,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             code if code == ExitCode::SUCCESS => ExitCode::from(match answer {
                 Answer::Complete => 0,
                 Answer::Declared => EXIT_DECLARED,
-                Answer::Unread => EXIT_NOT_AUDITED,
+                Answer::Expired | Answer::Unreported | Answer::Unread => EXIT_NOT_AUDITED,
                 Answer::Missing => EXIT_MISSING,
             }),
             _ => ExitCode::from(EXIT_NOT_AUDITED),
@@ -104,7 +103,12 @@ fn audit(arguments: &Arguments, config: &Resolved) -> Result<(Answer, Output), S
             topic: found.topic,
             partition: found.partition,
         };
-        history.take(place, record::read(found.payload));
+        let seen = record::read(found.payload);
+        // The next audit reads it, and all that it speaks of.
+        let is_for_the_next = |seen: &record::Seen| found.is_late && seen.report.is_some();
+        if !seen.as_ref().is_some_and(is_for_the_next) {
+            history.take(place, seen);
+        }
     })
     .map_err(|error| error.to_string())?;
     for topic in &read.absent {
@@ -146,13 +150,11 @@ fn reading(arguments: &Arguments, config: &Resolved) -> Result<Reading, String> 
         .ok_or("no brokers: give --bootstrap-servers or set kafka.bootstrap_servers")?;
     let Options(mut options) = config.produce.options.clone();
     options.extend(arguments.options.iter().cloned());
-    let reports = config.route.topics.get(Kind::Agent as usize);
     let mut topics = match arguments.topics.as_slice() {
         [] => config.route.lanes(),
         topics => topics.to_vec(),
     };
-    // Reports first: what they say is settled was in the other topics before their ends are taken.
-    topics.sort_by_key(|topic| Some(topic) != reports);
+    topics.sort();
     topics.dedup();
     Ok(Reading {
         bootstrap_servers,

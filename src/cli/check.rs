@@ -1,4 +1,4 @@
-//! `trapline check`: all problems of a configuration at once.
+//! `trapline check`: all problems and warnings of a configuration at once.
 
 use std::process::ExitCode;
 
@@ -10,14 +10,12 @@ pub(super) fn run(arguments: &CheckArguments) -> ExitCode {
     let file = arguments.config.file();
     let loaded = match run::load(file.as_deref()) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_refused(&refused);
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
-    for warning in &loaded.warnings {
-        complain(&format!("warning: {warning}"));
-    }
+    super::print_warnings(&loaded.warnings);
     let mut output = Output::default();
     if arguments.print {
         for (key, value) in loaded.config.effective.lines() {

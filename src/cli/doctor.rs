@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  configuration, agent ─┐
-//!  ports, buffers, drops ├──▶ Finding { ok | warn | fail, about, what, advice } ──▶ lines ──▶ exit code
+//!  ports, buffers, drops │
+//!  sockets, state folder ├──▶ Finding { ok | warn | fail, about, what, advice } ──▶ lines ──▶ exit code
 //!  Kafka, step by step   │
 //!  clock, spool, MIB sets ┘
 //! ```
@@ -13,6 +14,7 @@
 mod host;
 mod kafka;
 mod ports;
+mod rights;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use super::admin::Admin;
 use super::output::{Output, tamed};
 use super::{ConfigArguments, healthcheck, run};
-use crate::config::{Loaded, Resolved};
+use crate::config::{Loaded, Resolved, Warning};
 use crate::mib::{Mibdb, Set};
 use crate::observe::report::Report;
 
@@ -113,13 +115,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match run::load(file.as_deref()) {
         Ok(Loaded { config, warnings }) => {
             say(vec![Finding::ok("config", name)]);
-            let warning = |warning: &crate::config::Warning| {
-                Finding::warn("config", warning.to_string(), "see trapline.toml(5)")
-            };
-            say(warnings.iter().map(warning).collect());
+            say(warned(&warnings));
             look(&config, arguments, &mut say);
         }
-        Err(problems) => {
+        Err(refused) => {
             let problem = |problem: &crate::config::Problem| {
                 Finding::fail(
                     "config",
@@ -127,7 +126,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     "correct it: `trapline check`",
                 )
             };
-            say(problems.iter().map(problem).collect());
+            say(refused.problems.iter().map(problem).collect());
+            say(warned(&refused.warnings));
             say(host::findings());
         }
     }
@@ -139,13 +139,29 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+fn warned(warnings: &[Warning]) -> Vec<Finding> {
+    let warning =
+        |warning: &Warning| Finding::warn("config", warning.to_string(), "see trapline.toml(5)");
+    warnings.iter().map(warning).collect()
+}
+
 /// All that a configuration says where to look.
 fn look(config: &Resolved, arguments: &Arguments, say: &mut impl FnMut(Vec<Finding>)) {
     let report = ask(config, arguments);
     say(agent(&report, config));
     say(ports::findings(&config.listeners));
+    let admin_socket = config.status.admin_socket.as_deref();
+    let account = rights::account(admin_socket.filter(|_| report.is_ok()));
+    say(rights::sockets(&config.listeners, admin_socket, &account));
+    say(vec![rights::state(
+        config.state_folder.as_deref(),
+        &account,
+    )]);
     say(host::findings());
     say(host::spool(&config.spool));
+    let disk = config.spool.disk.as_ref();
+    let barred = disk.and_then(|disk| rights::kept_out_of("spool", &disk.folder, &account));
+    say(barred.into_iter().collect());
     say(mibs(&config.normalize.mibs));
     say(kafka::findings(&config.produce));
 }

@@ -149,8 +149,8 @@ enum Input {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let settings = match configuration::load(arguments.config.file().as_deref()) {
         Ok(loaded) => Settings::new(loaded.config),
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_problems(&refused.problems);
             return ExitCode::from(super::EXIT_USAGE);
         }
     };

@@ -61,8 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 Some(address) => address,
                 None => return fail(&HealthError::Off),
             },
-            Err(problems) => {
-                super::print_problems(&problems);
+            Err(refused) => {
+                super::print_problems(&refused.problems);
                 return ExitCode::from(super::EXIT_USAGE);
             }
         },

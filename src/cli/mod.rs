@@ -29,9 +29,10 @@ mod status;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Problem;
+use crate::config::{Problem, Refused, Warning};
 
 /// Exit code for wrong arguments and wrong configuration.
 const EXIT_USAGE: u8 = 2;
@@ -110,7 +111,7 @@ times over a minute; unknown to the inventory; relay, or NAT? where several name
 The agent is asked over its admin socket (status.admin_socket), which its user and group may open.
 Exit code 1: no agent answers.")]
     Devices(devices::Arguments),
-    /// Look at everything that the agent depends on, and say what to do: ports, buffers, Kafka step by step, clock, spool.
+    /// Look at everything that the agent depends on, and say what to do: ports, sockets, folders, buffers, Kafka step by step, clock.
     #[command(after_help = "Examples:
   sudo trapline doctor                          root sees who has a port
   trapline doctor --config trapline.toml
@@ -243,10 +244,28 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A file that stands where no argument belongs: other programs take their configuration so.
+fn file_without_its_option(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text))
+            if error.kind() == ErrorKind::UnknownArgument && text.ends_with(".toml") =>
+        {
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
 /// Prints help, version or what is wrong with the arguments.
 fn not_understood(error: &clap::Error) -> ExitCode {
     // Where nobody reads it there is nobody left to tell.
     let _ = error.print();
+    if let Some(file) = file_without_its_option(error) {
+        output::complain(&format!(
+            "A configuration is named by its option: --config {}",
+            output::tamed(file)
+        ));
+    }
     let is_audit = std::env::args_os()
         .nth(1)
         .is_some_and(|name| name == "audit");
@@ -267,6 +286,29 @@ fn print_problems(problems: &[Problem]) {
         "trapline: {count} problem{} in the configuration",
         plural(count)
     ));
+}
+
+/// Prints all that there is to say of a configuration that cannot be used.
+fn print_refused(refused: &Refused) {
+    if refused.warnings.is_empty() {
+        return print_problems(&refused.problems);
+    }
+    for problem in &refused.problems {
+        output::complain(&problem.to_string());
+    }
+    print_warnings(&refused.warnings);
+    let (problems, warnings) = (refused.problems.len(), refused.warnings.len());
+    output::complain(&format!(
+        "trapline: {problems} problem{} in the configuration, and {warnings} warning{}",
+        plural(problems),
+        plural(warnings)
+    ));
+}
+
+fn print_warnings(warnings: &[Warning]) {
+    for warning in warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
 }
 
 /// What stands behind a noun of which there are `count`.

@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ConfigArguments, output};
 use crate::agent::{Agent, AgentError};
-use crate::config::{self, Loaded, Problem, Resolved};
+use crate::config::{self, Loaded, Refused, Resolved};
 use crate::observe::ledger::Snapshot;
 use crate::observe::log;
 use crate::observe::statement;
@@ -45,8 +45,8 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
     let file = arguments.file();
     let loaded = match load(file.as_deref()) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_refused(&refused);
             return ExitCode::from(super::EXIT_USAGE);
         }
     };
@@ -93,7 +93,7 @@ fn print_ledger(ledger: &Snapshot) -> ExitCode {
 }
 
 /// Reads file and environment.
-pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Vec<Problem>> {
+pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Refused> {
     config::load(file, config::of_process(), &host_name())
 }
 
@@ -235,9 +235,9 @@ impl Running<'_> {
         }]);
         match load(self.file.as_deref()) {
             Ok(loaded) => self.apply(loaded),
-            Err(problems) => {
+            Err(refused) => {
                 self.agent.reload_failed();
-                for problem in &problems {
+                for problem in &refused.problems {
                     tracing::error!(%problem, "configuration not reloaded, the old one stays in force");
                 }
             }

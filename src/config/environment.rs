@@ -6,11 +6,21 @@
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_USERNAME=br17           kafka.options "sasl.username"
 //!  TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE=/run/...  kafka.options_file "sasl.password"
 //!  TRAPLINE_SNMP__SEVERITY=IF-MIB::linkDown=critical,... snmp.severity, one pair after the other
-//!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`, made if there is none
+//!  TRAPLINE_LISTENER__SYSLOG_UDP__BIND=[::]:5514         the listener `syslog-udp`
+//!  TRAPLINE_LISTENER__LAB__TRANSPORT=udp                 the listener `lab`, made if there is none
 //!  TRAPLINE_LISTENER__SYSLOG_TLS__TLS__KEY_FILE=/etc/... its table `tls`
 //!  TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD=...         the SNMPv3 user `fleet`, made if there is none
-//!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`, made as the last one if there is none
+//!  TRAPLINE_SNMP__USER__FLEET__NAME=Fleet@HQ             its name, where a variable cannot spell it
+//!  TRAPLINE_ROUTE__URGENT__TOPIC=net.urgent              the rule `urgent`
+//!  TRAPLINE_ROUTE__URGENT__SEVERITY=error                with a condition as well it is made if there is none, as the last one
 //! ```
+//!
+//! A name that no listener has makes one only where `PROTOCOL` or `TRANSPORT` says what it is. Without them it is taken
+//! for a misspelling: it would open a port that nobody asked for, and leave the listener that was meant as it is.
+//!
+//! The same of a rule, which without a condition would take every event, and of a user's name: a new one says `AUTH` and
+//! its secret, or `NAME`. Where a variable sets a secret, the file's
+//! secret for the same end gives way, be it a pass phrase, a key, or the name of a file.
 //!
 //! Two underscores separate levels. An empty value counts as not set, since compose files and charts write one where
 //! they have nothing to say. An unknown `TRAPLINE_` variable is an error like an unknown key, except:
@@ -19,13 +29,19 @@
 
 use std::collections::BTreeMap;
 
+use super::listener;
 use super::problem::{Place, Problem, nearest};
 use super::raw::{
-    self, KafkaOption, OptionValue, Raw, RawListener, RawRoute, RawSeverity, RawUser, Set, Settings,
+    self, KafkaOption, OptionValue, Raw, RawRoute, RawSeverity, RawUser, Set, Settings,
 };
 use super::schema;
 use super::secret::Secret;
 use super::value::{self, Value};
+
+mod tables;
+
+pub(super) use tables::fold;
+use tables::{SECRETS_OF_USER, Tables};
 
 const PREFIX: &str = "TRAPLINE_";
 
@@ -72,13 +88,14 @@ pub(super) fn overlay(
         })
         .collect();
     let mut problems = Vec::new();
+    let tables = Tables::new(raw, &ours);
     for (name, value) in &ours {
         let rest = name.strip_prefix(PREFIX).unwrap_or(name);
         let variable = Variable {
             at: Place::Variable(name.clone()),
             value: value.trim(),
         };
-        if let Err(problem) = variable.put(rest, raw) {
+        if let Err(problem) = variable.put(rest, raw, &tables) {
             problems.push(problem);
         }
     }
@@ -106,13 +123,18 @@ fn is_of_kubernetes(rest: &str) -> bool {
         })
 }
 
+/// A name as the file would write it.
+fn dashed(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
 struct Variable<'v> {
     at: Place,
     value: &'v str,
 }
 
 impl Variable<'_> {
-    fn put(&self, rest: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn put(&self, rest: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let levels: Vec<&str> = rest.split("__").collect();
         match levels.as_slice() {
             ["KAFKA", "OPTIONS", name @ ..] if !name.is_empty() => {
@@ -123,13 +145,13 @@ impl Variable<'_> {
             }
             ["SNMP", "SEVERITY"] => self.severities(raw),
             ["LISTENER", name, key] if !name.is_empty() => {
-                self.listener(name, schema::LISTENER, key, raw)
+                self.listener(name, schema::LISTENER, key, raw, tables)
             }
             ["LISTENER", name, "TLS", key] if !name.is_empty() => {
-                self.listener(name, schema::LISTENER_TLS, key, raw)
+                self.listener(name, schema::LISTENER_TLS, key, raw, tables)
             }
-            ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw),
-            ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw),
+            ["SNMP", "USER", name, key] if !name.is_empty() => self.user(name, key, raw, tables),
+            ["ROUTE", name, key] if !name.is_empty() => self.route(name, key, raw, tables),
             [section, key] if !matches!(*section, "LISTENER" | "ROUTE") => {
                 let path = format!("{section}.{key}").to_ascii_lowercase();
                 self.set(&path, &path, &mut raw.settings)
@@ -139,6 +161,12 @@ impl Variable<'_> {
                 schema::LISTENER,
                 "unknown variable",
                 "write the listener's name and its key: TRAPLINE_LISTENER__SYSLOG_UDP__BIND",
+            )),
+            ["SNMP", "USER", ..] => Err(Problem::new(
+                &self.at,
+                schema::SNMP_USER,
+                "unknown variable",
+                "write the user's name and its key: TRAPLINE_SNMP__USER__FLEET__AUTH_PASSWORD_FILE",
             )),
             ["ROUTE", ..] => Err(Problem::new(
                 &self.at,
@@ -188,8 +216,16 @@ impl Variable<'_> {
         Ok(())
     }
 
-    fn listener(&self, folded: &str, table: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn listener(
+        &self,
+        name: &str,
+        table: &str,
+        key: &str,
+        raw: &mut Raw,
+        tables: &Tables,
+    ) -> Result<(), Problem> {
         let path = format!("{table}.{}", key.to_ascii_lowercase());
+        let shown = |name: &str| path.replacen(schema::LISTENER, &format!("listener.{name}"), 1);
         if key == "NAME" {
             let advice = "the listener's name is the second part of the variable's name";
             return Err(Problem::new(
@@ -199,93 +235,105 @@ impl Variable<'_> {
                 advice,
             ));
         }
-        let name = folded.to_ascii_lowercase();
-        let position = raw
-            .listeners
-            .iter()
-            .position(|listener| listener.name().is_some_and(|known| fold(known) == name));
-        let shown_name = match position
-            .and_then(|at| raw.listeners.get(at))
-            .and_then(RawListener::name)
-        {
-            Some(known) => known.to_owned(),
-            None => name.replace('_', "-"),
-        };
-        let shown = path.replacen(schema::LISTENER, &format!("listener.{shown_name}"), 1);
-        if let Some(listener) = position.and_then(|at| raw.listeners.get_mut(at)) {
-            return self.set(&path, &shown, &mut listener.settings);
+        let position = tables.listeners.get(&fold(name)).copied();
+        let known = listener::names(&raw.listeners);
+        match position.and_then(|at| Some((raw.listeners.get_mut(at)?, known.get(at)?))) {
+            Some((listener, known)) => {
+                // One without a name goes by its protocol and transport, which a variable may change.
+                let value = Value::Text(known.clone());
+                let at = listener.at.clone();
+                let pinned = listener.settings.values.entry("listener.name");
+                pinned.or_insert(Set { value, at });
+                self.set(&path, &shown(known), &mut listener.settings)
+            }
+            None => {
+                self.set(&path, &shown(&dashed(name)), &mut Settings::default())?;
+                match self.value {
+                    "" => Ok(()),
+                    _ => Err(self.no_such_listener(name, &known)),
+                }
+            }
         }
-        let mut settings = Settings::default();
-        self.set(&path, &shown, &mut settings)?;
-        if settings.values.is_empty() {
-            return Ok(());
-        }
-        let value = Value::Text(shown_name);
-        settings.values.insert(
-            "listener.name",
-            Set {
-                value,
-                at: self.at.clone(),
-            },
-        );
-        raw.listeners.push(RawListener {
-            at: self.at.clone(),
-            settings,
-        });
-        Ok(())
     }
 
-    /// A key of the first user of this name; of one that is made where there is none.
-    fn user(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn no_such_listener(&self, name: &str, known: &[String]) -> Problem {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::LISTENER, dashed(name)),
+            format!("no listener has this name; {known}"),
+            format!(
+                "{near}to make a new listener, set {PREFIX}LISTENER__{name}__TRANSPORT too (udp, tcp, tls, unix_dgram or unix_stream)"
+            ),
+        )
+    }
+
+    /// A key of the first user of this name.
+    fn user(&self, name: &str, key: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::SNMP_USER, key.to_ascii_lowercase());
-        let is_this =
-            |user: &&mut RawUser| user.name().is_some_and(|name| fold(name) == fold(folded));
-        if let Some(user) = raw.users.iter_mut().find(is_this) {
-            return self.set(&path, &path, &mut user.settings);
-        }
-        let mut settings = Settings::default();
-        self.set(&path, &path, &mut settings)?;
-        if settings.values.is_empty() {
+        let position = tables.users.get(&fold(name)).copied();
+        let Some(user) = position.and_then(|at| raw.users.get_mut(at)) else {
+            self.set(&path, &path, &mut Settings::default())?;
+            return match self.value {
+                "" => Ok(()),
+                _ => Err(self.no_such_user(name, &raw.users)),
+            };
+        };
+        self.set(&path, &path, &mut user.settings)?;
+        if self.value.is_empty() {
             return Ok(());
         }
-        let name = Set {
-            value: Value::Text(folded.to_ascii_lowercase()),
-            at: self.at.clone(),
-        };
-        settings.values.entry("snmp.user.name").or_insert(name);
-        raw.users.push(RawUser {
-            at: self.at.clone(),
-            settings,
-        });
+        for same_end in SECRETS_OF_USER {
+            if same_end.contains(&path.as_str()) {
+                user.settings.values.retain(|key, set| {
+                    !same_end.contains(key) || matches!(set.at, Place::Variable(_))
+                });
+            }
+        }
         Ok(())
     }
 
-    /// A key of the rule of this name; of one behind all others where there is none.
-    fn route(&self, folded: &str, key: &str, raw: &mut Raw) -> Result<(), Problem> {
+    fn no_such_user(&self, name: &str, users: &[RawUser]) -> Problem {
+        let known: Vec<&str> = users.iter().filter_map(RawUser::name).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::SNMP_USER, name.to_ascii_lowercase()),
+            format!("no user has this name; {known}"),
+            format!(
+                "{near}a new user needs {PREFIX}SNMP__USER__{name}__AUTH and its secret (..__AUTH_PASSWORD_FILE or another), or ..__NAME where it has none"
+            ),
+        )
+    }
+
+    /// A key of the rule of this name.
+    fn route(&self, name: &str, key: &str, raw: &mut Raw, tables: &Tables) -> Result<(), Problem> {
         let path = format!("{}.{}", schema::ROUTE, key.to_ascii_lowercase());
-        let is_this =
-            |route: &&mut RawRoute| route.name().is_some_and(|name| fold(name) == fold(folded));
         let shown = |name: &str| path.replacen(schema::ROUTE, &format!("route.{name}"), 1);
-        if let Some(route) = raw.routes.iter_mut().find(is_this) {
+        let position = tables.routes.get(&fold(name)).copied();
+        if let Some(route) = position.and_then(|at| raw.routes.get_mut(at)) {
             let shown = shown(route.name().unwrap_or_default());
             return self.set(&path, &shown, &mut route.settings);
         }
-        let name = folded.to_ascii_lowercase().replace('_', "-");
-        let mut settings = Settings::default();
-        self.set(&path, &shown(&name), &mut settings)?;
-        if settings.values.is_empty() {
-            return Ok(());
+        self.set(&path, &shown(&dashed(name)), &mut Settings::default())?;
+        match self.value {
+            "" => Ok(()),
+            _ => Err(self.no_such_route(name, &raw.routes)),
         }
-        let name = Set {
-            value: Value::Text(name),
-            at: self.at.clone(),
-        };
-        settings.values.entry("route.name").or_insert(name);
-        raw.routes.push(RawRoute {
-            at: self.at.clone(),
-            settings,
-        });
-        Ok(())
+    }
+
+    fn no_such_route(&self, name: &str, routes: &[RawRoute]) -> Problem {
+        let known: Vec<&str> = routes.iter().filter_map(RawRoute::name).collect();
+        let (known, near) = (there_are(&known), did_you_mean(name, &known));
+        Problem::new(
+            &self.at,
+            &format!("{}.{}", schema::ROUTE, dashed(name)),
+            format!("no rule has this name; {known}"),
+            format!(
+                "{near}a new rule needs a condition and what follows from it: {PREFIX}ROUTE__{name}__SEVERITY (or another) and ..__TOPIC, ..__ACTION or ..__SAMPLE"
+            ),
+        )
     }
 
     fn option(&self, folded: &str, from_file: bool, raw: &mut Raw) -> Result<(), Problem> {
@@ -361,9 +409,22 @@ impl Variable<'_> {
     }
 }
 
-/// A listener's name as it is compared: `syslog-udp` and `SYSLOG_UDP` are the same.
-pub(super) fn fold(name: &str) -> String {
-    name.to_ascii_lowercase().replace('-', "_")
+/// The names that there are, in words.
+fn there_are(names: &[&str]) -> String {
+    match names {
+        [] => "there is none".to_owned(),
+        [only] => format!("there is {only}"),
+        names => format!("there are {}", names.join(", ")),
+    }
+}
+
+/// The name that was most likely meant, as a variable spells it.
+fn did_you_mean(typed: &str, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
+    match nearest(typed, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {}? ", near.to_ascii_uppercase()),
+        None => String::new(),
+    }
 }
 
 fn option_name(folded: &str) -> String {
@@ -371,110 +432,4 @@ fn option_name(folded: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
-        let mut raw = Raw::default();
-        let pairs = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let problems = overlay(&mut raw, pairs);
-        (raw, problems.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn a_secrets_file_is_told_from_an_option_that_ends_in_file() {
-        let (raw, problems) = put(&[
-            (
-                "TRAPLINE_KAFKA__OPTIONS__SASL_PASSWORD_FILE",
-                "/run/secrets/kafka",
-            ),
-            (
-                "TRAPLINE_KAFKA__OPTIONS__SASL_OAUTHBEARER_ASSERTION_FILE",
-                "/run/secrets/jwt",
-            ),
-            (
-                "TRAPLINE_KAFKA__OPTIONS_FILE__SSL_KEY_PEM",
-                "/run/secrets/key",
-            ),
-        ]);
-        assert_eq!(problems, Vec::<String>::new());
-        let is_file = |name: &str| {
-            matches!(
-                raw.options.get(name).map(|option| &option.value),
-                Some(OptionValue::File(_))
-            )
-        };
-        assert!(is_file("sasl.password"));
-        assert!(is_file("ssl.key.pem"));
-        assert!(raw.options.contains_key("sasl.oauthbearer.assertion.file"));
-        assert!(!is_file("sasl.oauthbearer.assertion.file"));
-    }
-
-    #[test]
-    fn a_missing_underscore_is_suggested() {
-        let (_, problems) = put(&[("TRAPLINE_KAFKA_BOOTSTRAP_SERVERS", "k1")]);
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_KAFKA_BOOTSTRAP_SERVERS: unknown variable; did you mean TRAPLINE_KAFKA__BOOTSTRAP_SERVERS?"
-            ]
-        );
-    }
-
-    #[test]
-    fn what_kubernetes_puts_beside_a_service_is_not_ours() {
-        let (_, problems) = put(&[
-            ("TRAPLINE_SERVICE_HOST", "10.0.0.1"),
-            ("TRAPLINE_SERVICE_PORT", "514"),
-            ("TRAPLINE_SERVICE_PORT_SYSLOG", "514"),
-            ("TRAPLINE_PORT", "udp://10.0.0.1:514"),
-            ("TRAPLINE_PORT_514_UDP", "udp://10.0.0.1:514"),
-            ("TRAPLINE_PORT_514_UDP_ADDR", "10.0.0.1"),
-            ("TRAPLINE_SYSLOG_SERVICE_HOST", "10.0.0.1"),
-            ("TRAPLINE_SYSLOG_PORT_514_TCP_PROTO", "tcp"),
-            ("TRAPLINE_CONFIG", "/x"),
-            ("TRAPLINE_TEST_BROKER", "1"),
-        ]);
-        assert_eq!(problems, Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_empty_value_is_not_set_and_an_unknown_name_stays_an_error() {
-        let (raw, problems) = put(&[
-            ("TRAPLINE_KAFKA__LINGER_MS", ""),
-            ("TRAPLINE_KAFKA__LINGER", ""),
-        ]);
-        assert!(raw.settings.values.is_empty());
-        assert_eq!(
-            problems,
-            [
-                "environment TRAPLINE_KAFKA__LINGER: kafka.linger: unknown key; did you mean `linger_ms`?"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_listener_is_found_by_its_folded_name_or_made() {
-        let (mut raw, _) = put(&[("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514")]);
-        assert_eq!(raw.listeners.len(), 1);
-        assert_eq!(
-            raw.listeners.first().and_then(RawListener::name),
-            Some("syslog-udp")
-        );
-        let more = [
-            ("TRAPLINE_LISTENER__SYSLOG_UDP__TLS__KEY_FILE", "/k"),
-            ("TRAPLINE_LISTENER__B__SHARD", "2"),
-        ];
-        let pairs = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let problems = overlay(&mut raw, pairs.into_iter());
-        assert_eq!(raw.listeners.len(), 1);
-        assert_eq!(
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [
-                "environment TRAPLINE_LISTENER__B__SHARD: listener.b.shard: unknown key; did you mean `shards`?"
-            ]
-        );
-    }
-}
+mod tests;

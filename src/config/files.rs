@@ -51,7 +51,7 @@ pub(super) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => "create the file or correct the path",
         io::ErrorKind::PermissionDenied => {
-            "let the agent's user read it (owner root, group trapline, mode 0640), and run `check` as that user"
+            "run this command as root or as the agent's user (sudo -u trapline), and let that user read the file (owner root, group trapline, mode 0640)"
         }
         io::ErrorKind::IsADirectory => "name a file in that directory",
         io::ErrorKind::FileTooLarge => "name a file below 1 MiB; this is most likely another one",

@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use super::files;
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, nearest};
 use super::raw::{KafkaOption, OptionValue, Raw};
 use super::reader::{Findings, Reader};
 use super::schema;
@@ -83,6 +83,21 @@ fn headers(reader: &mut Reader<'_>, agent_id: &str) -> Headers {
     }
 }
 
+/// The options that brokers with encryption or a login ask for, to be suggested for a name that is close to one.
+const OFTEN_SET: [&str; 11] = [
+    "client.id",
+    "sasl.mechanism",
+    "sasl.oauthbearer.method",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+];
+
 /// Asks the produce stage what librdkafka says of each option, and of all together once nothing else is wrong.
 fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Findings) {
     let is_sound = findings.problems.len() == problems_before;
@@ -92,13 +107,20 @@ fn judge(raw: &Raw, config: &Config, problems_before: usize, findings: &mut Find
                 let option = raw.options.get(key);
                 let at = option.map_or(Place::Absent, |option| option.at.clone());
                 let shown = format!("{}.{key}", option.map_or(schema::OPTIONS, section));
+                let is_unknown = why.contains("No such configuration property");
+                let near = nearest(key, OFTEN_SET.into_iter()).filter(|_| is_unknown);
+                let advice = match (key.as_str(), near) {
+                    (_, Some(near)) => format!("did you mean \"{near}\"?"),
+                    ("security.protocol", _) => {
+                        "write plaintext, ssl, sasl_plaintext or sasl_ssl".to_owned()
+                    }
+                    _ => {
+                        "correct its name or value; librdkafka's CONFIGURATION.md lists all of them"
+                            .to_owned()
+                    }
+                };
                 let why = format!("librdkafka refuses it: {}", why.trim_end_matches('.'));
-                Problem::new(
-                    &at,
-                    &shown,
-                    why,
-                    "correct its name or value; librdkafka's CONFIGURATION.md lists all of them",
-                )
+                Problem::new(&at, &shown, why, advice)
             }
             ProduceConfigError::Together(_) if !is_sound => continue,
             ProduceConfigError::Together(why) => {
@@ -246,12 +268,13 @@ fn value(key: &str, option: &KafkaOption, findings: &mut Findings) -> Result<Sec
     }
 }
 
-/// The text of a secret's file. `elsewhere` is where the secret itself could stand.
+/// The text of a secret's file. `elsewhere` is where the secret itself could stand, `advice` says what the file has to hold.
 pub(super) fn secret_in_file(
     path: &str,
     key: &str,
     at: &Place,
     elsewhere: &str,
+    advice: &str,
     findings: &mut Findings,
 ) -> Result<Secret, Problem> {
     if !path.starts_with('/') {
@@ -281,13 +304,19 @@ pub(super) fn secret_in_file(
             format!("every user of this host can read {path}; run chmod o= {path}"),
         );
     }
-    let text = String::from_utf8(kept.bytes)
-        .map_err(|_| Problem::new(at, key, format!("{path} does not hold text (UTF-8)"), ALONE))?;
+    let text = String::from_utf8(kept.bytes).map_err(|_| {
+        Problem::new(
+            at,
+            key,
+            format!("{path} does not hold text (UTF-8)"),
+            advice,
+        )
+    })?;
     // Editors and `echo` end a file with a line feed that is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        return Err(Problem::new(at, key, format!("{path} is empty"), ALONE));
+    if text.trim().is_empty() {
+        return Err(Problem::new(at, key, format!("{path} is empty"), advice));
     }
     Ok(Secret::new(text))
 }
@@ -300,7 +329,7 @@ pub(super) fn line_in_file(
     elsewhere: &str,
     findings: &mut Findings,
 ) -> Result<Secret, Problem> {
-    let secret = secret_in_file(path, key, at, elsewhere, findings)?;
+    let secret = secret_in_file(path, key, at, elsewhere, ALONE, findings)?;
     let text = secret.expose();
     // Of all values only PEM has lines. Anywhere else a second one, an empty one too, would be part of the password.
     if text.contains('\n') && !text.contains("-----BEGIN") {

@@ -22,6 +22,7 @@ use super::value::Value;
 use crate::normalize::device::prefix;
 use crate::packet::{Allow, Listener, Protocol, Transport};
 use crate::receive;
+use crate::status;
 
 /// Longest name of a listener: it stands in every event.
 const NAME_BYTES_MAX: usize = 64;
@@ -91,6 +92,43 @@ pub(super) fn resolve(raw: &[RawListener], findings: &mut Findings) -> Vec<recei
     done.into_iter().map(|(config, _)| config).collect()
 }
 
+/// What the status page and the admin socket must not share with a listener: of two sockets only one can be bound.
+pub(super) fn check_status(
+    raw: &[RawListener],
+    listeners: &[receive::Config],
+    status: &status::Config,
+    reader: &mut Reader<'_>,
+) {
+    for listener in listeners {
+        let is_tcp = kernel_transport(listener.listener.transport) == "tcp";
+        let (key, taken, advice) = match (&listener.unix, status.bind, &status.admin_socket) {
+            (None, Some(bind), _) if is_tcp && share(bind, listener.bind) => (
+                "status.bind",
+                format!("tcp {bind}"),
+                "choose another port for one of them, or status.bind = \"off\"",
+            ),
+            (Some(unix), _, Some(path)) if unix.path == *path => (
+                "status.admin_socket",
+                path.display().to_string(),
+                "choose another path for one of them",
+            ),
+            _ => continue,
+        };
+        let place = raw
+            .get(listener.listener.index)
+            .map_or(Place::Absent, bind_place);
+        // A default stands nowhere: then it is the listener that was written and can be changed.
+        let (at, default) = match reader.is_set(key) {
+            true => (reader.place(key), ""),
+            false => (place.clone(), ", the default,"),
+        };
+        let name = &listener.listener.name;
+        let text = format!("{taken}{default} is taken by {}", called(name, &place));
+        let problem = Problem::new(&at, key, text, advice);
+        reader.findings.problems.push(problem);
+    }
+}
+
 /// The names of all listeners, those with problems too.
 pub(super) fn names(raw: &[RawListener]) -> Vec<String> {
     let names = raw.iter().map(|listener| match listener.name() {
@@ -140,11 +178,19 @@ fn taken(
         &bind_place(listener),
         &format!("listener.{}.{key}", resolved.listener.name),
         format!(
-            "{place} is taken by the listener \"{}\" at {other}",
-            known.listener.name
+            "{place} is taken by {}",
+            called(&known.listener.name, other)
         ),
         advice,
     )
+}
+
+/// A listener and where it stands. Those that nobody wrote stand nowhere.
+fn called(name: &str, at: &Place) -> String {
+    match at {
+        Place::Absent => format!("the listener \"{name}\", one of the defaults"),
+        at => format!("the listener \"{name}\" at {at}"),
+    }
 }
 
 /// TLS listens on a TCP port.
@@ -161,11 +207,15 @@ fn collide(left: &receive::Config, right: &receive::Config) -> bool {
     if let (Some(left), Some(right)) = (&left.unix, &right.unix) {
         return left.path == right.path;
     }
-    let (one, other) = (left.bind.ip(), right.bind.ip());
-    left.bind.port() != 0
-        && left.bind.port() == right.bind.port()
-        && (takes(one, other) || takes(other, one))
+    share(left.bind, right.bind)
         && kernel_transport(left.listener.transport) == kernel_transport(right.listener.transport)
+}
+
+/// Whether one of two addresses takes the other's port.
+fn share(left: SocketAddr, right: SocketAddr) -> bool {
+    // An IPv4 address can be written as an IPv6 one.
+    let (one, other) = (left.ip().to_canonical(), right.ip().to_canonical());
+    left.port() != 0 && left.port() == right.port() && (takes(one, other) || takes(other, one))
 }
 
 /// Whether a socket at `wide` has taken `narrow` too.
@@ -348,7 +398,8 @@ fn limits(reader: &mut Reader<'_>, config: &mut receive::Config) {
         return;
     }
     config.connections_per_peer_max = reader.size(PER_PEER, config.connections_per_peer_max);
-    if config.connections_per_peer_max > config.connections_max && reader.is_set(PER_PEER) {
+    let is_too_many = config.connections_per_peer_max > config.connections_max;
+    if is_too_many && reader.is_set(PER_PEER) && !reader.is_broken() {
         let (at, shown) = (reader.place(PER_PEER), reader.shown(PER_PEER));
         let text = format!(
             "is never reached: connections_max is {}",
@@ -385,8 +436,10 @@ pub(super) fn warn_of_idle(
     keys: &[&str],
     meant: &str,
 ) {
+    // Of a transport that cannot be used it is not known what it was meant to be.
+    let is_guessed = reader.is_broken() && !reader.is_set("listener.transport");
     for key in keys.iter().copied() {
-        if reader.is_set(key) {
+        if reader.is_set(key) && !is_guessed {
             let (at, shown) = (reader.place(key), reader.shown(key));
             let text = format!(
                 "has no effect with transport {}, it is for {meant}",

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  transport unix_dgram, unix_stream ─▶ path (default: /run/trapline/NAME.sock), mode, owner, group ─▶ unix::Config
+//!                                                     owner and group are looked up: a name that is wrong is found here
 //!  any other ─────────────────────────▶ none of them means anything there: warned of
 //! ```
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use super::listener::warn_of_idle;
 use super::reader::Reader;
 use crate::packet::Transport;
-use crate::receive::unix::{Config, MODE, PATH_BYTES_MAX};
+use crate::receive::unix::{Config, Database, GROUPS, MODE, PATH_BYTES_MAX, USERS};
 
 const PATH: &str = "listener.path";
 const MODE_KEY: &str = "listener.mode";
@@ -52,7 +53,8 @@ pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport, name: &str)
                 .to_owned()
         },
     );
-    let (owner, group) = (whose(reader, OWNER), whose(reader, GROUP));
+    let owner = whose(reader, OWNER, &USERS);
+    let group = whose(reader, GROUP, &GROUPS);
     Some(Config {
         path: PathBuf::from(path),
         mode: mode.0,
@@ -65,9 +67,17 @@ fn is_usable(path: &str) -> bool {
     path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains('\0')
 }
 
-fn whose(reader: &mut Reader<'_>, key: &str) -> Option<String> {
+fn whose(reader: &mut Reader<'_>, key: &str, database: &Database) -> Option<String> {
     let name = reader.text(key).map(str::to_owned);
     reader.note(key, &name.as_deref().unwrap_or(AGENTS_OWN));
+    if let Some(name) = name.as_deref().filter(|name| database.id(name).is_none()) {
+        let kind = database.kind;
+        let advice = format!(
+            "write a name that `getent {}` knows, or a number; or make the {kind} first, and run `check` where the agent will run",
+            database.name
+        );
+        reader.problem_text(key, format!("this host has no {kind} {name:?}"), advice);
+    }
     name
 }
 

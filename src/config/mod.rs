@@ -59,29 +59,48 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
 }
 
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, Default)]
+pub struct Refused {
+    /// What has to be put right, in the order of the file.
+    pub problems: Vec<Problem>,
+    /// What would work and may not be meant, without what may only follow from a problem.
+    pub warnings: Vec<Warning>,
+}
+
+impl Refused {
+    /// Of nothing but problems.
+    fn by(problems: Vec<Problem>) -> Refused {
+        Refused {
+            problems,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Reads the file at `path`, puts the variables over it and resolves everything. Without a path there is only the
 /// environment. `host_name` is the default of `agent.id`.
 ///
 /// # Errors
-/// Every problem of file and environment at once, in the order of the file. With a syntax error it is the only kind:
-/// what stands around it cannot be trusted.
+/// Every problem of file and environment at once, in the order of the file, and the warnings. With a syntax error it is
+/// the only kind: what stands around it cannot be trusted.
 pub fn load(
     path: Option<&Path>,
     variables: impl Iterator<Item = (String, String)>,
     host_name: &str,
-) -> Result<Loaded, Vec<Problem>> {
+) -> Result<Loaded, Refused> {
     let Some(path) = path else {
         return assemble("", "", None, variables, host_name);
     };
     let name = path.display().to_string();
     let place = || Place::Unplaced(name.clone());
     let Kept { bytes, mode } = files::read(path).map_err(|error| {
-        vec![Problem::new(
+        Refused::by(vec![Problem::new(
             &place(),
             "",
             format!("cannot read the configuration: {error}"),
             files::advice(&error),
-        )]
+        )])
     })?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => assemble(&name, text, Some(mode), variables, host_name),
@@ -93,12 +112,12 @@ pub fn load(
                 text: &before,
             }
             .place(before.len());
-            Err(vec![Problem::new(
+            Err(Refused::by(vec![Problem::new(
                 &at,
                 "",
                 "the file is not UTF-8 here",
                 "save it as UTF-8, or retype the character",
-            )])
+            )]))
         }
     }
 }
@@ -108,7 +127,9 @@ pub fn load(
 /// # Errors
 /// Every problem at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Resolved, Vec<Problem>> {
-    assemble("configuration", text, None, std::iter::empty(), host_name).map(|loaded| loaded.config)
+    assemble("configuration", text, None, std::iter::empty(), host_name)
+        .map(|loaded| loaded.config)
+        .map_err(|refused| refused.problems)
 }
 
 fn assemble(
@@ -117,8 +138,8 @@ fn assemble(
     file_mode: Option<u32>,
     variables: impl Iterator<Item = (String, String)>,
     host_name: &str,
-) -> Result<Loaded, Vec<Problem>> {
-    let (mut raw, mut problems) = raw::read(Source { file, text })?;
+) -> Result<Loaded, Refused> {
+    let (mut raw, mut problems) = raw::read(Source { file, text }).map_err(Refused::by)?;
     if !raw.has_listeners {
         raw.listeners = listener::defaults();
     }
@@ -130,16 +151,15 @@ fn assemble(
     };
     let config = resolve::resolve(&raw, &surroundings, &mut findings);
     problems.append(&mut findings.problems);
+    let mut warnings = findings.warnings;
+    warnings.sort();
     if problems.is_empty() {
-        findings.warnings.sort();
-        return Ok(Loaded {
-            config,
-            warnings: findings.warnings,
-        });
+        return Ok(Loaded { config, warnings });
     }
     problems.sort();
     problems.dedup();
-    Err(problems)
+    warnings.retain(|warning| problems.iter().all(|problem| !problem.may_cause(warning)));
+    Err(Refused { problems, warnings })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //!
 //! Values that may be secret are never part of the text: for those only their kind is named.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a key or a value stands.
@@ -96,6 +97,21 @@ impl Problem {
         }
     }
 
+    /// Whether the warning may be there only because of this problem: it is of the same value, or it misses something of
+    /// which this problem may be what was written, in the same section, in another one, or by a variable.
+    pub(super) fn may_cause(&self, warning: &Warning) -> bool {
+        let section = |key: &str| key.split('.').next().map(str::to_owned);
+        let name = |key: &str| key.rsplit('.').next().map(str::to_owned);
+        match warning.at {
+            Place::Absent => {
+                self.key.is_empty()
+                    || section(&self.key) == section(&warning.key)
+                    || name(&self.key) == name(&warning.key)
+            }
+            _ => self.at == warning.at && self.key == warning.key,
+        }
+    }
+
     /// Any other problem.
     pub(super) fn new(
         at: &Place,
@@ -134,31 +150,68 @@ impl Source<'_> {
     }
 }
 
-/// The name of `known` that `typed` was most likely meant to be: at most a third of its letters differ.
+/// The name of `known` that `typed` was most likely meant to be: one of the same words in another order, else one of
+/// which at most a third of the letters differ, else the only one that has all its words, that it begins, or that
+/// begins it. Letter case, - and _ do not count.
 pub(super) fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let typed = typed.to_ascii_lowercase().replace('-', "_");
-    known
-        .map(|name| (distance(&typed, name), name))
+    let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let typed = fold(typed);
+    let words: BTreeSet<&str> = typed.split('_').collect();
+    let known: Vec<(&str, String)> = known.map(|name| (name, fold(name))).collect();
+    let words_of =
+        |name: &'_ str| -> BTreeSet<String> { name.split('_').map(str::to_owned).collect() };
+    let has_all = |name: &str| {
+        let of_this = words_of(name);
+        words.iter().all(|word| of_this.contains(*word))
+    };
+    let same = |name: &str| has_all(name) && words_of(name).len() == words.len();
+    if let Some((name, _)) = known.iter().find(|(_, folded)| same(folded)) {
+        return Some(name);
+    }
+    let close = known
+        .iter()
+        .map(|(name, folded)| (distance(&typed, folded), *name))
         .filter(|(distance, name)| *distance <= (name.len().max(3) / 3))
-        .min()
-        .map(|(_, name)| name)
+        .min();
+    if let Some((_, name)) = close {
+        return Some(name);
+    }
+    // Less than three letters begin too many names.
+    let is_begun = |name: &str| {
+        name.len().min(typed.len()) >= 3 && (name.starts_with(&typed) || typed.starts_with(name))
+    };
+    let mut cut = known
+        .iter()
+        .filter(|(_, folded)| has_all(folded) || is_begun(folded));
+    let only = cut.next()?;
+    cut.next().is_none().then_some(only.0)
 }
 
-/// Levenshtein's distance: how many letters must be put in, taken out or exchanged.
+/// How many letters must be put in, taken out or exchanged, with another one or with their neighbour (the distance of
+/// Damerau and Levenshtein, each letter touched once).
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
+    let mut last_letter = None;
     for (at, letter) in left.chars().enumerate() {
-        let mut diagonal = at;
-        let mut last = at + 1;
-        let mut next = vec![last];
-        for (other, above) in right.iter().zip(row.iter().skip(1)) {
-            let exchanged = diagonal + usize::from(letter != *other);
-            diagonal = *above;
-            last = exchanged.min(above + 1).min(last + 1);
-            next.push(last);
+        let mut next = vec![at + 1];
+        let mut last_other = None;
+        for (column, other) in right.iter().enumerate() {
+            let cell =
+                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
+            let exchanged = cell(&row, column) + usize::from(letter != *other);
+            let one_less = cell(&row, column + 1).min(cell(&next, column)) + 1;
+            let is_swapped = last_letter == Some(*other) && last_other == Some(letter);
+            let swapped = match column.checked_sub(1) {
+                Some(column) if is_swapped => cell(&before, column) + 1,
+                _ => usize::MAX,
+            };
+            next.push(exchanged.min(one_less).min(swapped));
+            last_other = Some(*other);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        last_letter = Some(letter);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -192,9 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn words_in_another_order_letters_in_another_case_and_a_name_s_beginning_find_it() {
+        let keys = [
+            "connections_max",
+            "connections_per_peer_max",
+            "client_ca_file",
+        ];
+        let found = |typed| nearest(typed, keys.into_iter());
+        assert_eq!(found("max_connections"), Some("connections_max"));
+        assert_eq!(found("client_ca"), Some("client_ca_file"));
+        assert_eq!(found("per_peer"), Some("connections_per_peer_max"));
+        assert_eq!(found("max"), None, "it may be two of them");
+        let words = ["MD5", "SHA-1", "SHA", "SHA-256", "SHA-512"];
+        assert_eq!(nearest("sha256", words.into_iter()), Some("SHA-256"));
+        assert_eq!(nearest("sha", words.into_iter()), Some("SHA"));
+        let words = ["error", "warn", "critical"];
+        assert_eq!(nearest("err", words.into_iter()), Some("error"));
+        assert_eq!(nearest("Warning", words.into_iter()), Some("warn"));
+    }
+
+    #[test]
     fn the_distance_counts_letters() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", "abc"), 0);
+        assert_eq!(distance("egde", "edge"), 1);
+        assert_eq!(distance("ab", "ba"), 1);
     }
 }

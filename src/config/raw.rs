@@ -160,6 +160,9 @@ pub(super) fn read(source: Source<'_>) -> Result<(Raw, Vec<Problem>), Vec<Proble
     Ok((walk.raw, walk.problems))
 }
 
+/// What the parser says of a key or a header that stands a second time.
+const DUPLICATE: &str = "duplicate key";
+
 struct Walk<'t> {
     source: Source<'t>,
     raw: Raw,
@@ -176,12 +179,12 @@ impl Walk<'_> {
             );
             // Only the message: the error's own display repeats the line, which may hold a secret.
             let text = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            self.problems.push(Problem::new(
-                &at,
-                "",
-                text,
-                "correct the line (most often a quote is missing) or put # in front of it; the other keys were not checked yet",
-            ));
+            let advice = match error.message() {
+                DUPLICATE => "it stands further up already: keep one of the two",
+                _ => "correct the line (most often a quote is missing) or put # in front of it",
+            };
+            let advice = format!("{advice}; the other keys were not checked yet");
+            self.problems.push(Problem::new(&at, "", text, advice));
         }
     }
 
@@ -196,13 +199,6 @@ impl Walk<'_> {
                         self.listener(item);
                     }
                 }
-                (schema::LISTENER, DeValue::Table(_)) => self.problems.push(Problem::expected(
-                    &at,
-                    section,
-                    "[[listener]], a list with one table for each listener",
-                    "one table",
-                    "write the header with two brackets on each side: [[listener]]",
-                )),
                 (schema::LISTENER, other) => self.wrong_table(&at, section, other, "[[listener]]"),
                 (schema::ROUTE, DeValue::Array(items)) => {
                     for item in items.iter() {
@@ -442,21 +438,34 @@ impl Walk<'_> {
         Ok(Value::List(parts))
     }
 
+    /// Something else stands where tables below `header` belong.
     fn wrong_table(&mut self, at: &Place, key: &str, found: &DeValue<'_>, header: &str) {
-        let advice =
-            format!("write the header {header} on a line of its own, and the keys below it");
-        self.problems.push(Problem::expected(
-            at,
-            key,
-            &format!("a table {header}"),
-            kind(found),
-            advice,
-        ));
+        let is_list = header.starts_with("[[");
+        let expected = match is_list {
+            true => format!("{header}, a list with one table for each"),
+            false => format!("a table {header}"),
+        };
+        let (found, advice) = match found {
+            DeValue::Table(_) if is_list => (
+                "one table",
+                format!("write the header with two brackets on each side: {header}"),
+            ),
+            DeValue::Array(_) if !is_list => (
+                "a list",
+                format!("write the header with one bracket on each side: {header}"),
+            ),
+            other => (
+                kind(other),
+                format!("write the header {header} on a line of its own, and the keys below it"),
+            ),
+        };
+        let problem = Problem::expected(at, key, &expected, found, advice);
+        self.problems.push(problem);
     }
 
     fn unknown_section(&mut self, at: &Place, section: &str, value: &DeValue<'_>) {
         // A table is meant as a section, a value as a key.
-        let is_table = matches!(value, DeValue::Table(_));
+        let is_table = !matches!(value, DeValue::String(_) | DeValue::Integer(_));
         let advice = match (
             schema::section_of(section),
             nearest(section, schema::SECTIONS.iter().copied()),
@@ -465,10 +474,16 @@ impl Walk<'_> {
                 format!("`{section}` belongs below the header {}", header(table))
             }
             (_, Some(near)) => format!("did you mean {}?", header(near)),
-            (_, None) => format!("the sections are {}", schema::SECTIONS.join(", ")),
+            (_, None) => match schema::inner_table(section) {
+                Some(table) => format!("did you mean {}?", header(table)),
+                None => format!("the sections are {}", schema::SECTIONS.join(", ")),
+            },
         };
-        self.problems
-            .push(Problem::new(at, section, "unknown section", advice));
+        let text = match value {
+            DeValue::Table(_) | DeValue::Array(_) => "unknown section",
+            _ => "stands below no header",
+        };
+        self.problems.push(Problem::new(at, section, text, advice));
     }
 }
 
@@ -488,6 +503,11 @@ pub(super) fn unknown_key(at: &Place, section: &str, shown: &str) -> Problem {
     let name = shown.rsplit('.').next().unwrap_or(shown);
     let advice = if let Some(near) = nearest(name, schema::names_in(section)) {
         format!("did you mean `{near}`?")
+    } else if schema::SECTIONS.contains(&name) {
+        format!(
+            "it is a section of its own: write the header {}",
+            header(name)
+        )
     } else if let Some(other) = schema::section_of(name) {
         format!("`{name}` belongs below the header {}", header(other))
     } else {

@@ -11,7 +11,7 @@
 //!      ──▶ [[listener]] ──▶ listener::resolve
 //! ```
 //!
-//! Pure but for the files that values name (secrets, certificates), which are read here.
+//! Pure but for what values name: files (secrets, certificates), which are read here, and users, which are looked up.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::identity::{self, Identity};
 use super::kafka;
 use super::listener;
 use super::mibs;
+use super::problem::nearest;
 use super::raw::Raw;
 use super::reader::{Effective, Findings, Reader};
 use super::route as rules;
@@ -118,6 +119,7 @@ pub(super) fn resolve(
     let engine_id = snmp::own_engine_id(&mut reader);
     let spool = spool(&mut reader, &route);
     let status = status(&mut reader);
+    listener::check_status(&raw.listeners, &listeners, &status, &mut reader);
     let log = log(&mut reader);
     let drain = Duration::from_secs(reader.number("shutdown.drain_seconds", DRAIN_SECONDS_DEFAULT));
     normalize.severities = mibs::severities(raw, findings);
@@ -351,16 +353,19 @@ fn status(reader: &mut Reader<'_>) -> status::Config {
     let bind = match reader.text(KEY) {
         None => default,
         Some(OFF) => None,
-        Some(text) => text.parse().ok().or_else(|| {
-            let advice = listener::bind_advice(text, "127.0.0.1", 9514);
-            reader.problem(
-                KEY,
-                "an address and a port, or \"off\"",
-                &format!("{text:?}"),
-                advice,
-            );
-            default
-        }),
+        Some(text) => {
+            let bind = text.parse().ok();
+            if bind.is_none() {
+                let advice = listener::bind_advice(text, "127.0.0.1", 9514);
+                reader.problem(
+                    KEY,
+                    "an address and a port, or \"off\"",
+                    &format!("{text:?}"),
+                    advice,
+                );
+            }
+            bind
+        }
     };
     let shown = bind.map_or_else(|| OFF.to_owned(), |address| address.to_string());
     reader.note(KEY, &shown);
@@ -390,12 +395,14 @@ fn log(reader: &mut Reader<'_>) -> log::Config {
     const LEVEL: &str = "log.level";
     let text = reader.text(LEVEL).unwrap_or(LOG_LEVEL_DEFAULT);
     let filter = text.parse().unwrap_or_else(|_| {
-        reader.problem(
-            LEVEL,
-            "error, warn, info, debug or trace",
-            &format!("{text:?}"),
-            "write one of these words, or directives such as \"trapline::produce=debug\"",
-        );
+        let words = ["error", "warn", "info", "debug", "trace"];
+        let advice = match nearest(text, words.into_iter()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "write one of these words, or directives such as \"trapline::produce=debug\""
+                .to_owned(),
+        };
+        let found = format!("{text:?}");
+        reader.problem(LEVEL, "error, warn, info, debug or trace", &found, advice);
         log::Filter::default()
     });
     reader.note(LEVEL, &text);

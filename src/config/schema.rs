@@ -10,6 +10,7 @@
 //! Ranges stand here with their reasons, so that a value is judged alike wherever it comes from. Defaults do not: they
 //! belong to the stages.
 
+use super::problem::nearest;
 use super::size;
 
 /// One key.
@@ -475,6 +476,14 @@ pub fn names_in(section: &str) -> impl Iterator<Item = &'static str> {
         let (table, name) = path.rsplit_once('.')?;
         (table == section).then_some(name)
     })
+}
+
+/// The table within a section that goes by this name, or by one that is close to it.
+pub fn inner_table(name: &str) -> Option<&'static str> {
+    let tables = [OPTIONS, OPTIONS_FILE, SEVERITY, LISTENER_TLS, SNMP_USER];
+    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
+    let near = nearest(name, tables.into_iter().map(last))?;
+    tables.into_iter().find(|path| last(path) == near)
 }
 
 /// The section of another table in which a key of this name stands, where there is exactly one.

@@ -42,6 +42,7 @@ pub(super) fn judge(raw: &Raw, taken: &BTreeMap<String, String>, findings: &mut 
     {
         Some(protocol) if protocol.starts_with("sasl") => mechanism(raw, taken, findings),
         Some(_) => {}
+        None if raw.options.contains_key(PROTOCOL) => {}
         None => warn_without_protocol(raw, taken, findings),
     }
 }
@@ -77,10 +78,8 @@ fn mechanism(raw: &Raw, taken: &BTreeMap<String, String>, findings: &mut Finding
         ),
         Some((_, word)) if MECHANISMS.contains(&word.as_str()) => return,
         Some((name, word)) => {
-            let known = MECHANISMS.map(str::to_ascii_lowercase);
-            let near = nearest(word, known.iter().map(String::as_str));
-            let advice = match near {
-                Some(near) => format!("did you mean \"{}\"?", near.to_ascii_uppercase()),
+            let advice = match nearest(word, MECHANISMS.into_iter()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
                 None => "write one of these words".to_owned(),
             };
             Problem::expected(

@@ -105,6 +105,9 @@ pub(super) fn resolve(raw: &Raw, file_mode: Option<u32>, findings: &mut Findings
     }
 }
 
+/// What the file of the communities has to hold.
+const A_LINE_EACH: &str = "write the communities into the file, each on a line of its own";
+
 fn communities(reader: &mut Reader<'_>) -> Communities {
     const KEY: &str = "snmp.communities";
     const KEY_FILE: &str = "snmp.communities_file";
@@ -112,26 +115,14 @@ fn communities(reader: &mut Reader<'_>) -> Communities {
     let mut list: Vec<String> = here.iter().map(|(text, _)| text.clone()).collect();
     let path = reader.text(KEY_FILE);
     reader.note(KEY_FILE, &path.unwrap_or_default());
-    let mut file = None;
     if let Some(path) = path {
         let at = reader.place(KEY_FILE);
-        match secret_in_file(path, KEY_FILE, &at, KEY, reader.findings) {
-            Ok(text) => {
-                list.extend(text.expose().lines().map(|line| line.trim().to_owned()));
-                file = Some(path);
-            }
+        match secret_in_file(path, KEY_FILE, &at, KEY, A_LINE_EACH, reader.findings) {
+            Ok(text) => list.extend(text.expose().lines().map(|line| line.trim().to_owned())),
             Err(problem) => reader.findings.problems.push(problem),
         }
     }
     list.retain(|community| !community.is_empty());
-    if let Some(path) = file.filter(|_| list.is_empty()) {
-        reader.problem(
-            KEY_FILE,
-            "at least one community",
-            &format!("{path} with blank lines only, which would turn every v1 and v2c device away"),
-            "write at least one, each on a line of its own, or leave the key out to take any",
-        );
-    }
     let secret = Secret::new(list.join("\n"));
     reader
         .findings
@@ -280,7 +271,7 @@ fn check_level(reader: &mut Reader<'_>, level_max: SecurityLevel, level_min: Sec
         );
         reader.problem_text(KEY, text, "set auth and priv, or a lower security_level");
     }
-    if level_max == SecurityLevel::NoAuthNoPriv && level_min == level_max {
+    if level_max == SecurityLevel::NoAuthNoPriv && level_min == level_max && !reader.is_broken() {
         let (at, shown) = (
             reader.place("snmp.user.name"),
             reader.shown("snmp.user.name"),

@@ -1,7 +1,7 @@
 //! The cases of `fixtures/config`, the shipped file, and what no file can show.
 //!
 //! `fixtures/config/invalid/<case>/` holds `trapline.toml`, sometimes `environment` (NAME=value, one a line), and
-//! `expected.txt`: every problem, one a line. `fixtures/config/valid/<case>/expected.txt` holds what each key says, and
+//! `expected.txt`: every problem and warning, one a line. `fixtures/config/valid/<case>/expected.txt` holds what each key says, and
 //! the warnings. With `TRAPLINE_TEST_BLESS=1` the expected texts are written anew, to be read before they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ fn variables(text: &str) -> impl Iterator<Item = (String, String)> {
     pairs.into_iter()
 }
 
-fn run(case: &Path) -> Result<Loaded, Vec<Problem>> {
+fn run(case: &Path) -> Result<Loaded, Refused> {
     let text = std::fs::read_to_string(case.join("trapline.toml")).expect("a case has a file");
     let environment = std::fs::read_to_string(case.join("environment")).unwrap_or_default();
     assemble(
@@ -65,9 +65,14 @@ fn every_invalid_case_reports_all_its_problems() {
         let mut found = String::new();
         match run(&case) {
             Ok(_) => found.push_str("no problem\n"),
-            Err(problems) => problems
-                .iter()
-                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(refused) => {
+                for problem in &refused.problems {
+                    writeln!(found, "{problem}").expect("a string takes it");
+                }
+                for warning in &refused.warnings {
+                    writeln!(found, "warning: {warning}").expect("a string takes it");
+                }
+            }
         }
         assert!(
             !found.contains("hunter2"),
@@ -93,9 +98,14 @@ fn every_valid_case_says_what_counts() {
                     writeln!(found, "warning: {warning}").expect("a string takes it");
                 }
             }
-            Err(problems) => problems
-                .iter()
-                .for_each(|problem| writeln!(found, "{problem}").expect("a string takes it")),
+            Err(refused) => {
+                for problem in &refused.problems {
+                    writeln!(found, "{problem}").expect("a string takes it");
+                }
+                for warning in &refused.warnings {
+                    writeln!(found, "warning: {warning}").expect("a string takes it");
+                }
+            }
         }
         assert!(
             !found.contains("hunter2"),
@@ -385,7 +395,7 @@ fn values_reach_their_stages() {
     assert_eq!(unix.path, Path::new("/run/trapline/app.sock"));
     assert_eq!(unix.mode, 0o660);
     let whose = (unix.owner.as_deref(), unix.group.as_deref());
-    assert_eq!(whose, (Some("trapline"), Some("adm")));
+    assert_eq!(whose, (Some("root"), Some("4")));
     assert_eq!((datagrams.listener.index, streams.listener.index), (0, 1));
     assert_eq!(
         (datagrams.receive_buffer_bytes, datagrams.shards),
@@ -399,6 +409,20 @@ fn values_reach_their_stages() {
         (streams.connections_per_peer_max, streams.idle_seconds_max),
         (10, 600)
     );
+}
+
+#[test]
+fn the_status_page_shares_its_port_with_another_address_another_transport_and_none() {
+    let parsed = |listener: &str| parse(&format!("[[listener]]\n{listener}\n"), HOST);
+    for listener in [
+        "transport = \"tcp\"\nbind = \"10.0.0.1:9514\"",
+        "transport = \"udp\"\nbind = \"127.0.0.1:9514\"",
+    ] {
+        assert!(parsed(listener).is_ok(), "{listener}");
+    }
+    let text = "transport = \"tcp\"\nbind = \"[::]:9514\"";
+    assert!(parsed(text).is_err());
+    assert!(parsed(&format!("{text}\n[status]\nbind = \"off\"")).is_ok());
 }
 
 fn reload(old: &str, new: &str) -> Reload {
@@ -464,7 +488,7 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 fn load_from(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    load(Some(path), std::iter::empty(), HOST)
+    load(Some(path), std::iter::empty(), HOST).map_err(|refused| refused.problems)
 }
 
 #[test]
@@ -507,6 +531,30 @@ fn a_secret_comes_from_its_file_and_is_shown_nowhere() {
         "{:?}",
         loaded.warnings
     );
+}
+
+#[test]
+fn a_file_of_communities_without_any_says_that_each_has_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, list) = (
+        folder.path().join("trapline.toml"),
+        folder.path().join("communities"),
+    );
+    write(
+        &file,
+        &format!("[snmp]\ncommunities_file = {list:?}\n"),
+        0o640,
+    );
+    for nothing in ["", "\n", " \n\n\t\n"] {
+        write(&list, nothing, 0o640);
+        let problems = load_from(&file).expect_err("it would turn every device away");
+        let text = problems[0].to_string();
+        assert!(text.contains("each on a line of its own"), "{text}");
+    }
+    write(&list, "\nhunter2\n\nhunter22\n", 0o640);
+    let loaded = load_from(&file).expect("two communities");
+    let communities = loaded.config.snmp.communities;
+    assert!(matches!(&communities, crate::pipeline::Communities::These(list) if list.len() == 2));
 }
 
 #[test]
@@ -607,33 +655,6 @@ fn a_file_that_is_missing_or_not_utf8_is_one_problem_with_its_place() {
         latin1.contains("trapline.toml:2:8: the file is not UTF-8 here"),
         "{latin1}"
     );
-}
-
-#[test]
-fn a_file_of_communities_with_blank_lines_only_is_a_problem_as_an_empty_one_is() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (file, communities) = (
-        folder.path().join("trapline.toml"),
-        folder.path().join("communities"),
-    );
-    let more = |list: &str| {
-        let text = format!("[snmp]\n{list}communities_file = {communities:?}\n");
-        write(&file, &text, 0o640);
-        load_from(&file)
-    };
-    for blank in ["", "\n", "\n  \n\t\n\n"] {
-        write(&communities, blank, 0o640);
-        let problems = more("").expect_err("every v1 and v2c device would be turned away");
-        let keys: Vec<&str> = problems
-            .iter()
-            .map(|problem| problem.key.as_str())
-            .collect();
-        assert_eq!(keys, ["snmp.communities_file"], "{blank:?}: {problems:?}");
-    }
-    write(&communities, "\n\n", 0o640);
-    more("communities = [\"plant3d\"]\n").expect("one is named elsewhere");
-    write(&communities, "\nplant3d\n\n", 0o640);
-    more("").expect("one is named");
 }
 
 #[test]

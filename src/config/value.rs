@@ -95,6 +95,9 @@ fn advice_for_number(shape: Shape) -> String {
     .to_owned()
 }
 
+/// Keys whose text may be `off`.
+const CAN_BE_OFF: [&str; 3] = ["agent.state_folder", "status.bind", "status.admin_socket"];
+
 /// The problem of a value whose type cannot stand at this key.
 pub(super) fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Problem {
     let found = match key.shape {
@@ -104,9 +107,18 @@ pub(super) fn wrong_type(key: &Key, shown: &str, found: &str, at: &Place) -> Pro
     let name = key.path.rsplit('.').next().unwrap_or(key.path);
     let is_number = found.bytes().all(|digit| digit.is_ascii_digit());
     let advice = match key.shape {
+        Shape::Text if is_number && name == "bind" => {
+            format!("write the address too: {name} = \"[::]:{found}\"")
+        }
         Shape::Text if is_number => format!("write {name} = \"{found}\""),
+        Shape::Text if found == "false" && CAN_BE_OFF.contains(&key.path) => {
+            format!("write {name} = \"off\"")
+        }
         Shape::Text | Shape::Secret => format!("write {name} = \"...\""),
-        Shape::Choice(words) => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
+        Shape::Choice(words) => match (found, words) {
+            ("false", ["on", "off"]) => format!("write {name} = \"off\""),
+            _ => format!("write {name} = \"{}\"", words.first().unwrap_or(&"")),
+        },
         Shape::Number(_) | Shape::Bytes(_) => advice_for_number(key.shape),
         Shape::List | Shape::Texts | Shape::Secrets => format!("write {name} = [\"...\", \"...\"]"),
     };

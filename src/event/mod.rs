@@ -275,7 +275,7 @@ pub enum HostnameSource {
     Inventory,
     /// The message's header says so.
     Header,
-    /// `snmpTrapAddress`, agent-addr or engine ID, from a trusted relay.
+    /// `snmpTrapAddress`, agent-addr, engine ID or an address in the header, from a trusted relay.
     Relay,
     /// This address called itself so in other messages.
     Learned,

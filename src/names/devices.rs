@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
+use super::engines::Engines;
 use super::pace::Pace;
 use super::said::Said;
 use super::senders::{Key, Senders};
@@ -33,6 +34,9 @@ pub const NEWCOMERS_MAX: usize = 8_192;
 
 /// Default of the most known devices: at 0.5 KB each 25 MB, which only an agent that hears so many pays.
 pub const DEVICES_MAX_DEFAULT: usize = 50_000;
+
+/// So many known devices, a quarter of a kilobyte each, are in a core's own cache anyway, and need not be expected.
+const NEAR_ANYWAY: usize = 2_000;
 
 /// One sender. What every message needs stands first: with its address in front it is in two cache lines.
 #[derive(Debug, Clone, Default)]
@@ -157,12 +161,20 @@ pub enum News {
     Missing(RangeInclusive<u64>),
 }
 
+impl News {
+    /// A name in the place of the address.
+    fn is_first_name(&self) -> bool {
+        matches!(self, News::Renamed { from } if from.is_empty())
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct Devices {
     shards: [Mutex<Shard>; SHARDS],
     owners: Mutex<HashMap<CompactString, Owner>>,
-    engines: Mutex<HashMap<Box<[u8]>, IpAddr>>,
+    /// Where SNMP engines speak.
+    pub engines: Engines,
     /// Of the hash that chooses an address's place; others in each process, and told to nobody.
     keys: [u64; 2],
     /// Known devices of all shards. They fall into shards by chance, so only all together can be bounded.
@@ -201,10 +213,26 @@ impl Devices {
         Devices {
             shards: std::array::from_fn(|_| Mutex::default()),
             owners: Mutex::default(),
-            engines: Mutex::default(),
+            engines: Engines::new(known_max),
             keys: [0, 1].map(|number| random.hash_one(number) | 1),
             known: AtomicUsize::new(0),
             known_max,
+        }
+    }
+
+    /// Messages of these senders are next: what is known of them is brought near, all at once and without waiting.
+    pub fn expect(&self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        if self.known.load(Ordering::Relaxed) <= NEAR_ANYWAY {
+            return;
+        }
+        for look in [Senders::expect_slot, Senders::expect_entry] {
+            for address in senders.clone() {
+                let (number, key) = self.place(address);
+                // Whoever holds the lock brings the shard's memory near, and waiting would cost more than it saves.
+                if let Ok(shard) = self.shards[number].try_lock() {
+                    look(&shard.known, key);
+                }
+            }
         }
     }
 
@@ -229,12 +257,15 @@ impl Devices {
         let found = look(device, &mut |one| news.push(one));
         let is_known = device.is_named || device.standing.is_confirmed();
         if is_known && self.takes_one(shard) && shard.promote(key) {
+            // Which name it has now is told with that.
+            news.retain(|one| !one.is_first_name());
             news.push(News::New);
         }
         (found, news)
     }
 
-    /// Looks at, and changes, the entry of a sender of whom somebody else tells: it is not heard by that, nor made.
+    /// Looks at, and changes, the entry of a sender of whom somebody else tells: it is not heard by that, nor made. Of a
+    /// newcomer nothing is told.
     pub fn with_known(
         &self,
         address: IpAddr,
@@ -243,9 +274,10 @@ impl Devices {
         let mut news = Vec::new();
         let (mut shard, key) = self.shard(address);
         let shard = &mut *shard;
-        let known = shard.known.get_mut(key);
-        if let Some(device) = known.or_else(|| shard.newcomers.get_mut(key)) {
+        if let Some(device) = shard.known.get_mut(key) {
             look(device, &mut |one| news.push(one));
+        } else if let Some(device) = shard.newcomers.get_mut(key) {
+            look(device, &mut |_| ());
         }
         news
     }
@@ -272,19 +304,6 @@ impl Devices {
         let (shard, key) = self.shard(address);
         let device = shard.known.get(key);
         device.or_else(|| shard.newcomers.get(key)).cloned()
-    }
-
-    /// The address that this engine was last heard from directly.
-    pub fn of_engine(&self, engine_id: &[u8]) -> Option<IpAddr> {
-        lock(&self.engines).get(engine_id).copied()
-    }
-
-    /// The engine, which proved itself, speaks from this address. Beyond the table's bound it is not remembered.
-    pub fn note_engine(&self, engine_id: &[u8], address: IpAddr) {
-        let mut engines = lock(&self.engines);
-        if engines.len() < self.known_max || engines.contains_key(engine_id) {
-            engines.insert(engine_id.into(), address);
-        }
     }
 
     /// The address that has earned `name`.
@@ -365,7 +384,7 @@ impl Devices {
                 .insert(device.standing.name.as_str().into(), owner);
         }
         if let Some(engine_id) = &device.engine_id {
-            self.note_engine(engine_id, address);
+            self.engines.note(engine_id, address);
         }
         *shard.known.get_or_insert_with(key, Device::default) = device;
     }
@@ -415,6 +434,9 @@ impl Devices {
                 continue;
             };
             self.known.fetch_sub(1, Ordering::Relaxed);
+            if let Some(engine_id) = &gone.engine_id {
+                self.engines.forget(engine_id, address);
+            }
             let name = gone.standing.name;
             let mut owners = self.owners();
             if owners
@@ -545,9 +567,10 @@ impl Owners for Claims<'_> {
     }
 }
 
-/// What is told of a name that was replaced.
+/// What is told of a name that was replaced. Who has never been called otherwise was not renamed.
 pub fn news_of(change: Option<Renamed>) -> Option<News> {
-    change.map(|change| News::Renamed { from: change.from })
+    let change = change.filter(|change| !change.was_always_said)?;
+    Some(News::Renamed { from: change.from })
 }
 
 #[cfg(test)]
@@ -584,11 +607,7 @@ mod tests {
         let devices = Devices::new(1000);
         assert_eq!(say(&devices, 1, "r1", 0), []);
         assert_eq!(say(&devices, 1, "r1", 30), []);
-        let from = CompactString::default();
-        assert_eq!(
-            say(&devices, 1, "r1", 60),
-            [News::Renamed { from }, News::New]
-        );
+        assert_eq!(say(&devices, 1, "r1", 60), [News::New]);
         assert_eq!(say(&devices, 1, "r1", 61), []);
         assert!(devices.belongs_to_another("r1", address(2), at(62)));
         assert!(!devices.belongs_to_another("r1", address(1), at(62)));

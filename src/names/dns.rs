@@ -18,6 +18,7 @@ use compact_str::CompactString;
 use socket2::SockAddr;
 
 use super::Names;
+use crate::normalize::device;
 use crate::time::UnixMicros;
 
 /// Addresses that wait. More senders than that without a name within seconds are a flood.
@@ -64,6 +65,13 @@ impl Resolver {
         queue.is_closed = true;
         queue.waiting.clear();
         self.filled.notify_all();
+    }
+
+    /// Whether it was asked for `address` and has not come to it.
+    #[cfg(test)]
+    pub(super) fn is_waiting(&self, address: IpAddr) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.contains(&address)
     }
 
     fn next(&self) -> Option<IpAddr> {
@@ -134,12 +142,23 @@ fn look_up(address: IpAddr) -> Option<String> {
         return None;
     }
     let name = CStr::from_bytes_until_nul(&name).ok()?.to_str().ok()?;
-    Some(name.to_owned())
+    is_name(name).then(|| name.to_owned())
+}
+
+/// Whoever owns an address writes what it is called. An address is the key of the device there, and no name for another.
+fn is_name(answer: &str) -> bool {
+    device::address_of(answer.trim_end_matches('.')).is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_is_an_address_is_no_name() {
+        assert!(is_name("r1.example.net") && is_name("10.example.net."));
+        assert!(!is_name("10.0.0.5") && !is_name("10.0.0.5.") && !is_name("2001:DB8::1"));
+    }
 
     #[test]
     fn a_full_queue_refuses_and_a_closed_one_ends_its_threads() {

@@ -133,6 +133,17 @@ impl Inventory {
         })
     }
 
+    /// Whether these two addresses have one hostname: they are two of one device.
+    pub fn are_of_one(&self, one: IpAddr, other: IpAddr) -> bool {
+        let hostname = |address| self.find(address)?.hostname.as_deref();
+        hostname(one).is_some_and(|name| hostname(other) == Some(name))
+    }
+
+    /// Whether a line is of this very address.
+    pub fn has_host(&self, address: IpAddr) -> bool {
+        self.addresses.contains_key(&address)
+    }
+
     /// What is said of the device of this name, for messages that a relay brings.
     pub fn named(&self, name: &str) -> Option<&Device> {
         let index = self.owners.get(name)?.first()?;

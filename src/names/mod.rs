@@ -10,18 +10,20 @@
 //! ```
 //!
 //! Best source first: inventory, the header's name, for relays the notification's own address or engine, the learned
-//! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address is not taken,
-//! unless a trusted relay brings it.
+//! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address, or is that address,
+//! is not taken, unless a trusted relay brings it.
 //!
 //! Every receiving thread has a [`View`] of its own; they share [`Names`]. Nothing here waits.
 
 pub mod devices;
 pub mod dns;
+pub mod engines;
 pub mod inventory;
 pub mod listing;
 pub mod name;
 pub mod notices;
 pub mod pace;
+mod prefetch;
 pub mod relayed;
 mod reload;
 mod said;
@@ -38,10 +40,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use compact_str::CompactString;
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
+use crate::normalize::{DomainPolicy, device};
 use crate::time::UnixMicros;
 
 use devices::{Devices, News, Notice, news_of};
@@ -49,7 +51,7 @@ use dns::Resolver;
 use inventory::Inventory;
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
-use standing::Rank;
+use standing::{Rank, Standing};
 
 pub use view::View;
 
@@ -160,7 +162,10 @@ impl Names {
     pub fn said_of(&self, sender: IpAddr, name: &str) -> Option<inventory::Device> {
         let known = self.known();
         let said = match known.is_relay(sender) {
-            true => known.inventory.named(name),
+            true => known.inventory.named(name).or_else(|| {
+                let address = device::address_of(name)?;
+                known.inventory.find(address)
+            }),
             false => known.inventory.find(sender),
         };
         said.cloned()
@@ -183,32 +188,49 @@ impl Names {
 
     /// Reverse DNS calls this address `name`.
     pub fn take_dns_answer(&self, address: IpAddr, name: &str, now: UnixMicros) {
+        let known = self.known();
         let news = self.devices.with_known(address, |device, tell| {
-            let mut claims = self.devices.claims(address, now);
-            let change = device.standing.hear_dns(name, now, &mut claims);
-            if let Some(news) = news_of(change) {
-                tell(news);
-            }
+            let news = self.hear_dns(&known, address, &mut device.standing, name, now);
+            news.map(tell);
         });
         let name = (name, HostnameSource::Dns);
         self.tell(address, name, now, news);
     }
 
     /// Writes names that came from reverse DNS in the form that keys have now: it is not asked again for them.
-    pub fn rewrite_dns_names(&self, form: impl Fn(&str) -> Option<CompactString>, now: UnixMicros) {
-        self.devices.every(|address, device| {
-            let standing = &mut device.standing;
+    pub fn rewrite_dns_names(&self, domain: DomainPolicy, now: UnixMicros) {
+        let known = self.known();
+        self.devices.every(|address, sender| {
+            let standing = &mut sender.standing;
             if standing.rank != Rank::Dns {
                 return;
             }
-            let Some(name) = form(&standing.name) else {
+            let Some(name) = device::canonical(standing.name.as_bytes(), domain) else {
                 return;
             };
-            let mut claims = self.devices.claims(address, now);
-            let change = standing.hear_dns(&name, now, &mut claims);
-            let news = news_of(change).into_iter().collect();
+            let news = self.hear_dns(&known, address, standing, &name, now);
+            let news = news.into_iter().collect();
             self.tell(address, (&name, HostnameSource::Dns), now, news);
         });
+    }
+
+    /// Returns what is to be told. Where the inventory has a name, another of reverse DNS changes no key.
+    fn hear_dns(
+        &self,
+        known: &Known,
+        address: IpAddr,
+        standing: &mut Standing,
+        name: &str,
+        now: UnixMicros,
+    ) -> Option<News> {
+        let mut claims = self.devices.claims(address, now);
+        let change = standing.hear_dns(name, now, &mut claims)?;
+        let line = known.inventory.find(address);
+        if line.is_some_and(|line| line.hostname.is_some()) {
+            standing.forget_previous();
+            return None;
+        }
+        news_of(Some(change))
     }
 
     fn known(&self) -> Arc<Known> {

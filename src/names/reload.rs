@@ -41,6 +41,11 @@ impl Names {
             let mut current = self.known.write().unwrap_or_else(PoisonError::into_inner);
             let generation = current.generation + 1;
             let (config, inventory) = change(&current);
+            let config = Config {
+                // Its threads run from the start or not at all: a reload names it as one that needs a restart.
+                dns: current.config.dns,
+                ..config
+            };
             self.notices.tell_only(config.told);
             let known = Known {
                 generation,

@@ -13,9 +13,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::devices::Device;
+use super::prefetch::prefetch;
 
 /// Fewer slots are not worth a table.
 const SLOTS_MIN: usize = 8;
+
+/// What every message needs of an entry: three cache lines of four.
+const HOT_BYTES: usize = 192;
 
 /// An address and its hash, made once for a message.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +66,23 @@ impl Senders {
 
     pub fn contains(&self, key: Key) -> bool {
         self.find(key).is_some()
+    }
+
+    /// Has the slot of this key brought near.
+    pub fn expect_slot(&self, key: Key) {
+        let mask = self.slots.len().wrapping_sub(1);
+        if let Some(slot) = self.slots.get(key.tag as usize & mask) {
+            prefetch(slot, 1);
+        }
+    }
+
+    /// Has the entry of this key brought near, whose slot is near by now.
+    pub fn expect_entry(&self, key: Key) {
+        // Another entry of the same tag may be the one: then this look was for nothing.
+        let entry = self.seek(key.tag, |_| true);
+        if let Some(entry) = entry.and_then(|(_, slot)| self.entries.get(slot.place())) {
+            prefetch(entry, HOT_BYTES);
+        }
     }
 
     pub fn get(&self, key: Key) -> Option<&Device> {

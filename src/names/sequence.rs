@@ -10,6 +10,18 @@
 //! missing number is awaited for [`LATE_MICROS`]. Where a device is heard both directly and through relays, the numbers of
 //! one way are followed: a relay may be an hour behind with what it kept. Of several relays all are followed together, since
 //! a device may use them by turns, except for one that is at another place in the numbering.
+//!
+//! A relay may also be behind by less than that. Numbers between its last one and those of a relay that is ahead are awaited
+//! until it has come past them, or has brought none of them for [`BEHIND_MICROS`]:
+//!
+//! ```text
+//!  relay a: 8500      8501      8502 8504 ──▶ missing 8503
+//!  relay b:      9000      9001
+//!           └ 8501 to 8999 awaited ┘
+//! ```
+//!
+//! What no rule can tell from a loss: a device that shares its messages out to two relays of which one is behind. The numbers
+//! that the other lacks are told as missing after two seconds, and come later.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -19,7 +31,10 @@ use crate::time::UnixMicros;
 /// How long a number may be late. Reordering on a path takes milliseconds; two seconds is far beyond it.
 pub const LATE_MICROS: i64 = 2_000_000;
 
-/// Ranges that are awaited at once; more are told at once as missing.
+/// A relay that is behind and brings nothing for so long will not bring the rest. Relays that batch do so every few seconds.
+pub const BEHIND_MICROS: i64 = 60 * 1_000_000;
+
+/// Ranges that are awaited at once; of more the one that is due first is told at once as missing.
 const AWAITED_MAX: usize = 4;
 
 /// A number so far below the last one is no late message but a counter that began again.
@@ -59,7 +74,10 @@ pub struct Sequence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Awaited {
     numbers: RangeInclusive<u64>,
-    since: UnixMicros,
+    /// Then it is missing.
+    until: UnixMicros,
+    /// The relay that has yet to come past these numbers.
+    behind: Option<IpAddr>,
 }
 
 impl Sequence {
@@ -77,7 +95,7 @@ impl Sequence {
             // Another way, but it has arrived.
             (Some(_), Way::Direct, Way::Relayed(_)) if is_followed => {
                 self.expire(now, tell);
-                return self.arrive_late(number);
+                return self.arrive_late(way, number, now);
             }
             // What is between the numbers of two ways says nothing.
             (Some(_), Way::Direct, Way::Relayed(_)) | (Some(_), Way::Relayed(_), Way::Direct) => {
@@ -85,7 +103,11 @@ impl Sequence {
             }
             // So far from each other, one of two relays sends what it has kept for long, and neither shows a loss or a
             // counter that began again: the one that brought the last number does.
-            (Some(last), before, _) if before != way && number.abs_diff(last) > RESTART_BEHIND => {
+            (Some(last), before, _)
+                if before != way
+                    && (number.abs_diff(last) > RESTART_BEHIND
+                        || is_small_restart(number, last)) =>
+            {
                 if is_followed {
                     return self.expire(now, tell);
                 }
@@ -93,16 +115,23 @@ impl Sequence {
             }
             (Some(_), ..) => {}
         }
-        self.hear(number, now, &mut tell);
+        self.hear(way, number, now, &mut tell);
         // A late one of another relay does not lead.
         if way == self.way || self.last == Some(number) {
             (self.way, self.way_heard) = (way, now);
         }
     }
 
-    /// One more number of the way that is followed.
-    fn hear(&mut self, number: u64, now: UnixMicros, mut tell: impl FnMut(RangeInclusive<u64>)) {
+    /// One more number of the ways that are followed.
+    fn hear(
+        &mut self,
+        way: Way,
+        number: u64,
+        now: UnixMicros,
+        mut tell: impl FnMut(RangeInclusive<u64>),
+    ) {
         self.expire(now, &mut tell);
+        self.come_past(way, number, now);
         let Some(last) = self.last else {
             self.last = Some(number);
             return;
@@ -111,13 +140,13 @@ impl Sequence {
             self.last = Some(number);
         } else if number > last && number - last <= JUMP_MAX {
             self.last = Some(number);
+            let behind = self.way.relay().filter(|_| self.way != way);
             self.awaited.push(Awaited {
                 numbers: last + 1..=number - 1,
-                since: now,
+                until: behind.map_or(late(now), |_| far_behind(now)),
+                behind,
             });
-        } else if number > last
-            || last - number > RESTART_BEHIND
-            || self.is_small_restart(number, last)
+        } else if number > last || last - number > RESTART_BEHIND || is_small_restart(number, last)
         {
             self.restarts += 1;
             self.last = Some(number);
@@ -125,27 +154,39 @@ impl Sequence {
                 self.lose(awaited.numbers, &mut tell);
             }
         } else {
-            self.arrive_late(number);
+            self.arrive_late(way, number, now);
         }
         while self.awaited.len() > AWAITED_MAX {
-            let first = self.awaited.remove(0);
+            let due = (0..self.awaited.len())
+                .min_by_key(|place| self.awaited.get(*place).map(|awaited| awaited.until));
+            let first = self.awaited.remove(due.unwrap_or_default());
             self.lose(first.numbers, &mut tell);
         }
     }
 
-    /// A reload within the first thousand numbers: counters begin at 0 or 1, and those came long ago.
-    fn is_small_restart(&self, number: u64, last: u64) -> bool {
-        number <= 1 && last > 1 + AWAITED_MAX as u64
+    /// What a relay was behind with and has come past is no longer to be expected of it.
+    fn come_past(&mut self, way: Way, number: u64, now: UnixMicros) {
+        for awaited in &mut self.awaited {
+            if awaited.behind.is_some()
+                && awaited.behind == way.relay()
+                && number > *awaited.numbers.end()
+            {
+                awaited.behind = None;
+                awaited.until = awaited.until.min(late(now));
+            }
+        }
     }
 
     /// What has been awaited for too long goes to `tell`.
     pub fn expire(&mut self, now: UnixMicros, mut tell: impl FnMut(RangeInclusive<u64>)) {
-        while let Some(first) = self.awaited.first() {
-            if now.0 - first.since.0 < LATE_MICROS {
-                return;
+        let mut place = 0;
+        while let Some(awaited) = self.awaited.get(place) {
+            if now < awaited.until {
+                place += 1;
+                continue;
             }
-            let first = self.awaited.remove(0);
-            self.lose(first.numbers, &mut tell);
+            let gone = self.awaited.remove(place);
+            self.lose(gone.numbers, &mut tell);
         }
     }
 
@@ -153,7 +194,7 @@ impl Sequence {
     pub fn clock_was_set(&mut self, now: UnixMicros) {
         self.way_heard = self.way_heard.min(now);
         let awaited = self.awaited.iter_mut();
-        awaited.for_each(|awaited| awaited.since = awaited.since.min(now));
+        awaited.for_each(|awaited| awaited.until = awaited.until.min(far_behind(now)));
     }
 
     fn lose(&mut self, numbers: RangeInclusive<u64>, tell: &mut impl FnMut(RangeInclusive<u64>)) {
@@ -161,7 +202,7 @@ impl Sequence {
         tell(numbers);
     }
 
-    fn arrive_late(&mut self, number: u64) {
+    fn arrive_late(&mut self, way: Way, number: u64, now: UnixMicros) {
         let Some(index) = self
             .awaited
             .iter()
@@ -169,17 +210,55 @@ impl Sequence {
         else {
             return;
         };
-        let Awaited { numbers, since } = self.awaited.remove(index);
+        let Awaited {
+            numbers,
+            until,
+            behind,
+        } = self.awaited.remove(index);
         let (first, last) = numbers.into_inner();
+        // The relay that is behind goes on, and has come past what lies below.
+        let goes_on = behind.is_some() && behind == way.relay();
         if number < last {
-            let numbers = number + 1..=last;
-            self.awaited.insert(index, Awaited { numbers, since });
+            let above = Awaited {
+                numbers: number + 1..=last,
+                until: if goes_on { far_behind(now) } else { until },
+                behind,
+            };
+            self.awaited.insert(index, above);
         }
         if first < number {
-            let numbers = first..=number - 1;
-            self.awaited.insert(index, Awaited { numbers, since });
+            let below = Awaited {
+                numbers: first..=number - 1,
+                until: if goes_on { until.min(late(now)) } else { until },
+                behind: behind.filter(|_| !goes_on),
+            };
+            self.awaited.insert(index, below);
         }
     }
+}
+
+impl Way {
+    fn relay(self) -> Option<IpAddr> {
+        match self {
+            Way::Direct => None,
+            Way::Relayed(relay) => Some(relay),
+        }
+    }
+}
+
+/// A reload within the first thousand numbers: counters begin at 0 or 1, and those came long ago.
+fn is_small_restart(number: u64, last: u64) -> bool {
+    number <= 1 && last > 1 + AWAITED_MAX as u64
+}
+
+/// Until then a number may come out of order.
+fn late(now: UnixMicros) -> UnixMicros {
+    UnixMicros(now.0.saturating_add(LATE_MICROS))
+}
+
+/// Until then a relay that is behind may bring it.
+fn far_behind(now: UnixMicros) -> UnixMicros {
+    UnixMicros(now.0.saturating_add(BEHIND_MICROS))
 }
 
 #[cfg(test)]
@@ -190,7 +269,8 @@ mod tests {
     fn missing(numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
         let (mut sequence, mut found) = (Sequence::default(), Vec::new());
         for (step, number) in numbers.iter().enumerate() {
-            sequence.hear(*number, UnixMicros(step as i64), |range| found.push(range));
+            let now = UnixMicros(step as i64);
+            sequence.hear_by(Way::Direct, *number, now, |range| found.push(range));
         }
         sequence.expire(UnixMicros(LATE_MICROS * 2), |range| found.push(range));
         found
@@ -252,7 +332,7 @@ mod tests {
             sequence.hear_by(way, number, now, |range| found.push(range));
             last = seconds;
         }
-        let end = UnixMicros((last + 10) * 1_000_000);
+        let end = UnixMicros((last + 100) * 1_000_000);
         sequence.expire(end, |range| found.push(range));
         (found, sequence.restarts)
     }
@@ -293,6 +373,47 @@ mod tests {
         assert_eq!(turns(&[9_000, 9_001, 0, 1, 2, 3]), (vec![], 1));
     }
 
+    #[test]
+    fn what_a_relay_has_kept_is_no_gap_while_it_brings_it_though_another_is_ahead_by_some_hundreds()
+    {
+        // One begins with what it kept, from 8500 on, one a second; the other brings the present.
+        let kept = (0..500).map(|step: u64| (1, 8_500 + step, step as i64));
+        let live = (0..500).map(|step: u64| (2, 9_000 + step, step as i64));
+        let both: Vec<_> = kept
+            .zip(live)
+            .flat_map(|(kept, live)| [kept, live])
+            .collect();
+        assert_eq!(relayed(both.clone()), (vec![], 0));
+        // What neither brings is told of all the same, and what it stops at.
+        let lost = [8_600, 8_601, 9_200, 9_300, 9_301, 9_400, 9_450, 9_460];
+        let with_gaps = both.into_iter().filter(|(relay, number, _)| {
+            !lost.contains(number) && (*relay == 2 || *number < 8_900)
+        });
+        let (mut found, restarts) = relayed(with_gaps.collect::<Vec<_>>());
+        found.sort_by_key(|range| *range.start());
+        let expected = [
+            8_600..=8_601,
+            8_900..=8_999,
+            9_200..=9_200,
+            9_300..=9_301,
+            9_400..=9_400,
+            9_450..=9_450,
+            9_460..=9_460,
+        ];
+        assert_eq!((found.as_slice(), restarts), (&expected[..], 0));
+    }
+
+    #[test]
+    fn the_first_numbers_that_another_relay_has_kept_are_no_counter_that_began_again() {
+        let both = (0..300).flat_map(|step: i64| {
+            let number = step as u64;
+            [(1, 500 + number, step), (2, number, step)]
+        });
+        assert_eq!(relayed(both), (vec![], 0));
+        let again = [(1, 500, 0), (2, 0, 1), (1, 1, 2), (2, 2, 3), (1, 4, 4)];
+        assert_eq!(relayed(again), (vec![3..=3], 1));
+    }
+
     proptest! {
         #[test]
         fn what_is_told_is_what_was_left_out(lost in proptest::collection::btree_set(1u64..300, 0..80)) {
@@ -305,7 +426,9 @@ mod tests {
         fn no_numbers_make_it_panic_or_grow(numbers in proptest::collection::vec(any::<u64>(), 0..200)) {
             let mut sequence = Sequence::default();
             for (step, number) in numbers.iter().enumerate() {
-                sequence.hear(*number, UnixMicros(step as i64 * 1000), |_| ());
+                let way = [Way::Direct, Way::Relayed([10, 0, 0, 8].into()), Way::Relayed([10, 0, 0, 9].into())];
+                let (way, now) = (way[(step + *number as usize) % 3], UnixMicros(step as i64 * 1000));
+                sequence.hear_by(way, *number, now, |_| ());
                 prop_assert!(sequence.awaited.len() <= AWAITED_MAX);
             }
         }

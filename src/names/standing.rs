@@ -105,6 +105,8 @@ pub struct Renamed {
     pub from: CompactString,
     /// The name now.
     pub to: CompactString,
+    /// All its messages so far brought the name that it has now, and were called after it.
+    pub was_always_said: bool,
 }
 
 /// Whether a name that has proved itself may be taken.
@@ -155,7 +157,7 @@ impl Standing {
         }
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
-        let since = candidate.since;
+        let (since, messages) = (candidate.since, candidate.messages);
         if !is_proved {
             return None;
         }
@@ -165,7 +167,10 @@ impl Standing {
             }
             self.candidates = None;
             self.hear_own(now);
-            return Some(self.rename(name, Rank::Learned, now, owners));
+            return Some(Renamed {
+                was_always_said: u64::from(messages) == self.messages,
+                ..self.rename(name, Rank::Learned, now, owners)
+            });
         }
         let others = self.candidates().filter(|other| other.is_proved());
         self.is_shared = others.count() >= SHARED_NAMES - 1;
@@ -236,14 +241,30 @@ impl Standing {
         }
         self.rank = rank;
         self.was_called(&from, now);
-        let to = to.into();
-        Renamed { from, to }
+        Renamed {
+            from,
+            to: to.into(),
+            was_always_said: false,
+        }
     }
 
     /// Its events were keyed by `name` up to now, and are keyed otherwise from now on. Empty: the address.
     pub(super) fn was_called(&mut self, name: &str, now: UnixMicros) {
         // At the end of the day itself it is still said.
-        self.previous_until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        let until = UnixMicros(now.0.saturating_add(PREVIOUS_MICROS + 1));
+        self.put_previous(name, until);
+    }
+
+    /// What events were keyed by before, and until when they say so. Empty: the address.
+    pub(super) fn previous(&self) -> Option<(&str, UnixMicros)> {
+        let name = || self.previous.as_deref().map_or("", CompactString::as_str);
+        let until = self.previous_until;
+        (until != UnixMicros::default()).then(|| (name(), until))
+    }
+
+    /// As [`Standing::previous`] gives it; an earlier process may have kept it.
+    pub(super) fn put_previous(&mut self, name: &str, until: UnixMicros) {
+        self.previous_until = until;
         self.previous = (!name.is_empty()).then(|| Box::new(name.into()));
     }
 
@@ -252,7 +273,12 @@ impl Standing {
         (self.previous_until, self.previous) = (UnixMicros::default(), None);
     }
 
-    fn forget_name(&mut self, now: UnixMicros, owners: &mut impl Owners) -> Option<Renamed> {
+    /// It has no name of its own any more.
+    pub(super) fn forget_name(
+        &mut self,
+        now: UnixMicros,
+        owners: &mut impl Owners,
+    ) -> Option<Renamed> {
         self.candidates = None;
         if self.name.is_empty() {
             return None;
@@ -300,8 +326,8 @@ impl Standing {
 
     /// The name before, while events say so.
     pub fn previous_name(&self, now: UnixMicros) -> Option<&str> {
-        let name = || self.previous.as_deref().map_or("", CompactString::as_str);
-        (now < self.previous_until).then(name)
+        let (name, until) = self.previous()?;
+        (now < until).then_some(name)
     }
 }
 

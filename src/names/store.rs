@@ -2,8 +2,14 @@
 //!
 //! ```text
 //!  devices.jsonl, one line a device:
-//!  {"address":"10.20.0.1","name":"r1","rank":"learned","first":1790000000000000,"last":...,"messages":12,"engine":"8000..."}
+//!  {"address":"10.20.0.1","name":"r1","rank":"learned","first":1790000000000000,"last":...,"messages":12,"engine":"8000...",
+//!   "before":{"name":"r0","until":1790086400000001}}
 //! ```
+//!
+//! Times are microseconds since 1970 (UTC). `rank` is `address`, `dns` or `learned`; `shared` and `relayed` are `true` or
+//! absent; `name`, `engine` (hex) and `before` are absent where there is none. `before` is what events were keyed by until
+//! the last change, said as `previous_hostname` up to `until`; without `name` it is the address. An older line has
+//! no `before`, and members that are not known are passed over: older and newer versions read each other's file.
 //!
 //! It is a convenience, not a ledger: a line that cannot be read is skipped and counted, and without the file everything
 //! is learned again. The file is written beside the old one and takes its place in one step.
@@ -40,6 +46,17 @@ struct Line {
     relayed: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     engine: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Before>,
+}
+
+/// What its events were keyed by before.
+#[derive(Debug, Serialize, Deserialize)]
+struct Before {
+    /// Empty: the address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    until: i64,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -145,6 +162,10 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
         shared: standing.is_shared,
         relayed: false,
         engine: engine.iter().map(|byte| format!("{byte:02x}")).collect(),
+        before: standing.previous().map(|(name, until)| Before {
+            name: name.to_owned(),
+            until: until.0,
+        }),
     }
 }
 
@@ -155,16 +176,20 @@ fn device_of(line: Line) -> Device {
         StoredRank::Dns => Rank::Dns,
         StoredRank::Learned => Rank::Learned,
     };
+    let mut standing = Standing {
+        name: line.name.as_str().into(),
+        rank,
+        first_heard: UnixMicros(line.first),
+        last_heard: UnixMicros(line.last),
+        messages: line.messages,
+        is_shared: line.shared,
+        ..Standing::default()
+    };
+    if let Some(before) = &line.before {
+        standing.put_previous(&before.name, UnixMicros(before.until));
+    }
     Device {
-        standing: Standing {
-            name: line.name.as_str().into(),
-            rank,
-            first_heard: UnixMicros(line.first),
-            last_heard: UnixMicros(line.last),
-            messages: line.messages,
-            is_shared: line.shared,
-            ..Standing::default()
-        },
+        standing,
         engine_id: bytes_of(&line.engine),
         ..Device::default()
     }
@@ -185,8 +210,9 @@ fn bytes_of(hex: &str) -> Option<Box<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::Config;
     use crate::names::devices::news_of;
+    use crate::names::{Config, View};
+    use crate::normalize::device::{Claim, Names as _};
 
     #[test]
     fn what_was_learned_is_known_after_a_restart_and_bad_lines_are_counted() {
@@ -220,5 +246,64 @@ mod tests {
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// What events of this address are keyed by, and were before.
+    fn said(
+        names: &std::sync::Arc<Names>,
+        address: IpAddr,
+        name: &str,
+        seconds: i64,
+    ) -> [String; 2] {
+        let claim = Claim {
+            address: Some(address),
+            name: Some(name).filter(|name| !name.is_empty()),
+            received: UnixMicros(seconds * 1_000_000),
+            ..Claim::default()
+        };
+        let (mut name, mut previous) = (Vec::new(), Vec::new());
+        View::new(names.clone()).identify(&claim, &mut name, &mut previous);
+        [name, previous].map(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn the_name_before_is_said_for_the_rest_of_its_day_after_a_restart() {
+        const DAY: i64 = 86_400;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let names = std::sync::Arc::new(Names::new(Config::default()));
+        let addresses: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        for seconds in [0, 30, 60] {
+            said(&names, addresses[0], "old", seconds);
+        }
+        for seconds in [100, 130, 160] {
+            said(&names, addresses[0], "new", seconds);
+            said(&names, addresses[1], "r2", seconds);
+        }
+        save(&path, &names).unwrap();
+        let after = |seconds| {
+            let later = std::sync::Arc::new(Names::new(Config::default()));
+            load(&path, &later).unwrap();
+            addresses.map(|address| said(&later, address, "", seconds).join(" before "))
+        };
+        let within = ["new before old", "r2 before 10.0.0.2"];
+        assert_eq!(after(200), within);
+        assert_eq!(after(160 + DAY), within);
+        assert_eq!(after(161 + DAY), ["new before ", "r2 before "]);
+    }
+
+    #[test]
+    fn a_line_of_an_older_version_has_no_name_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let older = r#"{"address":"10.0.0.1","name":"r1","rank":"learned","first":0,"last":9,"messages":3}"#;
+        fs::write(&path, older).unwrap();
+        let names = std::sync::Arc::new(Names::new(Config::default()));
+        let whole = Loaded {
+            devices: 1,
+            bad_lines: 0,
+        };
+        assert_eq!(load(&path, &names).unwrap(), whole);
+        assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["r1", ""]);
     }
 }

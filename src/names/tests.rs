@@ -1,5 +1,7 @@
 //! Claims about who a device is.
 
+mod relays;
+mod resolving;
 mod watching;
 
 use super::devices::News;
@@ -72,20 +74,6 @@ fn the_inventory_wins_then_the_header_then_what_was_learned_then_the_address() {
 }
 
 #[test]
-fn reverse_dns_names_a_sender_that_gives_no_name_and_the_first_event_did_not_wait() {
-    let (names, view) = names("");
-    assert_eq!(
-        identify(&view, claim(ROUTER, None, 1000)),
-        "10.0.0.1 Address"
-    );
-    names.take_dns_answer(ROUTER.into(), "r1.example.net", UnixMicros(1_001_000_000));
-    assert_eq!(
-        identify(&view, claim(ROUTER, None, 1002)),
-        "r1.example.net Dns"
-    );
-}
-
-#[test]
 fn a_name_that_belongs_to_another_address_is_not_taken_and_the_conflict_is_counted() {
     let (names, view) = names("address,hostname\n10.0.0.7,core\n");
     assert_eq!(
@@ -102,6 +90,59 @@ fn a_name_that_belongs_to_another_address_is_not_taken_and_the_conflict_is_count
         names.devices.get(OTHER.into()).unwrap().standing.conflicts,
         2
     );
+}
+
+#[test]
+fn a_name_that_is_the_address_of_another_device_is_not_taken_and_the_conflict_is_counted() {
+    let (names, view) = names("address,site\n10.0.0.7,lax\n2001:db8::7,lax\n10.8.0.0/16,ham\n");
+    for seconds in [0, 30, 60] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    let by_other = |name| identify(&view, claim(OTHER, Some(name), 61));
+    for name in ["10.0.0.1", "10.0.0.7", "2001:db8::7"] {
+        assert_eq!(by_other(name), "10.0.0.2 Address");
+    }
+    assert_eq!(names.conflicts(), 3);
+    // Of nobody's device, or the sender's own: a device may write its own or another address of its own.
+    for name in ["10.0.0.2", "10.8.0.1", "192.0.2.1"] {
+        assert_eq!(by_other(name), format!("{name} Header"));
+    }
+    assert_eq!(names.conflicts(), 3);
+    let by_relay = identify(&view, claim(RELAY, Some("10.0.0.1"), 62));
+    assert_eq!(by_relay, "10.0.0.1 Header", "a relay is trusted");
+}
+
+#[test]
+fn an_address_that_was_learned_as_a_name_is_given_up_when_its_own_device_is_known() {
+    let (names, view) = names("");
+    teach(&view, OTHER, "10.0.0.1");
+    assert_eq!(identify(&view, claim(OTHER, None, 61)), "10.0.0.1 Learned");
+    for seconds in [62, 90, 130] {
+        let named = identify(&view, claim(ROUTER, None, seconds));
+        assert_eq!(named, "10.0.0.1 Address");
+    }
+    told(&names);
+    let named = identify_all(&view, claim(OTHER, None, 131));
+    assert!(
+        named.starts_with(r#"Ok("10.0.0.2") Ok("10.0.0.1")"#),
+        "{named}"
+    );
+    let from = "10.0.0.1".into();
+    assert_eq!(told(&names), [("10.0.0.2".into(), News::Renamed { from })]);
+    let named = identify(&view, claim(OTHER, Some("10.0.0.1"), 132));
+    assert_eq!(named, "10.0.0.2 Address");
+    assert_eq!(names.conflicts(), 1);
+    // Its own address is its own again, whoever had earned it as a name.
+    let named = identify(&view, claim(ROUTER, Some("10.0.0.1"), 133));
+    assert_eq!(named, "10.0.0.1 Header");
+}
+
+#[test]
+fn two_addresses_that_the_inventory_gives_one_name_are_one_device_whose_addresses_it_may_say() {
+    let (names, view) = names("address,hostname\n10.0.0.1,r1\n10.0.0.2,r1\n");
+    let named = identify(&view, claim(OTHER, Some("10.0.0.1"), 0));
+    assert_eq!(named, "r1 Inventory");
+    assert_eq!(names.conflicts(), 0);
 }
 
 #[test]
@@ -182,6 +223,43 @@ fn a_sender_that_the_inventory_does_not_have_is_told_as_unknown_and_not_as_new()
     assert!(told(&names).contains(&("r1".into(), News::Unknown)));
     teach(&view, [10, 0, 0, 7], "r7");
     assert_eq!(told(&names), [("r7".into(), News::New)]);
+}
+
+#[test]
+fn a_device_that_is_told_as_new_with_its_name_is_not_told_as_renamed_from_its_address() {
+    let (names, view) = names("address,site\n10.0.0.2,lax\n");
+    let said_before = |address| {
+        let text = identify_all(&view, claim(address, None, 61));
+        text.split(" Some(").next().unwrap_or_default().to_owned()
+    };
+    // One becomes known and earns its name by one message, one has a line and is known by its first.
+    teach(&view, ROUTER, "r1");
+    teach(&view, OTHER, "r2");
+    let told_names = told(&names);
+    assert_eq!(
+        told_names,
+        [("r1".into(), News::Unknown), ("r2".into(), News::New)]
+    );
+    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("10.0.0.1")"#);
+    // Here messages without a name came first, and one by one.
+    let third = [10, 0, 0, 3];
+    identify(&view, claim(third, None, 0));
+    teach(&view, third, "r3");
+    assert_eq!(told(&names), [("r3".into(), News::Unknown)]);
+}
+
+#[test]
+fn a_device_that_was_told_as_new_by_its_address_is_told_as_renamed_when_it_has_a_name() {
+    let (names, view) = names("");
+    for seconds in [0, 30, 60] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    assert_eq!(told(&names), [("10.0.0.1".into(), News::New)]);
+    for seconds in [70, 100, 130] {
+        identify(&view, claim(ROUTER, Some("r1"), seconds));
+    }
+    let from = compact_str::CompactString::default();
+    assert_eq!(told(&names), [("r1".into(), News::Renamed { from })]);
 }
 
 #[test]
@@ -372,6 +450,40 @@ fn a_flood_of_forged_addresses_and_names_changes_no_known_key_and_fills_no_more_
     let behind = names.relayed.len();
     assert!(behind <= devices::NEWCOMERS_MAX, "{behind}");
     assert!(told <= notices::EVENTS_MAX, "{told} events in a second");
+}
+
+#[test]
+fn to_expect_senders_changes_nothing_that_is_known_of_them_nor_makes_them_known() {
+    let (names, view) = names("");
+    let address = |number: u32| IpAddr::from((0x0a00_0000 | number).to_be_bytes());
+    let heard = |number| {
+        let name = format!("sw{number}");
+        for seconds in [0, 30, 60] {
+            identify(
+                &view,
+                Claim {
+                    address: Some(address(number)),
+                    name: Some(&name),
+                    received: UnixMicros(seconds * 1_000_000),
+                    ..Claim::default()
+                },
+            );
+        }
+    };
+    // Enough that none is near anyway.
+    (0..2_500).for_each(heard);
+    let seen = || {
+        let devices: Vec<_> = (0..2_600)
+            .map(|number| names.devices.get(address(number)))
+            .map(|device| device.map(|device| (device.standing, device.said)))
+            .collect();
+        (devices, names.devices.counts())
+    };
+    let before = seen();
+    assert_eq!(before.1.known, 2_500);
+    view.expect((0..2_600).map(address).chain([IpAddr::from([0; 16])]));
+    view.expect(std::iter::empty());
+    assert_eq!(seen(), before);
 }
 
 #[test]

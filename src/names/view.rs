@@ -1,7 +1,7 @@
 //! Whom a message is from: one receiving thread's way to an answer.
 //!
 //! ```text
-//!  Claim ─▶ of a trusted relay that names a device ─▶ of_relay ──▶ heard at its address, or by its name
+//!  Claim ─▶ of a trusted relay that names a device ─▶ of_relay ──▶ heard at its address, or by its name where that is none
 //!        └▶ of the sender itself ───────────────────▶ of_device ─▶ inventory, else a believed header name,
 //!                                                                  else the stored name, else the address
 //! ```
@@ -47,6 +47,11 @@ impl View {
         }
     }
 
+    /// Messages of these senders are next.
+    pub fn expect(&self, senders: impl Iterator<Item = IpAddr> + Clone) {
+        self.names.devices.expect(senders);
+    }
+
     /// The character set of this sender's messages, where the operator says it.
     pub fn encoding(&self, sender: IpAddr) -> Option<&'static encoding_rs::Encoding> {
         self.known.inventory.encoding(sender)
@@ -59,9 +64,11 @@ impl View {
         claim: &Claim<'_>,
         relay: IpAddr,
         name: &mut Vec<u8>,
+        previous: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        if let Some(claimed) = claim.name {
+        let in_header = claim.name.and_then(device::address_of);
+        if let Some(claimed) = claim.name.filter(|_| in_header.is_none()) {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
             if !self.hear_relay(claim, relay, said) {
@@ -72,32 +79,35 @@ impl View {
                 facts: said.map(|device| &*device.facts),
             });
         }
-        let engine = || self.names.devices.of_engine(claim.engine_id?);
-        let subject = claim
-            .subject
+        let engine = || self.names.devices.engines.of(claim.engine_id?);
+        let subject = in_header
+            .or(claim.subject)
             .or_else(engine)
             .filter(|subject| *subject != relay)?;
         self.hear_relay(claim, relay, None);
         let said = inventory.find(subject);
         let facts = said.map(|device| &*device.facts);
         let hostname = said.and_then(|device| device.hostname.as_ref());
-        let source = hostname.map_or(HostnameSource::Relay, |_| HostnameSource::Inventory);
-        let ((), news) = self
+        let (source, news) = self
             .names
             .devices
             .with(subject, claim.received, |device, tell| {
                 device.is_named = said.is_some_and(inventory::Device::is_host);
                 hear_behind(device, claim, relay, tell);
-                match hostname {
-                    Some(hostname) => name.extend_from_slice(hostname.as_bytes()),
-                    None if device.standing.rank > Rank::Address => {
-                        name.extend_from_slice(device.standing.name.as_bytes());
-                    }
-                    None => write_address(subject, name),
+                write_previous(&device.standing, subject, claim.received, previous);
+                if let Some(hostname) = hostname {
+                    name.extend_from_slice(hostname.as_bytes());
+                    return HostnameSource::Inventory;
                 }
+                if device.standing.rank > Rank::Address {
+                    name.extend_from_slice(device.standing.name.as_bytes());
+                    return HostnameSource::Relay;
+                }
+                write_address(subject, name);
+                in_header.map_or(HostnameSource::Relay, |_| HostnameSource::Header)
             });
         if !news.is_empty() {
-            let name = std::str::from_utf8(name).unwrap_or_default();
+            let name = text(name);
             let is_said = self.has(subject);
             self.tell(subject, (name, source), claim.received, is_said, news);
         }
@@ -209,14 +219,18 @@ impl View {
         previous: &mut Vec<u8>,
     ) -> Identity<'n> {
         let inventory = &self.known.inventory;
-        let ((source, said), mut news) =
+        // That is seen in the other's entry, so before this one's is held.
+        let is_anothers = claim
+            .name
+            .is_some_and(|claimed| self.is_address_of_another(claimed, address));
+        let ((mut source, said), mut news) =
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
                     let said = self.said(device, address);
                     device.is_named = said.is_host;
                     let is_believed = claim.name.is_none_or(|claimed| {
-                        self.believes(device, claimed, address, claim.received)
+                        !is_anothers && self.believes(device, claimed, address, claim.received)
                     });
                     let renamed = device.standing.renamed;
                     self.hear(device, claim, address, is_believed, tell);
@@ -246,8 +260,15 @@ impl View {
                     };
                     (source, said)
                 });
+        if source == HostnameSource::Learned && self.is_address_of_another(text(name), address) {
+            news.extend(self.take_away(text(name), address, claim.received));
+            previous.clear();
+            previous.append(name);
+            write_address(address, name);
+            source = HostnameSource::Address;
+        }
         if !news.is_empty() {
-            let name = std::str::from_utf8(name).unwrap_or_default();
+            let name = text(name);
             if source == HostnameSource::Inventory {
                 news.retain(|one| !matches!(one, News::Renamed { .. }));
             }
@@ -314,6 +335,30 @@ impl View {
             && !self.names.devices.belongs_to_another(claimed, address, now)
     }
 
+    /// Whether a name is the address of another device, and so that device's key: of one that is known, or that has a
+    /// line of its own. Two addresses to which the inventory gives one hostname are one device's.
+    fn is_address_of_another(&self, name: &str, address: IpAddr) -> bool {
+        let named = device::address_of(name).filter(|named| *named != address);
+        named.is_some_and(|named| {
+            let inventory = &self.known.inventory;
+            let is_device = inventory.has_host(named) || self.names.devices.is_known(named);
+            is_device && !inventory.are_of_one(named, address)
+        })
+    }
+
+    /// The stored name of this sender is the address of a device that became known later. From here on it is that one's.
+    fn take_away(&self, name: &str, address: IpAddr, now: UnixMicros) -> Vec<News> {
+        self.names.devices.with_known(address, |device, tell| {
+            if device.standing.name == name {
+                let mut claims = self.names.devices.claims(address, now);
+                let change = device.standing.forget_name(now, &mut claims);
+                if let Some(news) = news_of(change) {
+                    tell(news);
+                }
+            }
+        })
+    }
+
     fn hear(
         &self,
         device: &mut Device,
@@ -352,11 +397,11 @@ impl View {
         }
         device.heard_via(None);
         hear_kind(device, claim);
-        if let Some(engine_id) = claim.engine_id
-            && device.engine_id.as_deref() != Some(engine_id)
-        {
-            device.engine_id = Some(engine_id.into());
-            self.names.devices.note_engine(engine_id, address);
+        if let Some(engine_id) = claim.engine_id {
+            if device.engine_id.as_deref() != Some(engine_id) {
+                device.engine_id = Some(engine_id.into());
+            }
+            self.names.devices.engines.note(engine_id, address);
         }
         if !device.standing.is_shared {
             hear_number(device, claim, Way::Direct, tell);
@@ -373,6 +418,11 @@ impl View {
             device.dns_asked = now;
         }
     }
+}
+
+fn text(name: &[u8]) -> &str {
+    // It is put together of texts.
+    std::str::from_utf8(name).unwrap_or_default()
 }
 
 /// The address of a line that has one of its own.
@@ -431,7 +481,7 @@ impl device::Names for View {
     ) -> Option<Identity<'n>> {
         let address = claim.address?;
         if self.known.is_relay(address)
-            && let Some(identity) = self.of_relay(claim, address, name)
+            && let Some(identity) = self.of_relay(claim, address, name, previous)
         {
             return Some(identity);
         }

@@ -327,6 +327,21 @@ impl Octets {
     }
 }
 
+/// The address that a name in the form of a key is, if it is one: such a name is the key of the device at that address.
+///
+/// ```
+/// use trapline::normalize::device::address_of;
+/// assert_eq!(address_of("10.0.0.1"), Some([10, 0, 0, 1].into()));
+/// assert_eq!(address_of("lax-cor-r1"), None);
+/// ```
+pub fn address_of(name: &str) -> Option<IpAddr> {
+    let name = name.as_bytes();
+    Octets::of(name)
+        .look_like_address()
+        .then(|| address(name))
+        .flatten()
+}
+
 fn address(name: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(name).ok()?.parse().ok()
 }

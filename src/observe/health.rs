@@ -23,6 +23,9 @@ pub const STALE_AFTER: Duration = Duration::from_secs(10);
 /// `Heartbeat::last_ms` of a thread that has ended as it should.
 const FINISHED: u64 = u64::MAX;
 
+/// `Heartbeat::last_ms` of a thread that waits for a disk.
+const AT_DISK: u64 = FINISHED - 1;
+
 /// One long-running thread's sign of life.
 #[derive(Debug)]
 pub struct Heartbeat {
@@ -47,17 +50,34 @@ impl Heartbeat {
         self.last_ms.store(FINISHED, Ordering::Relaxed);
     }
 
+    /// Says that the thread waits for a disk until what is returned is dropped, and is not missed so long: a disk may take
+    /// minutes, and a restart mends none. Only for threads that nobody waits for.
+    pub fn at_disk(&self) -> AtDisk<'_> {
+        self.last_ms.store(AT_DISK, Ordering::Relaxed);
+        AtDisk(self)
+    }
+
     fn ms(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.origin);
-        u64::try_from(since.as_millis()).map_or(FINISHED - 1, |ms| ms.min(FINISHED - 1))
+        u64::try_from(since.as_millis()).map_or(AT_DISK - 1, |ms| ms.min(AT_DISK - 1))
     }
 
     fn pulse(&self, now: Instant) -> Option<Pulse> {
         let last_ms = self.last_ms.load(Ordering::Relaxed);
-        (last_ms != FINISHED).then(|| Pulse {
+        (last_ms < AT_DISK).then(|| Pulse {
             thread: self.name.clone(),
             age_ms: self.ms(now).saturating_sub(last_ms),
         })
+    }
+}
+
+/// A wait for a disk. Its end is a beat, that of a thread which panics too: from there on it is missed.
+#[derive(Debug)]
+pub struct AtDisk<'h>(&'h Heartbeat);
+
+impl Drop for AtDisk<'_> {
+    fn drop(&mut self) {
+        self.0.beat();
     }
 }
 
@@ -101,7 +121,7 @@ impl Heartbeats {
         heartbeat
     }
 
-    /// Every thread that has not finished.
+    /// Every thread that has not finished and does not wait for a disk.
     pub fn pulses(&self, now: Instant) -> Vec<Pulse> {
         let threads = self.lock();
         threads
@@ -444,6 +464,22 @@ mod tests {
             health.json()["stalled"],
             serde_json::json!([{"thread": "spool-writer", "silent_ms": 10_001}])
         );
+    }
+
+    #[test]
+    fn a_thread_is_not_missed_while_it_waits_for_a_disk_and_is_from_there_on() {
+        let start = Instant::now();
+        let heartbeats = Heartbeats::new(start);
+        let heartbeat = heartbeats.register("devices");
+        let later = start + Duration::from_secs(3600);
+        let at_disk = heartbeat.at_disk();
+        assert_eq!(heartbeats.pulses(later), []);
+        // Another thread that begins meanwhile does not take its place.
+        heartbeats.register("receive-0").finish();
+        drop(at_disk);
+        let pulses = heartbeats.pulses(later);
+        assert_eq!(pulses.len(), 1);
+        assert_eq!(healthz(&pulses).http_status(), 503);
     }
 
     #[test]

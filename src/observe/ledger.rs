@@ -86,7 +86,8 @@ pub struct ListenerLedger {
     pub connections_open: AtomicU64,
     /// Stream connections taken since the start.
     pub connections_accepted: AtomicU64,
-    /// Stream connections closed at once because of a limit or the `allow` list.
+    /// Stream connections closed before anything was read: by a limit, the `allow` list, a TLS handshake that failed or
+    /// that a stop ended.
     pub connections_refused: AtomicU64,
     /// Frames or datagrams that were longer than the limit and were cut.
     pub cut: AtomicU64,
@@ -231,7 +232,8 @@ pub struct ListenerSnapshot {
     pub connections_open: u64,
     /// Stream connections taken since the start.
     pub connections_accepted: u64,
-    /// Stream connections refused because of a limit or the `allow` list.
+    /// Stream connections closed before anything was read: by a limit, the `allow` list, a TLS handshake that failed or
+    /// that a stop ended.
     pub connections_refused: u64,
     /// Packets that were cut at a limit.
     pub cut: u64,

@@ -180,7 +180,7 @@ fn streams_and_replies(page: &mut Page<'_>, listeners: &[ListenerSnapshot]) -> f
     )?;
     page.counters(
         "trapline_connections_refused",
-        "Stream connections closed at once because of a limit or the allow list.",
+        "Stream connections closed before anything was read: by a limit, the allow list, a TLS handshake that failed or that a stop ended.",
         None,
         streams().map(|it| (labels(it), it.connections_refused)),
     )?;

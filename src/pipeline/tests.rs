@@ -27,7 +27,7 @@ fn pipeline() -> (Arc<Spool>, Arc<Settings>, Pipeline) {
     let router = Arc::new(Router::new(
         &route,
         "test",
-        &crate::route::Boot::at(UnixMicros(0)),
+        &crate::route::Boot::new(UnixMicros(0), 0),
     ));
     (
         spool.clone(),
@@ -83,7 +83,7 @@ fn anything_but_an_empty_packet_becomes_a_record() {
     assert_eq!(empty, Outcome::Rejected(Reason::Empty));
     let events = payloads(&spool);
     assert_eq!(events[0]["device"]["hostname"], "r1");
-    assert_eq!(events[0]["id"], "test-0-0-0");
+    assert_eq!(events[0]["id"], "test-000000000-0-0");
     assert_eq!(events[1]["raw_base64"], "//4A");
     assert_eq!(events.len(), 4);
 }
@@ -177,7 +177,7 @@ fn a_full_spool_rejects_the_packet_and_does_not_answer_the_inform() {
     let router = Arc::new(Router::new(
         &route,
         "test",
-        &crate::route::Boot::at(UnixMicros(0)),
+        &crate::route::Boot::new(UnixMicros(0), 0),
     ));
     let mut pipeline = Pipeline::new(spool, router, settings);
     let listener = listener(Protocol::Syslog, Transport::Udp);
@@ -210,7 +210,7 @@ fn limited(then: Option<Then>, storms: Option<&Arc<Storms>>) -> Pipeline {
         rules: rules.into_iter().collect(),
         ..crate::route::Config::default()
     };
-    let boot = crate::route::Boot::at(UnixMicros(0));
+    let boot = crate::route::Boot::new(UnixMicros(0), 0);
     let router = Arc::new(Router::new(&route, "test", &boot));
     let (spool, settings, _) = pipeline();
     Pipeline::new(spool, router, settings).with_storms(storms.cloned())

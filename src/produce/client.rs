@@ -361,12 +361,19 @@ pub(super) fn create(
     inbox: &Arc<Inbox>,
 ) -> Result<BaseProducer<Context>, String> {
     let created = BaseProducer::from_config_and_context(native, Context(Arc::clone(inbox)));
-    created.map_err(|error| match error {
-        // This one's own text holds the value, which may be a secret.
-        KafkaError::ClientConfig(_, _, key, _) => format!("'{key}' has an impossible value"),
+    created.map_err(refused)
+}
+
+/// Why there is no client, without values: any of them may be a secret.
+pub(super) fn refused(error: KafkaError) -> String {
+    match error {
+        // This one's own text holds the value.
+        KafkaError::ClientConfig(_, _, key, _) => {
+            format!("'{key}' is unknown, or has an impossible value")
+        }
         KafkaError::ClientCreation(text) => text,
         other => other.to_string(),
-    })
+    }
 }
 
 /// librdkafka's objection to all properties together, if it has any. The client that is made for it has no broker to

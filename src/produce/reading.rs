@@ -1,9 +1,12 @@
 //! Reading topics from their beginning to the end that they have now: what an audit stands on.
 //!
 //! ```text
-//!  topics ──watermarks, in the given order──▶ from..to of each partition ──assign, poll──▶ take(record), topic by topic
-//!                                              └ from > 0: Kafka has deleted older records ──▶ expired(topic, time)
+//!  topics ──watermarks, twice──▶ from..to of each partition ──assign, poll──▶ take(record), topic by topic
+//!                                 └ from > 0: Kafka has deleted older records ──▶ expired(topic, time)
 //! ```
+//!
+//! A report speaks of records that were in their topics before it. All ends are taken before the last ones are, so what a
+//! report says that stands before the first end of its partition is in what is read; a later one is marked as late.
 //!
 //! Nothing is committed, no group is joined, nothing is written.
 
@@ -17,6 +20,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Options;
+use super::client::refused;
 
 /// How long one question to a broker may take.
 const ASK: Duration = Duration::from_secs(15);
@@ -34,7 +38,7 @@ pub struct Reading {
     pub bootstrap_servers: String,
     /// librdkafka's properties, TLS and SASL among them.
     pub options: Options,
-    /// The topics. The ends of the first one are taken first.
+    /// The topics, each once.
     pub topics: Vec<String>,
     /// Only records of this time or later (ms since the epoch).
     pub since_ms: Option<i64>,
@@ -49,6 +53,8 @@ pub struct Found<'m> {
     pub partition: i32,
     /// Its payload; empty for a tombstone.
     pub payload: &'m [u8],
+    /// It came after the first ends were taken: what it says of other records need not be in what is read.
+    pub is_late: bool,
 }
 
 /// What the reading of all topics came to.
@@ -65,7 +71,7 @@ pub struct Read {
 pub enum ReadError {
     /// librdkafka refuses a setting.
     #[error("the Kafka client cannot be set up: {0}; check the options")]
-    Client(KafkaError),
+    Client(String),
     /// No answer, or none that helps.
     #[error(
         "{what} failed: {source}; check kafka.bootstrap_servers, the options and the rights to read; `trapline doctor` says how far it gets"
@@ -100,6 +106,9 @@ struct Part {
     /// The oldest offset there is.
     low: i64,
     from: i64,
+    /// The end at first.
+    settled_to: i64,
+    /// The end when those of all partitions were known.
     to: i64,
 }
 
@@ -108,7 +117,7 @@ struct Part {
 /// # Errors
 /// Not all of it could be read.
 pub fn read(reading: &Reading, mut take: impl FnMut(Found<'_>)) -> Result<Read, ReadError> {
-    let consumer = consumer(reading).map_err(ReadError::Client)?;
+    let consumer = consumer(reading).map_err(|error| ReadError::Client(refused(error)))?;
     let mut read = Read::default();
     let mut parts = Vec::new();
     for topic in &reading.topics {
@@ -116,6 +125,9 @@ pub fn read(reading: &Reading, mut take: impl FnMut(Found<'_>)) -> Result<Read, 
             Some(found) => parts.push((topic, found)),
             None => read.absent.push(topic.clone()),
         }
+    }
+    for (topic, parts) in &mut parts {
+        take_ends(&consumer, topic, parts)?;
     }
     for (topic, parts) in parts {
         if let Some(until_ms) = read_topic(&consumer, topic, parts, &mut take)? {
@@ -167,7 +179,16 @@ fn topic_parts(
         let (low, to) = consumer
             .fetch_watermarks(topic, partition, ASK)
             .map_err(asking())?;
-        parts.insert(partition, Part { low, from: low, to });
+        let (from, settled_to) = (low, to);
+        parts.insert(
+            partition,
+            Part {
+                low,
+                from,
+                settled_to,
+                to,
+            },
+        );
     }
     if let Some(since_ms) = since_ms {
         let mut times = TopicPartitionList::new();
@@ -188,6 +209,20 @@ fn topic_parts(
         }
     }
     Ok(Some(parts))
+}
+
+/// What came meanwhile is read too.
+fn take_ends(
+    consumer: &BaseConsumer,
+    topic: &str,
+    parts: &mut BTreeMap<i32, Part>,
+) -> Result<(), ReadError> {
+    for (partition, part) in parts {
+        let ends = consumer.fetch_watermarks(topic, *partition, ASK);
+        let asking = ReadError::asking(format!("asking for topic {topic}"));
+        (_, part.to) = ends.map_err(asking)?;
+    }
+    Ok(())
 }
 
 /// Reads one topic. Returns the time before which Kafka may have deleted records, if it has deleted some.
@@ -253,6 +288,7 @@ fn read_topic(
                 topic,
                 partition,
                 payload: message.payload().unwrap_or_default(),
+                is_late: message.offset() >= part.settled_to,
             });
         }
         if message.offset() + 1 >= part.to {

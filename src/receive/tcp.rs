@@ -367,16 +367,17 @@ async fn serve_tls<S: Sink>(
     let handshake = tokio::time::timeout(time, tls.accept(stream));
     let shaken = tokio::select! {
         biased;
-        shaken = handshake => shaken,
-        () = connection.stop.wanted() => return,
+        shaken = handshake => Some(shaken),
+        () = connection.stop.wanted() => None,
     };
     let why = match shaken {
-        Ok(Ok(stream)) => {
+        Some(Ok(Ok(stream))) => {
             count_accepted(&connection);
             return connection.serve(stream).await;
         }
-        Ok(Err(error)) => format!("the TLS handshake failed: {error}"),
-        Err(_) => "the TLS handshake took too long".to_owned(),
+        Some(Ok(Err(error))) => format!("the TLS handshake failed: {error}"),
+        Some(Err(_)) => "the TLS handshake took too long".to_owned(),
+        None => "the agent stopped in the middle of the TLS handshake".to_owned(),
     };
     refused(&config, &connection.ledger, connection.peer, &why);
 }

@@ -304,6 +304,7 @@ impl<S: Sink> Hands<S> {
     fn take(&mut self, batch: &Batch, received: usize, allow: &Allow) {
         self.ledger
             .begin(u64::try_from(received).unwrap_or(u64::MAX));
+        self.sink.expect(batch.senders());
         let mut tally = Tally::default();
         for datagram in batch.datagrams() {
             tally.add(self.take_one(&datagram, allow));

@@ -173,8 +173,8 @@ fn bind(config: &Config, kind: Type) -> Result<(Socket, SocketFile), UnixError> 
         let path = path.clone();
         return Err(UnixError::TooLong { path, bytes });
     }
-    let owner = id(path, config.owner.as_deref(), USERS)?;
-    let group = id(path, config.group.as_deref(), GROUPS)?;
+    let owner = id(path, config.owner.as_deref(), &USERS)?;
+    let group = id(path, config.group.as_deref(), &GROUPS)?;
     let address = SockAddr::unix(path).map_err(call(path, "making an address"))?;
     make_room(path, &address)?;
     let socket = Socket::new(Domain::UNIX, kind, None).map_err(call(path, "making a socket"))?;
@@ -242,30 +242,43 @@ fn call(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> UnixError 
 }
 
 /// One of the host's two lists of names.
-struct Database {
-    kind: &'static str,
-    name: &'static str,
+#[derive(Debug)]
+pub struct Database {
+    /// Of whom: "user" or "group".
+    pub kind: &'static str,
+    /// What `getent` calls it.
+    pub name: &'static str,
     look_up: fn(&CString) -> Option<u32>,
 }
 
-const USERS: Database = Database {
+/// The users of this host.
+pub const USERS: Database = Database {
     kind: "user",
     name: "passwd",
     look_up: user,
 };
 
-const GROUPS: Database = Database {
+/// The groups of this host.
+pub const GROUPS: Database = Database {
     kind: "group",
     name: "group",
     look_up: group,
 };
 
-fn id(path: &Path, asked: Option<&str>, database: Database) -> Result<Option<u32>, UnixError> {
+impl Database {
+    /// The number of what is asked for by its name or its number; `None` where this host knows no such name. Any number
+    /// will do: a file may belong to one that has no name.
+    pub fn id(&self, asked: &str) -> Option<u32> {
+        let named = || (self.look_up)(&CString::new(asked).ok()?);
+        asked.parse().ok().or_else(named)
+    }
+}
+
+fn id(path: &Path, asked: Option<&str>, database: &Database) -> Result<Option<u32>, UnixError> {
     let Some(asked) = asked else {
         return Ok(None);
     };
-    let named = || (database.look_up)(&CString::new(asked).ok()?);
-    match asked.parse().ok().or_else(named) {
+    match database.id(asked) {
         Some(id) => Ok(Some(id)),
         None => Err(UnixError::Unknown {
             path: path.to_owned(),

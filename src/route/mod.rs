@@ -271,27 +271,37 @@ impl event::Varbinds for NoVarbinds {
     fn for_each(&self, _: &mut dyn FnMut(&event::Varbind<'_>) -> bool) {}
 }
 
+/// Random digits of a [`Boot`], 5 bits each: of 1 000 runs that start at the same millisecond two share their 40 bits
+/// with a probability of one in two million. Every event carries them.
+const BOOT_RANDOM_DIGITS: u32 = 8;
+
+/// The last five bits as a digit of Crockford's base 32.
+fn base32_digit(number: u64) -> char {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    char::from(ALPHABET[(number % 32) as usize])
+}
+
 /// One run of the agent: the part of every id that makes numbers of two runs different.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot(String);
 
 impl Boot {
-    /// From the time of start: milliseconds in Crockford's base 32, so that ids of later runs sort later.
-    pub fn at(start: UnixMicros) -> Boot {
-        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    /// From the time of start, so that ids of later runs sort later, and from the kernel's random numbers: a host without
+    /// a clock of its own starts at the same time again and again, and numbers begin at 0 again where the spool is in
+    /// memory. Milliseconds in Crockford's base 32, then eight random digits of it.
+    pub fn new(start: UnixMicros, random: u64) -> Boot {
         let mut left = start.as_millis().max(0) as u64;
-        let mut digits = Vec::new();
-        while left > 0 || digits.is_empty() {
-            digits.push(ALPHABET[(left % 32) as usize]);
+        let mut digits: Vec<char> = (0..BOOT_RANDOM_DIGITS)
+            .map(|place| base32_digit(random >> (5 * place)))
+            .collect();
+        loop {
+            digits.push(base32_digit(left));
             left /= 32;
+            if left == 0 {
+                break;
+            }
         }
-        Boot(
-            digits
-                .iter()
-                .rev()
-                .map(|&digit| char::from(digit))
-                .collect(),
-        )
+        Boot(digits.iter().rev().collect())
     }
 
     /// The text.

@@ -61,7 +61,7 @@ fn kinds_that_share_a_topic_share_a_lane() {
         config().lanes(),
         ["net.syslog", "net.snmp", "net.device", "net.agent"]
     );
-    let router = Router::new(&config(), "br17", &Boot::at(UnixMicros(1)));
+    let router = Router::new(&config(), "br17", &Boot::new(UnixMicros(1), 0));
     let mut payload = Vec::new();
     let lane = |kind, payload: &mut Vec<u8>| {
         router
@@ -89,7 +89,7 @@ fn the_number_gap_stands_right_behind_the_id_prefix() {
     let router = Router::new(
         &config(),
         "br17",
-        &Boot::at(UnixMicros(1_795_227_247_131_842)),
+        &Boot::new(UnixMicros(1_795_227_247_131_842), 0),
     );
     let mut payload = Vec::new();
     let mut event = event(Kind::SnmpTrap, b"m");
@@ -108,7 +108,7 @@ fn the_number_gap_stands_right_behind_the_id_prefix() {
 
 #[test]
 fn an_event_over_the_limit_is_cut_and_says_so() {
-    let router = Router::new(&config(), "br17", &Boot::at(UnixMicros(1)));
+    let router = Router::new(&config(), "br17", &Boot::new(UnixMicros(1), 0));
     let long = vec![0u8; 60_000];
     let mut event = event(Kind::Syslog, &long);
     event.raw = Some(Text(&long));
@@ -141,7 +141,7 @@ fn an_event_that_cannot_be_cut_enough_is_an_error_with_both_sizes() {
             ..config()
         },
         "br17",
-        &Boot::at(UnixMicros(1)),
+        &Boot::new(UnixMicros(1), 0),
     );
     let mut event = event(Kind::Syslog, b"m");
     let error = router
@@ -153,10 +153,29 @@ fn an_event_that_cannot_be_cut_enough_is_an_error_with_both_sizes() {
 #[test]
 fn a_later_boot_sorts_later() {
     let (first, second) = (
-        Boot::at(UnixMicros(1_795_227_247_131_000)),
-        Boot::at(UnixMicros(1_795_227_247_132_000)),
+        Boot::new(UnixMicros(1_795_227_247_131_000), 0),
+        Boot::new(UnixMicros(1_795_227_247_132_000), 0),
     );
     assert!(first.as_str() < second.as_str());
+    let (most, least) = (
+        Boot::new(UnixMicros(1_795_227_247_131_000), u64::MAX),
+        second,
+    );
+    assert!(
+        most.as_str() < least.as_str(),
+        "whatever its random digits are"
+    );
+}
+
+#[test]
+fn two_runs_that_start_at_the_same_time_have_different_ids() {
+    // A host without a clock of its own, and a spool in memory: time and numbers begin again.
+    let boots: std::collections::BTreeSet<String> = (0..40)
+        .map(|bit| Boot::new(UnixMicros(0), 1 << bit).as_str().to_owned())
+        .collect();
+    assert_eq!(boots.len(), 40, "each of the random bits counts");
+    let boot = Boot::new(UnixMicros(1_795_227_247_131_000), 0x0123_4567_89AB_CDEF);
+    assert_eq!(boot.as_str(), "1M7XY3RGVCY4TQKFF");
 }
 
 fn ruled(rules: Vec<(When, Then)>) -> (Config, Router) {
@@ -173,7 +192,7 @@ fn ruled(rules: Vec<(When, Then)>) -> (Config, Router) {
         listeners: vec!["edge".into()],
         ..config()
     };
-    let router = Router::new(&config, "br17", &Boot::at(UnixMicros(0)));
+    let router = Router::new(&config, "br17", &Boot::new(UnixMicros(0), 0));
     (config, router)
 }
 

@@ -74,18 +74,9 @@ fn put(header: &mut [u8; HEADER_BYTES], at: usize, field: &[u8]) {
     header[at..at + field.len()].copy_from_slice(field);
 }
 
-/// What [`seal`] met in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sealed {
-    /// How many frames there are.
-    pub count: u64,
-    /// When the last of them arrived.
-    pub last_received: Option<UnixMicros>,
-}
-
-/// Fills in the checksums of a run of frames.
-pub(super) fn seal(mut frames: &mut [u8]) -> Sealed {
-    let mut sealed = Sealed::default();
+/// Fills in the checksums of a run of frames; returns how many there are.
+pub(super) fn seal(mut frames: &mut [u8]) -> u64 {
+    let mut count = 0;
     while let Some(header) = Header::read(frames) {
         let length = header.length as usize;
         if length < HEADER_BYTES {
@@ -99,10 +90,9 @@ pub(super) fn seal(mut frames: &mut [u8]) -> Sealed {
             field.copy_from_slice(&sum);
         }
         frames = rest;
-        sealed.count += 1;
-        sealed.last_received = Some(header.received);
+        count += 1;
     }
-    sealed
+    count
 }
 
 /// crc32c over the length and everything behind the checksum.
@@ -300,7 +290,7 @@ mod tests {
             let size = write(&record(*origin), number, &mut frames);
             assert!(size <= size_max(&record(*origin)));
         }
-        assert_eq!(seal(&mut frames).count, origins.len() as u64);
+        assert_eq!(seal(&mut frames), origins.len() as u64);
         frames
     }
 

@@ -94,8 +94,6 @@ struct Extent {
     bytes: u64,
     /// `None` where its header is damaged.
     created: Option<UnixMicros>,
-    /// When its last record arrived; `None` where nobody has looked yet.
-    last_received: Option<UnixMicros>,
     path: Arc<Path>,
 }
 
@@ -165,8 +163,8 @@ impl Log {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
         let first = frame::Header::read(frames).map_or(numbers.start, |header| header.number);
-        let sealed = frame::seal(frames);
-        if first != self.next || numbers != (self.next..self.next + sealed.count) {
+        let count = frame::seal(frames);
+        if first != self.next || numbers != (self.next..self.next + count) {
             return Err(SpoolError::OutOfOrder {
                 path: self.folder.to_path_buf(),
                 expected: self.next,
@@ -193,7 +191,6 @@ impl Log {
         if let Some(extent) = self.shared.lock().extents.back_mut() {
             extent.bytes += size;
             extent.end = numbers.end;
-            extent.last_received = sealed.last_received.or(extent.last_received);
         }
         Ok(())
     }
@@ -207,7 +204,8 @@ impl Log {
         if let Err(error) = disk::write_all_at(newest.file.as_ref(), frames, newest.bytes) {
             let error = SpoolError::new(Operation::Write, &newest.path, error);
             if newest.file.truncate(newest.bytes).is_err() {
-                self.newest = None;
+                // What it holds would not be synced any more.
+                self.roll()?;
             }
             return Err(error);
         }
@@ -276,7 +274,6 @@ impl Log {
             end: self.next,
             bytes: HEADER_BYTES as u64,
             created: Some(now),
-            last_received: None,
             path: path.clone(),
         };
         let mut list = self.shared.lock();
@@ -444,6 +441,11 @@ impl Log {
     pub fn quarantine(&self, damage: &Damage) -> Result<u64, SpoolError> {
         let bytes_max = self.config.quarantine_bytes_max;
         segment::quarantine(self.disk.as_ref(), &self.folder, damage, bytes_max)
+    }
+
+    /// From now on a segment is closed before it grows above so many bytes.
+    pub fn set_segment_bytes(&mut self, bytes: u64) {
+        self.config.segment_bytes = bytes;
     }
 
     /// Where it lies.

@@ -51,6 +51,7 @@ mod writer;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -108,11 +109,13 @@ impl Config {
 pub struct DiskConfig {
     /// The spool's folder. It must belong to the user that the agent runs as.
     pub folder: PathBuf,
-    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less.
+    /// Bytes that all logs together may take. With the default it is half of what is free, where that is less; it rises
+    /// with what becomes free, and never falls.
     pub bytes_max: u64,
     /// Bytes that are always left free on the file system.
     pub free_bytes_min: u64,
-    /// Records older than this are given up. `None`: only the size counts.
+    /// Records that have waited for longer than this are given up, as far as this process knows: what earlier ones left
+    /// has waited since the start. `None`: only the size counts.
     pub age_max: Option<Duration>,
     /// When what is written is also put on the disk.
     pub fsync: Fsync,
@@ -237,8 +240,8 @@ pub struct Spool {
     views: Vec<LogView>,
     /// The disk kind's file of what the broker will never take.
     dead_letters: Option<DeadLetters>,
-    /// Bytes that all lanes together may keep.
-    bytes_max: u64,
+    /// Bytes that all lanes together may keep. With the disk kind the writer raises it when there is more room.
+    bytes_max: AtomicU64,
 }
 
 /// Where records are kept.
@@ -268,8 +271,10 @@ struct Inner {
     producer_waits: bool,
     writer_waits: bool,
     inform_ack: InformAck,
-    /// Somebody waits for a record to be written, or synced: the writer does not let records gather.
+    /// Somebody waits for a record to be written: the writer does not let records gather.
     urgent: bool,
+    /// Somebody waits for a record to be on the disk: the writer syncs.
+    sync_wanted: bool,
     closed: bool,
     /// Bytes of all logs, as the writer last saw them.
     log_bytes: u64,
@@ -320,6 +325,7 @@ impl Spool {
             writer_waits: false,
             inform_ack,
             urgent: false,
+            sync_wanted: false,
             closed: false,
             log_bytes: 0,
             arrived_bytes: 0,
@@ -334,7 +340,7 @@ impl Spool {
             readers,
             views,
             dead_letters: None,
-            bytes_max: config.bytes_max as u64,
+            bytes_max: AtomicU64::new(config.bytes_max as u64),
         }
     }
 
@@ -371,7 +377,17 @@ impl Spool {
     /// Whether the inform that became this record may be answered: the record is in memory, in the log, or on the disk,
     /// as kind and [`InformAck`] say. While the disk fails, new records are not. Where it may not, the writer is told
     /// that somebody waits.
-    pub fn acceptance(&self, (lane, number): (LaneId, Number)) -> Acceptance {
+    pub fn acceptance(&self, record: (LaneId, Number)) -> Acceptance {
+        let inform_ack = self.lock().inform_ack;
+        self.acceptance_as(record, inform_ack)
+    }
+
+    /// Whether this record is written, or on the disk. Where it is not, the writer is told that somebody waits for that.
+    fn is_safe(&self, record: (LaneId, Number), wanted: InformAck) -> bool {
+        self.acceptance_as(record, wanted) == Acceptance::Accepted
+    }
+
+    fn acceptance_as(&self, (lane, number): (LaneId, Number), wanted: InformAck) -> Acceptance {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(lane) = inner.lanes.get(usize::from(lane.0)) else {
@@ -380,13 +396,14 @@ impl Spool {
         if lane.is_lost_by_sync(number.0) {
             return Acceptance::Lost;
         }
-        let safe = match inner.inform_ack {
+        let safe = match wanted {
             InformAck::Written => lane.written(),
             InformAck::Synced => lane.synced(),
         };
         if number.0 < safe {
             return Acceptance::Accepted;
         }
+        inner.sync_wanted |= wanted == InformAck::Synced;
         let is_first = !std::mem::replace(&mut inner.urgent, true);
         // It waits for work, or lets records gather until the first who waits for one of them.
         if std::mem::take(&mut inner.writer_waits) || is_first {
@@ -487,7 +504,7 @@ impl Spool {
 
     /// The cap of [`Spool::bytes`], as it is kept: with the disk kind what was configured, or less where little was free.
     pub fn bytes_max(&self) -> u64 {
-        self.bytes_max
+        self.bytes_max.load(Ordering::Relaxed)
     }
 
     /// Whether records are kept on disk.

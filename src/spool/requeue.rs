@@ -1,9 +1,11 @@
 //! Dead letters sent again: each becomes a new record of its topic, and only then leaves the file.
 //!
 //! ```text
-//!  dead-letters ──▶ Which? ──▶ append under a new number ──▶ wait until the log has it ──▶ remove the letter
+//!  dead-letters ──▶ Which? ──▶ append under a new number ──▶ wait until the disk has it ──▶ remove the letter
 //!                                 id …-0-4711 → …-0-5203        a kill up to here sends it twice, and loses nothing
 //! ```
+//!
+//! The letter was on the disk, and so is the record before the letter goes, however `fsync` is set.
 //!
 //! The poisoned number never reached Kafka and stays counted as `dead_letter`. The new record takes the next number of
 //! its topic's lane, and its event's id ends in that number; it counts as `generated`. Its key, its time of arrival and
@@ -23,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dead_letter::{DeadLetter, DeadLetters, LetterFile, NotSetAside, Step};
 use super::disk::SpoolError;
-use super::{Config, DiskConfig, Fsync, Spool, WhenFull, WriterStop, inspect};
+use super::{Config, DiskConfig, Fsync, InformAck, Spool, WhenFull, WriterStop, inspect};
 use crate::packet::Reason;
 use crate::record::{LaneId, Number, Origin, Record};
 
@@ -165,7 +167,7 @@ impl Spool {
         while !begun
             .last
             .iter()
-            .all(|(lane, number)| self.is_accepted((*lane, *number)))
+            .all(|(lane, number)| self.is_safe((*lane, *number), InformAck::Synced))
         {
             if Instant::now() >= until {
                 let records = begun.requeued.moved.len();

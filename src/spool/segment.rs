@@ -287,24 +287,6 @@ fn read_around_bad_blocks(file: &dyn DiskFile, bytes: &mut [u8], offset: u64) ->
     if good { Ok(filled) } else { Err(first_error) }
 }
 
-/// When the last whole frame of a segment arrived. `length`: how many of the file's bytes count.
-pub(super) fn last_received(file: &dyn DiskFile, length: u64) -> io::Result<Option<UnixMicros>> {
-    let mut walk = Walk::default();
-    walk.seek(HEADER_BYTES as u64);
-    let mut last = None;
-    loop {
-        match walk.step(file, length)? {
-            Step::Frame(frame) => {
-                let size = frame.size;
-                last = Some(frame.received);
-                walk.advance(size);
-            }
-            Step::Damage(_) => {}
-            Step::Tail(_) | Step::End => return Ok(last),
-        }
-    }
-}
-
 /// What the newest segment holds.
 #[derive(Debug, Default)]
 pub(super) struct Scan {

@@ -53,11 +53,22 @@ pub(super) struct Kept {
     pending_max: u64,
 }
 
+impl Kept {
+    fn share(bytes_max: u64) -> u64 {
+        (bytes_max / KEPT_SHARE / KEPT_RECORD_BYTES).max(KEPT_RECORDS_MIN)
+    }
+
+    /// The lanes may keep more bytes than before.
+    pub fn raise(&mut self, bytes_max: u64) {
+        self.pending_max = self.pending_max.max(Kept::share(bytes_max));
+    }
+}
+
 impl Spool {
     /// From now on no record of `lane` is given up to make room or because of its age. In return the lane takes no more
     /// than its share of `bytes_max`, the bytes that all lanes may keep: beyond it [`Spool::append`] says `spool_full`.
     pub fn never_drop(&self, lane: LaneId, bytes_max: u64) {
-        let pending_max = (bytes_max / KEPT_SHARE / KEPT_RECORD_BYTES).max(KEPT_RECORDS_MIN);
+        let pending_max = Kept::share(bytes_max);
         self.lock().kept = Some(Kept { lane, pending_max });
     }
 

@@ -9,7 +9,9 @@
 //! wait for the disk. When the disk refuses, the spool goes on in memory ([`super::Keeping::DiskFails`]) and the writer
 //! tries again every second; what is in memory is written first when the disk is back.
 
+mod ages;
 mod caps;
+mod opening;
 mod place;
 
 use std::path::{Path, PathBuf};
@@ -18,16 +20,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cursor::Cursor;
-use super::dead_letter::{DeadLetters, LetterFile};
-use super::disk::{Disk, DiskLock, Operation, RealDisk, SpoolError};
+use super::disk::{Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
-use super::log::{self, AtRoll, Log, Recovery};
-use super::segment::is_segment;
-use super::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
+use super::log::Log;
+use super::{DiskConfig, Fsync, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
+
+use ages::Ages;
+use caps::FreedLate;
+
+pub use opening::Opened;
 
 /// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that its copy
 /// holds the lock for some ten microseconds.
@@ -51,17 +56,6 @@ const RESERVE_BYTES: usize = 64 * 1024;
 /// How often cursors are saved, caps are kept, and a failing disk is tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// A spool on disk, open, and what was found there.
-#[derive(Debug)]
-pub struct Opened {
-    /// For receivers and the producer.
-    pub spool: Arc<Spool>,
-    /// Not yet started.
-    pub writer: Writer,
-    /// What was found, by topic, where it is worth a line in the log.
-    pub recoveries: Vec<(String, Recovery)>,
-}
-
 /// The writer's side of a spool on disk.
 #[derive(Debug)]
 pub struct Writer {
@@ -73,6 +67,13 @@ pub struct Writer {
     /// Each log's cursor as it was last saved.
     saved: Vec<Cursor>,
     run: Vec<u8>,
+    /// The cap that the default may rise to; one that was chosen is there from the start.
+    bytes_max_wanted: u64,
+    /// Each log's ages, where there is a cap by age.
+    ages: Vec<Ages>,
+    freed_late: FreedLate,
+    /// The instant of this turn.
+    clock: Instant,
     /// Bytes written since the caps were last kept.
     uncapped_bytes: u64,
     /// Records that were settled when the cursors were last saved.
@@ -89,127 +90,11 @@ pub struct Writer {
 }
 
 impl Spool {
-    /// Opens the spool in `disk.folder` and makes what is missing there.
-    ///
-    /// # Errors
-    /// It cannot be read or locked (newer version, foreign owner, another agent, no rights); then it was left untouched.
-    pub fn open(config: &Config, disk: &DiskConfig) -> Result<Opened, SpoolError> {
-        Spool::open_on(Arc::new(RealDisk), config, disk)
-    }
-
-    /// The same on any file system.
-    pub fn open_on(
-        disk: Arc<dyn Disk>,
-        config: &Config,
-        disk_config: &DiskConfig,
-    ) -> Result<Opened, SpoolError> {
-        let mut kept = disk_config.clone();
-        let folder = disk_config.folder.as_path();
-        let made = |path: &Path| {
-            disk.create_folder(path)
-                .map_err(SpoolError::at(Operation::Create, path))
-        };
-        if let Some(above) = folder.parent() {
-            // On a host where no package made it. Where this fails, the next line says what is missing.
-            let _ = disk.create_folder(above);
-        }
-        made(folder)?;
-        super::disk::check_owner(disk.as_ref(), folder)?;
-        let lock = disk.lock(&folder.join("lock"))?;
-        let topics_folder = folder.join("topics");
-        made(&topics_folder)?;
-        if kept.bytes_max == DiskConfig::BYTES_MAX_DEFAULT {
-            let free = disk
-                .free_bytes(folder)
-                .map_err(SpoolError::at(Operation::Stat, folder))?;
-            // What waits here is not free, and was when there was none: a restart in an outage must not lower the cap.
-            let held = held_bytes(disk.as_ref(), &topics_folder)?;
-            kept.bytes_max = kept.bytes_max.min(free.saturating_add(held) / 2);
-        }
-        let log_config = log::Config {
-            // `drop_oldest` gives up a segment: an eighth of the spool at most.
-            segment_bytes: log::Config::SEGMENT_BYTES_DEFAULT.min(kept.bytes_max / 8),
-            at_roll: if kept.fsync == Fsync::Never {
-                AtRoll::Leave
-            } else {
-                AtRoll::Sync
-            },
-            ..log::Config::default()
-        };
-        let (mut lanes, mut logs, mut recoveries) = (Vec::new(), Vec::new(), Vec::new());
-        for topic in all_topics(disk.as_ref(), &topics_folder, config)? {
-            let mut opened = Log::open(
-                disk.clone(),
-                &topics_folder.join(&topic),
-                log_config.clone(),
-            )?;
-            // What was found is remembered before anything new is written: killed again before the first second is over,
-            // the next start would count the hole that a torn record left as a loss. A full disk may not take it now.
-            match opened.log.save_cursor(&opened.cursor) {
-                Ok(saved) => _ = opened.log.trim(saved)?,
-                Err(error) => {
-                    tracing::warn!(topic, %error, "the spool's cursor could not be saved at start");
-                }
-            }
-            let mut lane = Lane::new(topic.clone(), opened.log.next(), opened.cursor);
-            let low = lane.settled().low();
-            if lane.pending() > 0
-                && let Some(received) = opened.log.reader().received_of(low)
-            {
-                lane.note_received(low, received);
-            }
-            lanes.push(lane);
-            logs.push(opened.log);
-            recoveries.push((topic, opened.recovery));
-        }
-        let readers = logs.iter().map(|log| Mutex::new(log.reader())).collect();
-        let views = logs.iter().map(Log::view).collect();
-        let letters = LetterFile::open(
-            disk.clone(),
-            folder,
-            kept.dead_letter_bytes_max,
-            kept.fsync != Fsync::Never,
-            |topic, number| {
-                let lane = lanes.iter().find(|lane| lane.topic() == topic);
-                lane.is_some_and(|lane| number < lane.next() && !lane.settled().contains(number))
-            },
-        );
-        let inform_ack = kept.inform_ack;
-        let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views, inform_ack);
-        spool.dead_letters = Some(DeadLetters::new(letters));
-        spool.bytes_max = kept.bytes_max;
-        let spool = Arc::new(spool);
-        let now = Instant::now();
-        let writer = Writer {
-            spool: spool.clone(),
-            disk,
-            config: kept,
-            when_full: config.when_full,
-            saved: vec![Cursor::default(); logs.len()],
-            logs,
-            run: Vec::new(),
-            uncapped_bytes: 0,
-            saved_settled: 0,
-            has_reserve: false,
-            housekept: now,
-            synced: now,
-            given_up: Mute::usual(),
-            missing: None,
-            lock,
-        };
-        Ok(Opened {
-            spool,
-            writer,
-            recoveries,
-        })
-    }
-
     /// Waits until something is there to be written, or `timeout` is over; says whether something is there.
     fn wait_for_work(&self, timeout: Duration) -> bool {
         let mut inner = self.lock();
         let unwritten = inner.lanes.iter().any(|lane| lane.written() < lane.next());
-        let unsynced = inner.urgent && inner.inform_ack == InformAck::Synced;
-        if unwritten || unsynced {
+        if unwritten || inner.sync_wanted {
             return true;
         }
         inner.writer_waits = true;
@@ -230,46 +115,13 @@ impl Spool {
         inner.urgent
     }
 
-    /// Whether somebody has waited for a record since this was last asked.
-    fn take_urgent(&self) -> bool {
-        std::mem::take(&mut self.lock().urgent)
+    /// Whether somebody has waited for a record to be on the disk since this was last asked. Those who wait for it to be
+    /// written have their wish by this turn.
+    fn take_wishes(&self) -> bool {
+        let mut inner = self.lock();
+        inner.urgent = false;
+        std::mem::take(&mut inner.sync_wanted)
     }
-}
-
-/// Bytes of all segments that are there.
-fn held_bytes(disk: &dyn Disk, topics_folder: &Path) -> Result<u64, SpoolError> {
-    let mut held = 0;
-    let topics = disk
-        .list_folders(topics_folder)
-        .map_err(SpoolError::at(Operation::List, topics_folder))?;
-    for topic in topics {
-        let folder = topics_folder.join(topic);
-        let names = disk
-            .list(&folder)
-            .map_err(SpoolError::at(Operation::List, &folder))?;
-        for name in names.iter().filter(|name| is_segment(name)) {
-            let path = folder.join(name);
-            let length = disk.open_to_read(&path).and_then(|file| file.len());
-            held += length.map_err(SpoolError::at(Operation::Stat, &path))?;
-        }
-    }
-    Ok(held)
-}
-
-/// The configured topics, then those that only have a folder: their records are delivered too, though nothing new goes
-/// there.
-fn all_topics(disk: &dyn Disk, folder: &Path, config: &Config) -> Result<Vec<String>, SpoolError> {
-    let mut topics = config.topics.clone();
-    let mut found = disk
-        .list_folders(folder)
-        .map_err(SpoolError::at(Operation::List, folder))?;
-    found.sort();
-    topics.extend(
-        found
-            .into_iter()
-            .filter(|name| !config.topics.contains(name)),
-    );
-    Ok(topics)
 }
 
 impl Writer {
@@ -292,12 +144,13 @@ impl Writer {
                     }
                     self.turn(UnixMicros::now(), Instant::now());
                 }
-                self.finish(UnixMicros::now());
+                self.finish(UnixMicros::now(), Instant::now());
             })
     }
 
     /// Writes what is there, and keeps house when a second has passed or much was settled.
     pub fn turn(&mut self, now: UnixMicros, clock: Instant) {
+        self.clock = clock;
         let due = clock.saturating_duration_since(self.housekept) >= HOUSEKEEPING;
         if self.is_failing() {
             if due {
@@ -307,17 +160,17 @@ impl Writer {
             }
             return;
         }
-        let urgent = self.spool.take_urgent() && self.config.inform_ack == InformAck::Synced;
+        let sync_wanted = self.spool.take_wishes();
         let written = self.write(now);
         self.report(written);
-        if (urgent || self.sync_is_due(clock)) && !self.is_failing() {
+        if (sync_wanted || self.sync_is_due(clock)) && !self.is_failing() {
             self.synced = clock;
             let synced = self.sync();
             self.report(synced);
         }
         if (due || self.much_is_settled()) && !self.is_failing() {
             self.housekept = clock;
-            let kept = self.keep_house(now);
+            let kept = self.keep_house(now, clock);
             self.report(kept);
         }
     }
@@ -327,7 +180,7 @@ impl Writer {
     fn try_again(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.find_place(clock)?;
         let capped = self.keep_caps(now);
-        let kept = self.keep_house(now);
+        let kept = self.keep_house(now, clock);
         let written = self.write(now).and_then(|()| self.sync());
         capped.and(kept).and(written)
     }
@@ -345,16 +198,25 @@ impl Writer {
         counts.accepted - counts.pending
     }
 
-    /// The last turn: everything written, synced and remembered. What the disk does not take is lost.
-    fn finish(&mut self, now: UnixMicros) {
+    /// The last turn: everything written, synced and remembered. A disk that refuses is tried once more, as it would be a
+    /// second later; what it does not take then is lost.
+    fn finish(&mut self, now: UnixMicros, clock: Instant) {
+        self.clock = clock;
         let written = self.write(now).and_then(|()| self.sync());
-        if let Err(error) = written {
+        let again = match written {
+            Ok(()) => Ok(()),
+            failed => {
+                self.report(failed);
+                self.try_again(now, clock)
+            }
+        };
+        if let Err(error) = again {
             let mut inner = self.spool.lock();
             inner.disk_fails(error.to_string());
             let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
             tracing::error!(%error, records, "the spool could not be written to its end: these records are lost");
         }
-        if let Err(error) = self.keep_house(now) {
+        if let Err(error) = self.keep_house(now, clock) {
             tracing::error!(%error, "the spool could not be closed: the next start sends records again");
         }
     }
@@ -465,7 +327,7 @@ impl Writer {
     }
 
     /// Saves cursors, unlinks what is settled, keeps the caps, keeps damaged bytes aside.
-    fn keep_house(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
+    fn keep_house(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.check_place()?;
         self.keep_damage();
         if let Err(error) = self.save_cursors() {
@@ -476,6 +338,7 @@ impl Writer {
             self.has_reserve = false;
             self.save_cursors()?;
         }
+        self.keep_ages(now, clock)?;
         self.keep_caps(now)?;
         self.keep_reserve();
         Ok(())

@@ -50,7 +50,11 @@ fn blocks() -> Vec<Vec<u8>> {
         when_full: WhenFull::DropNewest,
         topics: config.lanes(),
     }));
-    let router = Arc::new(Router::new(&config, "bench", &Boot::at(UnixMicros::now())));
+    let router = Arc::new(Router::new(
+        &config,
+        "bench",
+        &Boot::new(UnixMicros::now(), 0),
+    ));
     let settings = Arc::new(Settings::new(normalize::Config::for_agent("bench")));
     let mut pipeline = Pipeline::new(spool.clone(), router, settings);
     let listener = Listener {

@@ -181,7 +181,11 @@ fn cost(lines: &[String], devices: &[u32], view: Option<&View>, listener: &Liste
                     Some((*number, syslog::read(line.as_bytes())))
                 })
                 .collect();
+            let senders: Vec<IpAddr> = batch.iter().copied().map(address).collect();
             let before = (thread_cpu(), ALLOCATIONS.load(Ordering::Relaxed));
+            if let Some(view) = view {
+                view.expect(senders.iter().copied());
+            }
             for (number, message) in &messages {
                 let packet = Packet {
                     bytes: b"",

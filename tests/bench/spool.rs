@@ -100,7 +100,8 @@ impl Running {
 }
 
 fn payload() -> Vec<u8> {
-    let mut text = br#"{"schema":1,"id":"bench-1M7Z2Y1A2-0-","kind":"syslog","message":""#.to_vec();
+    let mut text =
+        br#"{"schema":1,"id":"bench-1M7Z2Y1A25K9TQ0ZD-0-","kind":"syslog","message":""#.to_vec();
     while text.len() < PAYLOAD_BYTES - 8 {
         text.push(b'a' + (text.len() % 26) as u8);
     }

@@ -231,7 +231,11 @@ fn measure_each(
         when_full: WhenFull::DropOldest,
         topics: config.lanes(),
     }));
-    let router = Arc::new(Router::new(&config, "bench", &Boot::at(UnixMicros::now())));
+    let router = Arc::new(Router::new(
+        &config,
+        "bench",
+        &Boot::new(UnixMicros::now(), 0),
+    ));
     let settings = Arc::new(Settings::new(normalize));
     let mut pipeline = Pipeline::new(spool.clone(), router, settings).with_access(access.into());
     let listener = Listener {

@@ -68,6 +68,40 @@ fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
 }
 
 #[test]
+fn warnings_are_said_beside_problems_and_what_only_follows_from_a_problem_is_not() {
+    let folder = folder();
+    let text = "[kafka]\nbootstrap_servers = 9092\n[spool]\nkind = \"memory\"\n\
+                [[listener]]\nname = \"a\"\ntransport = \"tpc\"\nbind = \"[::]:5514\"\nconnections_max = 5\n";
+    let file = write(&folder, text);
+    let ended = end(trapline().args(["check", "--config"]).arg(&file));
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    let (name, lines) = (file.display(), ended.err.lines().collect::<Vec<_>>());
+    let starts = [
+        format!("{name}:2:21: kafka.bootstrap_servers: expected text"),
+        format!("{name}:7:13: listener.a.transport: expected \"udp\""),
+        format!("warning: {name}:4:8: spool.kind: the spool is in memory"),
+        "trapline: 2 problems in the configuration, and 1 warning".to_owned(),
+    ];
+    assert_eq!(lines.len(), starts.len(), "{}", ended.err);
+    for (line, start) in lines.iter().zip(&starts) {
+        assert!(line.starts_with(start), "{line}\n{start}");
+    }
+}
+
+#[test]
+fn a_file_without_its_option_is_told_how_it_is_named() {
+    let ended = end(trapline().args(["check", "/etc/trapline/trapline.toml"]));
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(
+        ended
+            .err
+            .ends_with("--config /etc/trapline/trapline.toml\n"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
 fn a_file_that_is_no_toml_says_where() {
     let folder = folder();
     let file = write(&folder, "[kafka]\nlinger_ms = \n");

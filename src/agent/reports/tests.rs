@@ -18,7 +18,7 @@ fn reports(route: &route::Config, bytes_max: usize, when_full: WhenFull) -> Repo
         topics: route.lanes(),
         disk: None,
     });
-    let boot = Boot::at(UnixMicros(0));
+    let boot = Boot::new(UnixMicros(0), 0);
     let config = Config {
         every: Some(MINUTE),
         agent_id: "br17".to_owned(),

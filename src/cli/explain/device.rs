@@ -44,7 +44,7 @@ pub(super) fn section(
         "inventory" => format!("inventory: its line of {line_text}"),
         "header" if is_relay => format!("header: the trusted relay {sender} says so"),
         "header" => "header: the message says so, and the name is no other device's".to_owned(),
-        "relay" => format!("relay: {sender} brings it for the device that the trap names"),
+        "relay" => format!("relay: {sender} brings it for the device that the message names"),
         "address" => match claimed {
             Some(claimed) => {
                 format!("address: `{claimed}` is no name of a device, or another device's")

@@ -100,8 +100,8 @@ impl Files {
 pub(super) fn configured(config: &ConfigArguments) -> Result<Set, ExitCode> {
     match run::load(config.file().as_deref()) {
         Ok(loaded) => Ok(loaded.config.normalize.mibs),
-        Err(problems) => {
-            super::print_problems(&problems);
+        Err(refused) => {
+            super::print_problems(&refused.problems);
             Err(ExitCode::from(super::EXIT_USAGE))
         }
     }

@@ -155,8 +155,8 @@ impl Place {
         if let Some(folder) = &self.folder {
             return Ok(folder.clone());
         }
-        let loaded = agent::load(self.config.file().as_deref()).map_err(|problems| {
-            super::print_problems(&problems);
+        let loaded = agent::load(self.config.file().as_deref()).map_err(|refused| {
+            super::print_problems(&refused.problems);
             CommandError::Configuration
         })?;
         let disk = loaded.config.spool.disk;

@@ -37,7 +37,7 @@ impl Bench {
             raw: normalize::RawPolicy::Always,
             ..normalize::Config::for_agent("test")
         };
-        let router = Arc::new(Router::new(&route, "test", &Boot::at(UnixMicros(0))));
+        let router = Arc::new(Router::new(&route, "test", &Boot::new(UnixMicros(0), 0)));
         let mut access = AccessConfig::default();
         access.usm.users.push(device.config());
         access.usm.failed = failed;

@@ -431,6 +431,22 @@ fn a_handshake_that_never_ends_is_refused_after_its_time() {
 }
 
 #[test]
+fn a_handshake_that_a_stop_ends_is_refused_so_that_every_connection_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = certificates(folder.path());
+    let mut running = start_tls(certificates.files.clone());
+    let mut sender = tls_sender(&running, &certificates.server, None);
+    sender.write_all(b"<13>taken\n").unwrap();
+    let _silent = [running.connect(), running.connect()];
+    wait_until("the connections", || {
+        running.seen.count() == 1 && running.read(&running.ledger.connections_open) == 3
+    });
+    running.finish();
+    assert_eq!(running.read(&running.ledger.connections_accepted), 1);
+    assert_eq!(running.refused(), 2);
+}
+
+#[test]
 fn where_client_certificates_are_required_only_signed_devices_are_heard() {
     let folder = tempfile::tempdir().unwrap();
     let certificates = certificates(folder.path());

@@ -261,11 +261,11 @@ fn mode_owner_and_group_are_as_asked_whatever_the_umask() {
 #[test]
 fn names_of_users_and_groups_are_looked_up() {
     let place = Place::new();
-    assert_eq!(id(place.path(), Some("root"), USERS).unwrap(), Some(0));
-    assert_eq!(id(place.path(), Some("root"), GROUPS).unwrap(), Some(0));
-    assert_eq!(id(place.path(), Some("4711"), GROUPS).unwrap(), Some(4711));
-    assert_eq!(id(place.path(), None, USERS).unwrap(), None);
-    let error = id(place.path(), Some("no-such-group"), GROUPS).unwrap_err();
+    assert_eq!(id(place.path(), Some("root"), &USERS).unwrap(), Some(0));
+    assert_eq!(id(place.path(), Some("root"), &GROUPS).unwrap(), Some(0));
+    assert_eq!(id(place.path(), Some("4711"), &GROUPS).unwrap(), Some(4711));
+    assert_eq!(id(place.path(), None, &USERS).unwrap(), None);
+    let error = id(place.path(), Some("no-such-group"), &GROUPS).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("no group \"no-such-group\"") && text.contains("getent group"));
 }

@@ -201,6 +201,9 @@ impl LetterFile {
             disk::write_all_at(file.as_ref(), &file_header(), 0)
                 .map_err(SpoolError::at(Operation::Write, &self.path))?;
         }
+        // What a process wrote that was killed may not be on the disk yet; from here on it counts as synced.
+        self.synced(file.as_ref())?;
+        self.synced_name()?;
         self.file = Some(file);
         Ok(())
     }
@@ -285,6 +288,16 @@ impl LetterFile {
         }
     }
 
+    fn synced_name(&self) -> Result<(), SpoolError> {
+        match self.sync {
+            true => self
+                .disk
+                .sync_folder(&self.folder)
+                .map_err(SpoolError::at(Operation::Sync, &self.folder)),
+            false => Ok(()),
+        }
+    }
+
     /// The file, made if it is not there.
     fn file(&mut self) -> Result<Arc<dyn DiskFile>, SpoolError> {
         if let Some(file) = &self.file {
@@ -302,13 +315,7 @@ impl LetterFile {
         };
         let made = disk::write_all_at(file.as_ref(), &file_header(), 0)
             .map_err(SpoolError::at(Operation::Write, &self.path))
-            .and_then(|()| match self.sync {
-                true => self
-                    .disk
-                    .sync_folder(&self.folder)
-                    .map_err(SpoolError::at(Operation::Sync, &self.folder)),
-                false => Ok(()),
-            });
+            .and_then(|()| self.synced_name());
         if let Err(error) = made {
             // It would stand in the way of the next attempt; if it cannot be removed, that attempt says so.
             let _ = self.disk.remove(&self.path);

@@ -318,3 +318,19 @@ fn a_file_that_came_back_takes_further_letters() {
     assert_eq!(read_all(other.path()), (vec![7, 8, 9, 10], 0, 0));
     assert_eq!(file.view().letters, 4);
 }
+
+#[test]
+fn a_letter_that_a_killed_process_left_is_on_the_disk_before_its_record_is_settled() {
+    for seed in 0..50 {
+        let forgetful = ForgetfulDisk::default();
+        let disk: Arc<dyn Disk> = Arc::new(forgetful.clone());
+        let folder = Path::new("/");
+        let open = |sync| LetterFile::open(disk.clone(), folder, 1 << 20, sync, |_, _| true);
+        // Killed between the write and the sync.
+        open(false).append(&letter(7, PAYLOADS[0])).unwrap();
+        // Its record comes again, is refused again, and is settled.
+        open(true).append(&letter(7, PAYLOADS[0])).unwrap();
+        forgetful.power_cut(seed);
+        assert_eq!(open(true).view().letters, 1, "seed {seed}");
+    }
+}

@@ -229,7 +229,6 @@ impl Opening {
                 end,
                 bytes: length,
                 created: file.created,
-                last_received: None,
                 path: Arc::from(path),
             });
         }

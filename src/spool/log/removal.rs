@@ -16,7 +16,6 @@ use std::sync::Arc;
 use super::{Extent, List, Log};
 use crate::spool::cursor::CursorSaved;
 use crate::spool::disk::{Operation, SpoolError};
-use crate::spool::segment;
 use crate::time::UnixMicros;
 
 /// The end of the name of a segment that cannot be read and was put aside.
@@ -32,6 +31,8 @@ pub struct Candidate {
     pub before: UnixMicros,
     /// The number that it begins with.
     pub first: u64,
+    /// One past its last number.
+    pub end: u64,
 }
 
 /// A segment that was given up: no reader finds it any more.
@@ -77,47 +78,14 @@ impl Log {
         Some(Candidate {
             before: before.unwrap_or(UnixMicros(i64::MIN)),
             first: extent.first,
+            end: extent.end,
         })
     }
 
-    /// When the last record of the segment that begins with `first` arrived. Its file is read once, where it was
-    /// written before the last start. `None` where it holds no whole record.
-    ///
-    /// # Errors
-    /// The segment cannot be read.
-    pub fn last_received(&self, first: u64) -> Result<Option<UnixMicros>, SpoolError> {
-        let list = self.shared.lock();
-        let extent = list.extents.iter().find(|extent| extent.first == first);
-        let Some(extent) = extent.cloned() else {
-            return Ok(None);
-        };
-        drop(list);
-        if extent.last_received.is_some() {
-            return Ok(extent.last_received);
-        }
-        let file = self
-            .disk
-            .open_to_read(&extent.path)
-            .map_err(SpoolError::at(Operation::Open, &extent.path))?;
-        let last = segment::last_received(file.as_ref(), extent.bytes)
-            .map_err(SpoolError::at(Operation::Read, &extent.path))?;
-        let mut list = self.shared.lock();
-        let mut extents = list.extents.iter_mut();
-        if let Some(extent) = extents.find(|extent| extent.first == first) {
-            extent.last_received = last;
-        }
-        Ok(last)
-    }
-
-    /// The number that the newest segment begins with, if it holds records and was begun before `instant`.
-    pub fn newest_begun_before(&self, instant: UnixMicros) -> Option<u64> {
-        let newest = self
-            .newest_extent()
-            .filter(|extent| extent.end > extent.first)?;
-        newest
-            .created
-            .is_none_or(|created| created < instant)
-            .then_some(newest.first)
+    /// The number that the newest segment begins with, if it holds records.
+    pub fn newest_with_records(&self) -> Option<u64> {
+        let newest = self.newest_extent()?;
+        (newest.end > newest.first).then_some(newest.first)
     }
 
     /// Takes the closed segment that begins with `first` out of the log, to make room, if nobody has begun to read it;
@@ -208,6 +176,8 @@ impl Log {
             return Ok(true);
         };
         if newest == Some(extent.first) {
+            // What it holds may be whole on the disk yet. A sync that fails here comes back from the next append.
+            let _ = self.roll();
             self.newest = None;
             return Ok(false);
         }

@@ -6,7 +6,7 @@ use crate::record::{LaneId, Origin, Record};
 use crate::spool::ReadLimit;
 use crate::spool::cursor::CursorFound;
 use crate::spool::disk::RealDisk;
-use crate::spool::forgetful::{Fault, ForgetfulDisk};
+use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
 use crate::spool::frame::Batch;
 
 pub(super) const ALL: ReadLimit = ReadLimit {
@@ -452,6 +452,30 @@ fn a_segment_of_a_newer_version_is_refused_and_nothing_is_touched() {
         "{refused}"
     );
     assert_eq!(disk.list(folder).unwrap(), before);
+}
+
+#[test]
+fn a_segment_that_can_neither_be_written_nor_cut_is_synced_before_it_is_left() {
+    for seed in 0..50 {
+        let forgetful = ForgetfulDisk::default();
+        let disk: Arc<dyn Disk> = Arc::new(forgetful.clone());
+        let mut log = open(&disk, Path::new("/t")).log;
+        append(&mut log, 3).unwrap();
+        forgetful.stand(Some(Trouble::ReadOnly));
+        append(&mut log, 3).unwrap_err();
+        forgetful.stand(None);
+        append(&mut log, 3).unwrap();
+        assert_eq!(log.sync().unwrap(), 6);
+        forgetful.power_cut(seed);
+        let opened = open(&disk, Path::new("/t"));
+        let settled = opened.cursor.settled.clone();
+        let (numbers, damaged) = read_from(&mut opened.log.reader(), 0, &settled);
+        assert_eq!(
+            (numbers, damaged),
+            ((0..6).collect(), vec![]),
+            "seed {seed}"
+        );
+    }
 }
 
 #[test]

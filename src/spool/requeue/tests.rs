@@ -105,9 +105,13 @@ impl Drop for Rig {
 }
 
 fn opened(disk: Arc<dyn Disk>, folder: &Path, letters_bytes_max: u64) -> Opened {
+    opened_with(disk, folder, letters_bytes_max, Fsync::Always)
+}
+
+fn opened_with(disk: Arc<dyn Disk>, folder: &Path, letters_bytes_max: u64, fsync: Fsync) -> Opened {
     let disk_config = DiskConfig {
         free_bytes_min: 0,
-        fsync: Fsync::Always,
+        fsync,
         dead_letter_bytes_max: letters_bytes_max,
         ..DiskConfig::new(folder.join("spool"))
     };
@@ -422,4 +426,32 @@ fn a_request_to_the_agent_and_its_answer_are_json() {
     };
     let text = serde_json::to_string(&answer).unwrap();
     assert_eq!(serde_json::from_str::<Requeued>(&text).unwrap(), answer);
+}
+
+#[test]
+fn what_is_sent_again_is_on_the_disk_before_its_letter_goes_however_rarely_the_spool_is_synced() {
+    for fsync in [Fsync::Interval(Duration::from_secs(3600)), Fsync::Never] {
+        for seed in 0..30 {
+            let forgetful = ForgetfulDisk::default();
+            let disk: Arc<dyn Disk> = Arc::new(forgetful.clone());
+            let folder = Path::new("/");
+            let Opened { spool, writer, .. } = opened_with(disk.clone(), folder, 1 << 20, fsync);
+            let rig = Rig::start(spool, writer);
+            rig.append(0, 1);
+            assert!(matches!(rig.give_up(0, 0), GivenUp::SetAside));
+            assert_eq!(rig.requeue(&Which::All).moved.len(), 1);
+            // The disk as it is at this moment, and then without power.
+            let copy = forgetful.copy();
+            drop(rig);
+            copy.power_cut(seed);
+            let disk: Arc<dyn Disk> = Arc::new(copy);
+            let Opened { spool, writer, .. } = opened(disk.clone(), folder, 1 << 20);
+            let rig = Rig::start(spool, writer);
+            let sent = rig.payloads(0);
+            assert!(
+                sent.iter().any(|payload| payload.contains("-0-1\"")),
+                "{fsync:?}, seed {seed}: {sent:?}"
+            );
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn a_reader_in_a_segment_holds_it_and_the_next_one_goes() {
         0,
         "the lane does not know of it"
     );
-    writer.config.bytes_max = 250_000;
+    (writer.config.bytes_max, writer.bytes_max_wanted) = (250_000, 250_000);
     writer.keep_caps(UnixMicros(0)).unwrap();
     assert!(spool.counts().lost_total() > 0);
     let settled = spool.lock().lanes[0].settled().clone();
@@ -80,40 +80,62 @@ fn a_reader_in_a_segment_holds_it_and_the_next_one_goes() {
     balances(&spool);
 }
 
+/// A spool that gives up what has waited for 100 seconds.
+fn aged(disk: &ForgetfulDisk) -> Opened {
+    open(disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.age_max = Some(Duration::from_secs(100));
+    })
+}
+
+/// One record a second, so that a record's number is the second in which it came.
+fn one_a_second(
+    spool: &Spool,
+    writer: &mut Writer,
+    start: Instant,
+    numbers: std::ops::Range<u64>,
+    mut each: impl FnMut(&Spool, u64),
+) {
+    for number in numbers {
+        append(spool, 0, &[b'x'; 1000]).unwrap();
+        writer.turn(UnixMicros(0), start + Duration::from_secs(number));
+        each(spool, number);
+    }
+}
+
+fn low(spool: &Spool) -> u64 {
+    spool.lock().lanes[0].settled().low()
+}
+
 #[test]
 fn the_age_cap_takes_no_record_that_is_younger_and_none_older_stays_in_a_segment_of_old_ones() {
     let disk = ForgetfulDisk::default();
-    let age = Duration::from_secs(100);
-    let aged = |kept: &mut DiskConfig| {
-        kept.bytes_max = 800_000;
-        kept.age_max = Some(age);
-    };
     let Opened {
         spool, mut writer, ..
-    } = open(&disk, WhenFull::DropOldest, aged);
-    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
-    // One a second, so that a record's number is its time.
-    for number in 0..400 {
-        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
-        writer.write(second(number)).unwrap();
-        writer.keep_caps(second(number)).unwrap();
-        let low = spool.lock().lanes[0].settled().low();
+    } = aged(&disk);
+    let start = Instant::now() + Duration::from_secs(2);
+    one_a_second(&spool, &mut writer, start, 0..400, |spool, number| {
+        let low = low(spool);
         assert!(
             low <= number.saturating_sub(100),
             "{low} was younger at {number}"
         );
-        // A segment holds some 95 records: so many may be older than the limit.
-        assert!(low + 200 >= number, "{low} is still there at {number}");
-    }
+        // A segment holds some 95 records: so many may be older than the limit, and a part of the limit is not seen.
+        assert!(low + 203 >= number, "{low} is still there at {number}");
+    });
     assert!(spool.counts().lost[LossReason::SpoolAge as usize] > 0);
     // Nothing comes any more: the last ones go as well when their time is over.
-    writer.keep_caps(second(499)).unwrap();
+    let turn_at = |writer: &mut Writer, second| {
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    };
+    turn_at(&mut writer, 401);
+    turn_at(&mut writer, 499);
     assert!(spool.counts().pending > 0);
-    writer.keep_caps(second(500)).unwrap();
+    turn_at(&mut writer, 502);
     assert_eq!(spool.counts().pending, 0);
     assert_eq!(read(&spool, 0), [0; 0]);
     assert!(append(&spool, 0, b"<>").is_ok());
-    turn(&mut writer);
+    turn_at(&mut writer, 503);
     assert_eq!(read(&spool, 0), [400]);
     balances(&spool);
 }
@@ -123,56 +145,78 @@ fn the_age_cap_spares_what_was_read_and_judges_the_others_by_their_own_age() {
     let disk = ForgetfulDisk::default();
     let Opened {
         spool, mut writer, ..
-    } = open(&disk, WhenFull::DropOldest, |kept| {
-        kept.bytes_max = 800_000;
-        kept.age_max = Some(Duration::from_secs(100));
-    });
-    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
-    for number in 0..300 {
-        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
-        writer.write(second(number)).unwrap();
-    }
+    } = aged(&disk);
+    let start = Instant::now() + Duration::from_secs(2);
     let mut batch = Batch::default();
-    spool.read(LaneId(0), ReadLimit { records: 10, ..ALL }, &mut batch);
-    writer.keep_caps(second(320)).unwrap();
+    one_a_second(&spool, &mut writer, start, 0..300, |spool, number| {
+        if number == 20 {
+            spool.read(LaneId(0), ReadLimit { records: 10, ..ALL }, &mut batch);
+        }
+    });
     let settled = spool.lock().lanes[0].settled().clone();
     assert!(
         (0..10).all(|number| !settled.contains(number)),
         "with the Kafka client"
     );
     assert!(
-        (220..300).all(|number| !settled.contains(number)),
+        (200..300).all(|number| !settled.contains(number)),
         "younger than the cap"
     );
     assert!(spool.counts().lost[LossReason::SpoolAge as usize] > 0);
 }
 
 #[test]
-fn an_age_is_known_after_a_restart_too() {
+fn no_jump_of_the_wall_clock_makes_a_record_too_old() {
     let disk = ForgetfulDisk::default();
-    let aged = |kept: &mut DiskConfig| {
-        kept.bytes_max = 800_000;
-        kept.age_max = Some(Duration::from_secs(100));
-    };
-    let second = |number: u64| UnixMicros(number as i64 * 1_000_000);
     let Opened {
         spool, mut writer, ..
-    } = open(&disk, WhenFull::DropOldest, aged);
-    for number in 0..300 {
-        append_at(&spool, 0, &[b'x'; 1000], second(number)).unwrap();
-        writer.write(second(number)).unwrap();
+    } = aged(&disk);
+    // A host without a clock of its own: it is 1970, or the day on which it was last shut down.
+    let start = Instant::now() + Duration::from_secs(2);
+    one_a_second(&spool, &mut writer, start, 0..50, |_, _| {});
+    // The network has told the time.
+    let months = UnixMicros(10_000_000 * 1_000_000);
+    for second in 50..90 {
+        append_at(&spool, 0, &[b'x'; 1000], months).unwrap();
+        writer.turn(months, start + Duration::from_secs(second));
     }
+    assert_eq!(spool.counts().lost_total(), 0);
     drop((spool, writer));
     let Opened {
         spool, mut writer, ..
-    } = open(&disk, WhenFull::DropOldest, aged);
-    writer.keep_caps(second(250)).unwrap();
-    let low = spool.lock().lanes[0].settled().low();
-    assert!((50..=150).contains(&low), "{low}");
-    writer.keep_caps(second(399)).unwrap();
-    assert_ne!(spool.counts().pending, 0, "the last one is not old enough");
-    writer.keep_caps(second(401)).unwrap();
-    assert_eq!(spool.counts().pending, 0);
+    } = aged(&disk);
+    let start = Instant::now() + Duration::from_secs(2);
+    writer.turn(months, start);
+    assert_eq!(spool.counts().lost_total(), 0, "nor for the next process");
+    assert_eq!(spool.counts().pending, 90);
+}
+
+#[test]
+fn what_an_earlier_process_left_is_as_old_as_this_one() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = aged(&disk);
+    let start = Instant::now() + Duration::from_secs(2);
+    for _ in 0..150 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        writer.turn(UnixMicros(0), start);
+    }
+    writer.turn(UnixMicros(0), start + Duration::from_secs(90));
+    drop((spool, writer));
+    let Opened {
+        spool, mut writer, ..
+    } = aged(&disk);
+    let start = Instant::now() + Duration::from_secs(2);
+    one_a_second(&spool, &mut writer, start, 0..95, |spool, _| {
+        assert_eq!(spool.counts().lost_total(), 0);
+    });
+    writer.turn(UnixMicros(0), start + Duration::from_secs(105));
+    let low = low(&spool);
+    assert!(
+        (80..=150).contains(&low),
+        "{low}: a segment of those 150 and none of the later ones"
+    );
     balances(&spool);
 }
 
@@ -254,15 +298,96 @@ fn a_restart_in_an_outage_leaves_the_cap_as_it_was_and_gives_nothing_up() {
         assert_eq!(spool.bytes_max(), cap, "what is shown is what is kept");
         while spool.bytes() < (restart + 1) * cap / 5 {
             append(&spool, 0, &[b'x'; 1000]).unwrap();
+            let held = || writer.logs.iter().map(Log::bytes).sum::<u64>();
+            // The disk knows of the record when the caps are kept.
+            disk.set_free(all - held() - 1_100);
             turn(&mut writer);
-            let held = writer.logs.iter().map(Log::bytes).sum::<u64>();
-            disk.set_free(all - held);
+            disk.set_free(all - writer.logs.iter().map(Log::bytes).sum::<u64>());
         }
         turn(&mut writer);
         assert_eq!(spool.counts().lost_total(), 0, "restart {restart}");
         balances(&spool);
     }
     assert_eq!(cap, all / 2);
+}
+
+#[test]
+fn the_default_cap_of_a_disk_that_was_full_at_the_start_rises_with_what_becomes_free() {
+    let disk = ForgetfulDisk::default();
+    let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;
+    disk.set_free(0);
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    spool.never_drop(LaneId(1), spool.bytes_max());
+    assert_eq!(spool.bytes_max(), 0);
+    turn(&mut writer);
+    disk.set_free(2_000_000);
+    for number in 0..100 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        if number % 4 == 0 {
+            append(&spool, 1, b"<>").expect("more than the few reports that a full disk holds");
+        }
+        turn(&mut writer);
+    }
+    assert!((1_000_000..1_100_000).contains(&spool.bytes_max()));
+    assert_eq!(spool.counts().lost_total(), 0);
+    assert!(
+        writer.logs[0].segments() <= 2,
+        "and segments have their size"
+    );
+    let risen = spool.bytes_max();
+    disk.set_free(100);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), risen, "what was taken under it stays");
+    assert_eq!(spool.counts().lost_total(), 0);
+    disk.set_free(1 << 50);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), DiskConfig::BYTES_MAX_DEFAULT);
+    balances(&spool);
+}
+
+#[test]
+fn a_cap_that_was_chosen_stays_whatever_is_free() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |_| {});
+    disk.set_free(1 << 50);
+    turn(&mut writer);
+    assert_eq!(spool.bytes_max(), 80_000);
+}
+
+#[test]
+fn a_disk_that_counts_what_was_unlinked_as_free_only_later_costs_no_more_than_is_short() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1_000_000;
+    });
+    for _ in 0..700 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    // Two segments of 100 000 bytes make up for what is missing, and the disk does not say so for half a minute.
+    let short = 150_000;
+    disk.set_free(1_000_000 - short);
+    let start = Instant::now() + Duration::from_secs(20);
+    for second in 0..30 {
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    }
+    let lost = spool.counts().lost_total();
+    assert!((short / 1_100..250).contains(&lost), "{lost}");
+    disk.set_free(1_000_000 + short);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(31));
+    assert_eq!(spool.counts().lost_total(), lost);
+    // What is short for longer was taken by others, and goes from ours.
+    disk.set_free(1_000_000 - short);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(90));
+    assert!(spool.counts().lost_total() > lost);
+    balances(&spool);
 }
 
 #[test]

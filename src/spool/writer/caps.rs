@@ -1,58 +1,130 @@
 //! The caps: by age, by bytes, by free space, over all logs.
 //!
 //! ```text
-//!   age    a segment goes when its last record is too old and nobody has begun to read it
+//!   age    a segment goes when its last record has waited too long and nobody has begun to read it
 //!   bytes  ─┬─ drop_oldest: the segment goes whose records arrived first, of those that nobody has begun to read
 //!   free   ─┘  drop_newest: new packets are turned away until there is room
 //! ```
 //!
 //! No record younger than the age cap is given up for its age. Older ones stay while a younger one is in their segment,
-//! or while the segment's first records are with the Kafka client.
+//! or while the segment's first records are with the Kafka client. An age is how long this process has kept a record
+//! ([`super::ages`]): a restart begins to count again.
 //!
 //! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
+//!
+//! Some file systems count what was unlinked as free only later (btrfs with its next transaction, XFS in the background).
+//! What was given up counts as free at once, or each look at a short disk would give up more, up to the whole backlog.
+//!
+//! The default cap is half of what is free. A disk that was full when the agent started gives none; so it is looked at
+//! again each time, and the cap rises with what has become free. It never falls: what was taken under it stays.
 
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::Writer;
 use crate::observe::ledger::LossReason;
 use crate::spool::WhenFull;
 use crate::spool::disk::{Operation, SpoolError};
 use crate::spool::lane::Lane;
-use crate::spool::log::Log;
+use crate::spool::log::{self, Log};
 use crate::time::UnixMicros;
+
+/// How long a file system may take to count as free what was unlinked: btrfs writes its transactions every 30 s.
+const FREED_LATE_MAX: Duration = Duration::from_secs(60);
+
+/// What was given up and is not seen as free yet.
+#[derive(Debug, Default)]
+pub(super) struct FreedLate {
+    bytes: u64,
+    last: Option<Instant>,
+}
+
+impl FreedLate {
+    /// Of `freed` bytes only `seen` count as free.
+    fn note(&mut self, freed: u64, seen: u64, clock: Instant) {
+        let late = freed.saturating_sub(seen);
+        if late > 0 {
+            (self.bytes, self.last) = (self.bytes(clock) + late, Some(clock));
+        }
+    }
+
+    fn bytes(&self, clock: Instant) -> u64 {
+        let is_awaited = |last: &Instant| clock.saturating_duration_since(*last) < FREED_LATE_MAX;
+        self.last.filter(is_awaited).map_or(0, |_| self.bytes)
+    }
+}
+
+/// The default cap: `wanted`, or half of what is free where that is less. What waits here is not free, and was when
+/// there was none: a restart in an outage must not lower the cap.
+pub(super) fn half_of_free(wanted: u64, free: u64, held: u64) -> u64 {
+    wanted.min(free.saturating_add(held) / 2)
+}
+
+/// `drop_oldest` gives up a segment: an eighth of the spool at most.
+pub(super) fn segment_bytes(bytes_max: u64) -> u64 {
+    log::Config::SEGMENT_BYTES_DEFAULT.min(bytes_max / 8)
+}
 
 impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
-        if let Some(age_max) = self.config.age_max {
-            let age_max = i64::try_from(age_max.as_micros()).unwrap_or(i64::MAX);
-            let oldest = UnixMicros(now.0.saturating_sub(age_max));
-            let reports = self.lane_of_reports();
-            for index in (0..self.logs.len()).filter(|index| Some(*index) != reports) {
-                self.keep_age(index, oldest, now)?;
-            }
-        }
+        self.raise_cap()?;
         if self.is_over()? {
             self.free_delivered(now)?;
         }
         if self.when_full == WhenFull::DropOldest {
-            while self.is_over()? && self.drop_oldest()? {}
+            while self.is_over()? {
+                let (free, held) = (self.free_bytes()?, self.held_bytes());
+                if !self.drop_oldest()? {
+                    break;
+                }
+                let seen = self.free_bytes()?.saturating_sub(free);
+                let freed = held.saturating_sub(self.held_bytes());
+                self.freed_late.note(freed, seen, self.clock);
+            }
         }
         let over = self.is_over()?;
         let mut inner = self.spool.lock();
         inner.log_is_full = over && self.when_full == WhenFull::DropNewest;
-        inner.log_bytes = self.logs.iter().map(Log::bytes).sum();
+        inner.log_bytes = self.held_bytes();
         Ok(())
     }
 
-    fn is_over(&self) -> Result<bool, SpoolError> {
+    /// Where the default cap was small because little was free.
+    fn raise_cap(&mut self) -> Result<(), SpoolError> {
+        if self.config.bytes_max >= self.bytes_max_wanted {
+            return Ok(());
+        }
+        let bytes_max = half_of_free(self.bytes_max_wanted, self.free_bytes()?, self.held_bytes());
+        if bytes_max <= self.config.bytes_max {
+            return Ok(());
+        }
+        self.config.bytes_max = bytes_max;
+        for log in &mut self.logs {
+            log.set_segment_bytes(segment_bytes(bytes_max));
+        }
+        self.spool.bytes_max.store(bytes_max, Ordering::Relaxed);
+        if let Some(kept) = &mut self.spool.lock().kept {
+            kept.raise(bytes_max);
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, SpoolError> {
         let folder = &self.config.folder;
-        let free = self
-            .disk
-            .free_bytes(folder)
-            .map_err(SpoolError::at(Operation::Stat, folder))?;
-        let bytes: u64 = self.logs.iter().map(Log::bytes).sum();
+        let free = self.disk.free_bytes(folder);
+        free.map_err(SpoolError::at(Operation::Stat, folder))
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.logs.iter().map(Log::bytes).sum()
+    }
+
+    fn is_over(&self) -> Result<bool, SpoolError> {
+        let free = self.free_bytes()?;
+        let free = free.saturating_add(self.freed_late.bytes(self.clock));
+        let bytes = self.held_bytes();
         let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
         Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && closed > 0))
     }
@@ -71,11 +143,27 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives up the segments of a log whose last records arrived before `oldest`.
+    /// Gives up the segments of which every record has waited too long.
+    pub(super) fn keep_ages(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
+        let reports = self.lane_of_reports();
+        for index in 0..self.ages.len() {
+            let (Some(ages), Some(log)) = (self.ages.get_mut(index), self.logs.get(index)) else {
+                continue;
+            };
+            ages.note(log.next(), clock);
+            let older_below = ages.older_below(clock);
+            if Some(index) != reports {
+                self.keep_age(index, older_below, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the segments of a log that end at or below `older_below`.
     fn keep_age(
         &mut self,
         index: usize,
-        oldest: UnixMicros,
+        older_below: u64,
         now: UnixMicros,
     ) -> Result<(), SpoolError> {
         loop {
@@ -83,19 +171,15 @@ impl Writer {
             let Some(log) = self.logs.get_mut(index) else {
                 return Ok(());
             };
-            if let Some(first) = log.newest_begun_before(oldest)
-                && first >= unread_from
-                && log.last_received(first)?.is_some_and(|last| last < oldest)
-            {
+            let newest = log.newest_with_records();
+            if newest.is_some_and(|first| first >= unread_from) && log.next() <= older_below {
                 log.begin_next(now)?;
             }
-            let Some(candidate) = log.oldest_unread(unread_from) else {
+            let candidate = log.oldest_unread(unread_from);
+            let Some(old) = candidate.filter(|candidate| candidate.end <= older_below) else {
                 return Ok(());
             };
-            // One that cannot be read, or holds no record, is judged by when the next one was begun.
-            let last = log.last_received(candidate.first).ok().flatten();
-            let is_old = last.unwrap_or(candidate.before) < oldest;
-            if !is_old || !self.give_up(index, candidate.first, LossReason::SpoolAge)? {
+            if !self.give_up(index, old.first, LossReason::SpoolAge)? {
                 return Ok(());
             }
         }

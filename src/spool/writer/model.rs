@@ -18,7 +18,7 @@ use super::*;
 use crate::observe::ledger::RecordCounts;
 use crate::record::{LaneId, Number, Origin, Record};
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
-use crate::spool::{Batch, ReadLimit};
+use crate::spool::{Batch, Config, InformAck, ReadLimit};
 
 #[derive(Debug, Clone)]
 enum Action {

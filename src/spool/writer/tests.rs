@@ -8,9 +8,9 @@ use super::*;
 use crate::observe::ledger::LossReason;
 use crate::packet::Reason;
 use crate::record::{LaneId, Number, Origin, Record};
-use crate::spool::forgetful::{Fault, ForgetfulDisk};
+use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
 use crate::spool::segment::file_name as segment_name;
-use crate::spool::{Batch, ReadLimit};
+use crate::spool::{Batch, Config, ReadLimit};
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     records: 100_000,
@@ -452,14 +452,40 @@ fn a_disk_that_fails_until_the_end_costs_what_it_never_took_and_says_so() {
     } = Spool::open_on(disk.clone(), &config, &disk_config).expect("a spool");
     append(&spool, 0, b"<>").unwrap();
     turn(&mut writer);
-    disk.fail(0, Fault::NoSpace);
+    disk.stand(Some(Trouble::Full));
     append(&spool, 0, b"<>").unwrap();
     append(&spool, 0, b"<>").unwrap();
-    writer.finish(UnixMicros(3_000));
+    writer.finish(UnixMicros(3_000), Instant::now());
     let counts = spool.counts();
     assert_eq!(counts.lost[LossReason::ProcessEnd as usize], 2);
     assert_eq!((counts.accepted, counts.pending), (3, 1));
     balances(&spool);
+}
+
+#[test]
+fn a_disk_that_refuses_once_at_the_end_takes_everything_when_it_is_asked_again() {
+    for refused in 0..8 {
+        for fault in [Fault::NoSpace, Fault::Broken] {
+            let disk = Arc::new(ForgetfulDisk::default());
+            let (config, disk_config) = config(Path::new("/"));
+            let Opened {
+                spool, mut writer, ..
+            } = Spool::open_on(disk.clone(), &config, &disk_config).expect("a spool");
+            append(&spool, 0, b"<>").unwrap();
+            turn(&mut writer);
+            append(&spool, 0, b"<>").unwrap();
+            append(&spool, 1, b"<>").unwrap();
+            disk.fail(refused, fault);
+            writer.finish(UnixMicros(3_000), Instant::now());
+            disk.heal();
+            assert_eq!(spool.counts().lost_total(), 0, "{fault:?} {refused}");
+            drop((spool, writer));
+            let Opened { spool, .. } =
+                Spool::open_on(disk, &config, &disk_config).expect("a spool");
+            assert_eq!((read(&spool, 0), read(&spool, 1)), (vec![0, 1], vec![0]));
+            balances(&spool);
+        }
+    }
 }
 
 #[test]

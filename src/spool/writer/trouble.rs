@@ -3,8 +3,8 @@
 use super::tests::{ALL, append, balances, config, read, turn};
 use super::*;
 use crate::record::{Acceptance, LaneId, Number};
-use crate::spool::Batch;
 use crate::spool::forgetful::{ForgetfulDisk, Trouble};
+use crate::spool::{Batch, InformAck};
 
 const FOLDER: &str = "/spool";
 
@@ -342,6 +342,33 @@ fn an_inform_that_waits_for_the_disk_is_accepted_after_a_sync_that_it_asks_for()
         let copy = disk.copy();
         copy.power_cut(seed);
         let Opened { spool, .. } = open(&copy, synced);
+        assert_eq!(read(&spool, 0), [0, 1], "seed {seed}");
+    }
+}
+
+#[test]
+fn an_inform_whose_segment_was_closed_meanwhile_is_on_the_disk_too_when_it_is_answered() {
+    for seed in 0..50 {
+        let disk = ForgetfulDisk::default();
+        let synced = |kept: &mut DiskConfig| {
+            kept.inform_ack = InformAck::Synced;
+            kept.fsync = Fsync::Never;
+            kept.bytes_max = 80_000;
+        };
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, synced);
+        let inform = (LaneId(0), append(&spool, 0, &[b'x'; 6000]).unwrap());
+        let clock = writer.housekept;
+        writer.turn(UnixMicros(0), clock);
+        append(&spool, 0, &[b'x'; 6000]).unwrap();
+        writer.turn(UnixMicros(0), clock);
+        assert_eq!(writer.logs[0].segments(), 2);
+        assert!(!spool.is_accepted(inform));
+        writer.turn(UnixMicros(0), clock);
+        assert!(spool.is_accepted(inform));
+        disk.power_cut(seed);
+        let Opened { spool, .. } = open(&disk, synced);
         assert_eq!(read(&spool, 0), [0, 1], "seed {seed}");
     }
 }
