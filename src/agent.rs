@@ -356,7 +356,7 @@ impl Agent {
         self.settings.replace(new.normalize.clone());
         self.devices.replace(&new.identity, new.normalize.domain);
         if self.config.snmp != new.snmp {
-            self.snmp.access.replace(&new.snmp);
+            self.snmp.replace(&new.snmp);
         }
         for ear in &self.ears {
             if let Some(listener) = new

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use compact_str::CompactString;
 use ipnet::IpNet;
 
-use crate::record::{LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number};
 use crate::time::UnixMicros;
 
 /// One datagram or one frame, borrowed from the receiver's buffer.
@@ -293,5 +293,5 @@ pub trait Sink {
     fn rest(&mut self) {}
 
     /// Whether the spool has accepted this record, so that its reply may go out.
-    fn is_accepted(&self, record: (LaneId, Number)) -> bool;
+    fn acceptance(&self, record: (LaneId, Number)) -> Acceptance;
 }

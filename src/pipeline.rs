@@ -25,7 +25,7 @@ use crate::names::{self, Names};
 use crate::normalize::device::Names as _;
 use crate::normalize::{self, Scratch};
 use crate::packet::{Listener, Outcome, Packet, Protocol, Reason, Reply, Sink, Transport, Verdict};
-use crate::record::{LaneId, Number, Origin};
+use crate::record::{Acceptance, LaneId, Number, Origin};
 use crate::route::{RouteError, Router};
 use crate::spool::Spool;
 use crate::time::UnixMicros;
@@ -186,7 +186,7 @@ impl Pipeline {
                 return rejected(Reason::CommunityNotAllowed);
             }
             repeat = self.fingerprint(packet, notification);
-            if let Some(record) = repeat.and_then(|it| self.repeats.find(it, packet.received)) {
+            if let Some(record) = repeat.and_then(|it| self.earlier(it, packet)) {
                 return self.answer_again(packet, notification, record);
             }
         }
@@ -222,6 +222,16 @@ impl Pipeline {
         let message = packet.bytes.get(..notification.end);
         let is_inform = notification.kind == PduKind::Inform;
         is_inform.then(|| self.repeats.fingerprint((secured::sender(packet), message)))
+    }
+
+    /// The record of the same message, if it came lately and is not lost.
+    fn earlier(&mut self, fingerprint: u64, packet: &Packet<'_>) -> Option<(LaneId, Number)> {
+        let record = self.repeats.find(fingerprint, packet.received)?;
+        if self.exit.spool.is_lost(record) {
+            self.repeats.forget(fingerprint);
+            return None;
+        }
+        Some(record)
     }
 
     /// The event of a repeated inform exists already.
@@ -263,8 +273,8 @@ impl Sink for Pipeline {
         self.refresh();
     }
 
-    fn is_accepted(&self, record: (LaneId, Number)) -> bool {
-        self.exit.spool.is_accepted(record)
+    fn acceptance(&self, record: (LaneId, Number)) -> Acceptance {
+        self.exit.spool.acceptance(record)
     }
 }
 

@@ -37,3 +37,14 @@ pub struct Record<'a> {
     /// Who made it.
     pub origin: Origin,
 }
+
+/// How far a record is on its way to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is kept: whoever waits for it may be answered.
+    Accepted,
+    /// Not yet.
+    Waiting,
+    /// It was lost before, and never will be. Whoever waits for it must not be answered, and sends it again.
+    Lost,
+}

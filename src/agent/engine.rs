@@ -1,13 +1,16 @@
 //! SNMPv3 over restarts: our own engine, and the engines that were learned, in the state folder.
 //!
 //! ```text
-//!   start   snmp-engine  ─▶ boots + 1 ─▶ replaced, on the disk ─▶ only then used
+//!   start   snmp-engine  ─▶ boots + 1 of this ID ─▶ replaced, on the disk ─▶ only then used
 //!           snmp-engines ─▶ Usm::restore
 //!   every minute, and at the end   Usm::learned ─▶ snmp-engines replaced        (on a thread of its own)
 //! ```
 //!
 //! Where the folder cannot be used, the engine has a new random ID for this run: a new engine may begin at any boots, so
 //! informs work all the same; their senders learn the new ID.
+//!
+//! All of it is opened without SNMPv3 users too, since a reload may bring the first ones, and an engine keeps its ID and
+//! boots for as long as the process lives.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -38,8 +41,27 @@ const ENTERPRISE: [u8; 5] = [0x80, 0x00, 0x7e, 0xd9, 0x05];
 /// SNMP access, and what of it is kept.
 pub(super) struct KeptAccess {
     pub access: Arc<SnmpAccess>,
-    folder: Option<PathBuf>,
+    place: Place,
     writing: Mutex<Writing>,
+}
+
+/// Where state is kept.
+enum Place {
+    /// Nowhere: the operator wants none.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+    /// Nowhere: this folder cannot be used.
+    Unusable(PathBuf, io::Error),
+}
+
+impl Place {
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Place::Folder(folder) => Some(folder),
+            Place::Off | Place::Unusable(..) => None,
+        }
+    }
 }
 
 struct Writing {
@@ -48,42 +70,61 @@ struct Writing {
 }
 
 impl KeptAccess {
-    /// Opens what is kept. Without SNMPv3 users no file is touched.
+    /// Opens what is kept.
     pub fn open(
         config: &AccessConfig,
         folder: Option<&Path>,
         chosen: Option<EngineKey>,
     ) -> KeptAccess {
         let started = Instant::now();
-        let folder = folder.filter(|_| !config.usm.users.is_empty());
-        let mut folder = folder.map(Path::to_owned);
-        let own = folder.as_deref().map(|folder| own_engine(folder, chosen));
-        let own = match own {
-            Some(Ok(own)) => own,
-            Some(Err(error)) => {
-                tracing::warn!(folder = %folder.take().unwrap_or_default().display(), %error, "SNMPv3 state cannot be kept; senders of informs will learn a new engine ID, and learned engines are forgotten at the end");
-                random_engine()
+        let own = folder.map(|folder| (folder, own_engine(folder, chosen)));
+        let (own, place) = match own {
+            Some((folder, Ok(own))) => (own, Place::Folder(folder.to_owned())),
+            Some((folder, Err(error))) => {
+                (random_engine(), Place::Unusable(folder.to_owned(), error))
             }
-            None => random_engine(),
+            None => (random_engine(), Place::Off),
         };
         let access = Arc::new(SnmpAccess::new(config, own, random(), started));
-        if let Some(folder) = &folder {
+        if let Some(folder) = place.folder() {
             restore(&access, folder);
-            tracing::info!(engine_id = ?own.id, boots = own.boots, users = config.usm.users.len(), "SNMPv3 engine");
         }
-        KeptAccess {
+        let kept = KeptAccess {
             access,
-            folder,
+            place,
             writing: Mutex::new(Writing {
                 next: started + KEEP_EVERY,
                 thread: None,
             }),
+        };
+        if kept.access.usm.has_users() {
+            kept.announce();
+        }
+        kept
+    }
+
+    /// Puts other users, policies and communities into force.
+    pub fn replace(&self, config: &AccessConfig) {
+        let had_users = self.access.usm.has_users();
+        self.access.replace(config);
+        if !had_users && self.access.usm.has_users() {
+            self.announce();
+        }
+    }
+
+    /// Says which engine senders meet: once there is a user, for without any there is nobody to meet it.
+    fn announce(&self) {
+        let own = self.access.usm.own();
+        let is_kept = self.place.folder().is_some();
+        tracing::info!(engine_id = ?own.id, boots = own.boots, is_kept, "SNMPv3 engine");
+        if let Place::Unusable(folder, error) = &self.place {
+            tracing::warn!(folder = %folder.display(), %error, "SNMPv3 state cannot be kept; senders of informs will learn a new engine ID, and learned engines are forgotten at the end");
         }
     }
 
     /// Writes what was learned, if it is time and the last writing has ended. Does not wait for the disk.
     pub fn tick(&self, now: Instant) {
-        let Some(folder) = &self.folder else {
+        let Some(folder) = self.place.folder() else {
             return;
         };
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +133,7 @@ impl KeptAccess {
             return;
         }
         writing.next = now + KEEP_EVERY;
-        let (access, folder) = (Arc::clone(&self.access), folder.clone());
+        let (access, folder) = (Arc::clone(&self.access), folder.to_owned());
         let spawned = std::thread::Builder::new()
             .name("snmp-state".to_owned())
             .spawn(move || keep(&access, &folder));
@@ -105,7 +146,7 @@ impl KeptAccess {
         if let Some(thread) = writing.thread.take() {
             let _ = thread.join();
         }
-        if let Some(folder) = &self.folder {
+        if let Some(folder) = self.place.folder() {
             keep(&self.access, folder);
         }
     }
@@ -114,6 +155,10 @@ impl KeptAccess {
 fn keep(access: &SnmpAccess, folder: &Path) {
     let unix = UnixMicros::now().0 / 1_000_000;
     let learned = access.usm.learned(access.now(), unix);
+    if learned.is_empty() {
+        // No file says that as well.
+        return;
+    }
     let text = stored::learned_to_text(&learned);
     if let Err(error) = replace(folder, LEARNED_FILE, &text) {
         tracing::warn!(folder = %folder.display(), %error, "learned SNMPv3 engines were not written");
@@ -149,43 +194,37 @@ fn own_engine(folder: &Path, chosen: Option<EngineKey>) -> io::Result<OwnEngine>
         .as_deref()
         .map(stored::own_from_text)
     {
-        None => None,
-        Some(Ok(known)) => Some(known),
+        None => Vec::new(),
+        Some(Ok(known)) => known,
         // Its boots are not known, and an engine whose boots go back is refused by all that know it.
         Some(Err(error)) if chosen.is_some() => {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         Some(Err(error)) => {
             tracing::warn!(file = OWN_FILE, %error, "the agent's SNMPv3 engine has a new ID");
-            None
+            Vec::new()
         }
     };
-    let own = next_boot(known, chosen, random_engine().id);
-    replace(folder, OWN_FILE, &stored::own_to_text(&own))?;
+    let own = next_boot(&known, chosen, random_engine().id);
+    let others = known.into_iter().filter(|engine| engine.id != own.id);
+    let engines: Vec<OwnEngine> = std::iter::once(own).chain(others).collect();
+    replace(folder, OWN_FILE, &stored::own_to_text(&engines))?;
     Ok(own)
 }
 
-/// The engine of this run: the same as before with one boot more, or another that begins. Boots that latched
-/// (RFC 3414, section 2.2.2) need a new ID; one that the operator chose stays, and is refused by all.
-fn next_boot(known: Option<OwnEngine>, chosen: Option<EngineKey>, fresh: EngineKey) -> OwnEngine {
-    match known {
-        Some(known) if chosen.is_none_or(|chosen| chosen == known.id) => {
-            let boots = known.boots.saturating_add(1).min(BOOTS_MAX);
-            match boots {
-                BOOTS_MAX if chosen.is_none() => OwnEngine {
-                    id: fresh,
-                    boots: 1,
-                },
-                boots => OwnEngine {
-                    id: known.id,
-                    boots,
-                },
-            }
-        }
-        _ => OwnEngine {
-            id: chosen.unwrap_or(fresh),
+/// The engine of this run: that of the last run, or the chosen one, with one boot more than it ever had. Boots that
+/// latched (RFC 3414, section 2.2.2) need a new ID; one that the operator chose stays, and is refused by all.
+fn next_boot(known: &[OwnEngine], chosen: Option<EngineKey>, fresh: EngineKey) -> OwnEngine {
+    let id = chosen.or_else(|| known.first().map(|last| last.id));
+    let id = id.unwrap_or(fresh);
+    let before = known.iter().find(|engine| engine.id == id);
+    let boots = before.map_or(1, |engine| engine.boots.saturating_add(1).min(BOOTS_MAX));
+    match boots {
+        BOOTS_MAX if chosen.is_none() => OwnEngine {
+            id: fresh,
             boots: 1,
         },
+        boots => OwnEngine { id, boots },
     }
 }
 
@@ -233,6 +272,8 @@ fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usm::SecurityLevel;
+    use crate::usm::samples::Device;
 
     #[test]
     fn boots_are_counted_on_the_disk_and_the_id_stays() {
@@ -266,7 +307,7 @@ mod tests {
             boots: BOOTS_MAX,
         };
         let fresh = EngineKey::new(&[2; 5]).unwrap();
-        let next = next_boot(Some(latched), None, fresh);
+        let next = next_boot(&[latched], None, fresh);
         assert_eq!((next.id, next.boots), (fresh, 1));
     }
 
@@ -277,5 +318,39 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert!(own_engine(&file.join("below"), None).is_err());
         assert_ne!(random_engine().id, random_engine().id);
+    }
+
+    #[test]
+    fn an_engine_id_that_is_chosen_again_goes_on_counting_its_boots() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = [1, 2].map(|last| EngineKey::new(&[0x80, 0, 0, 9, 5, last]));
+        let boots = |chosen| own_engine(folder.path(), chosen).unwrap().boots;
+        assert_eq!([boots(a), boots(a), boots(b)], [1, 2, 1]);
+        assert_eq!([boots(a), boots(b), boots(None)], [3, 2, 3]);
+    }
+
+    #[test]
+    fn the_first_users_of_a_reload_find_the_state_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let chosen = EngineKey::new(&[0x80, 0, 0, 9, 5, 1]).unwrap();
+        let device = Device::new(SecurityLevel::AuthPriv);
+        let mut users = AccessConfig::default();
+        users.usm.users.push(device.config());
+
+        let nobody = AccessConfig::default();
+        let kept = KeptAccess::open(&nobody, Some(folder.path()), Some(chosen));
+        assert_eq!(kept.access.usm.own().id, chosen);
+        kept.replace(&users);
+        let message = device.message();
+        let message = crate::decode::snmp::v3::read(&message).unwrap();
+        let (source, now) = ([10, 0, 0, 1].into(), kept.access.now());
+        let mut plain = Vec::new();
+        let taken = kept.access.usm.take(&message, source, now, &mut plain);
+        assert!(matches!(taken, Ok(crate::usm::Verdict::Accepted(_))));
+        kept.close();
+
+        let next = KeptAccess::open(&users, Some(folder.path()), Some(chosen));
+        assert_eq!(next.access.usm.sizes().0, 1);
+        assert_eq!(next.access.usm.own().boots, 2);
     }
 }

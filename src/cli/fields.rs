@@ -1,12 +1,13 @@
 //! How a message was read, field by field, as text for people.
 //!
-//! Of SNMP only what cannot hold a secret is shown here: names, types and places. The values stand in the event, where
-//! the community and its repeats are masked.
+//! Of SNMP only names, types and places are shown here. Names are read from the masked copy of the packet, since a device
+//! may have its community as an index. The values stand in the event, which is made of such a copy too.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::output::tamed;
-use crate::decode::snmp::{self, Anomalies, Header, Notification, Oid, strict};
+use crate::decode::snmp::{self, Anomalies, Header, Notification, Oid, Varbinds, mask, strict};
 use crate::decode::syslog::{self, Message, timestamp::Stamp};
 
 /// The fields of a syslog message.
@@ -106,7 +107,7 @@ pub(super) fn snmp(bytes: &[u8]) -> String {
     let mut lines = Lines(format!("read as SNMP, {} bytes\n", bytes.len()));
     match snmp::read(bytes) {
         Ok(notification) => {
-            self::notification(&mut lines, &notification);
+            self::notification(&mut lines, bytes, &notification);
             if notification.fault.is_some() || !notification.anomalies.is_empty() {
                 second_opinion(&mut lines, bytes);
             }
@@ -119,7 +120,11 @@ pub(super) fn snmp(bytes: &[u8]) -> String {
     lines.0
 }
 
-pub(super) fn notification(lines: &mut Lines, notification: &Notification<'_>) {
+/// A notification, and the packet or scoped PDU that its positions are of.
+pub(super) fn notification(lines: &mut Lines, packet: &[u8], notification: &Notification<'_>) {
+    let mut masked = Vec::new();
+    mask::copy(packet, notification, &mut masked);
+    let dotted_at = |at: &Range<usize>| dotted(Oid(masked.get(at.clone()).unwrap_or_default()));
     if notification.security.is_none() {
         lines.field(
             "version",
@@ -138,7 +143,9 @@ pub(super) fn notification(lines: &mut Lines, notification: &Notification<'_>) {
         Header::V1(trap) => {
             lines.field(
                 "enterprise",
-                &trap.enterprise.map_or("none".to_owned(), dotted),
+                &trap
+                    .enterprise
+                    .map_or("none".to_owned(), |_| dotted_at(&trap.enterprise_at)),
             );
             lines.field(
                 "generic-trap",
@@ -156,13 +163,15 @@ pub(super) fn notification(lines: &mut Lines, notification: &Notification<'_>) {
         Header::V2 {
             request_id,
             trap_oid,
+            trap_oid_at,
             ..
         } => {
             lines.field(
                 "request-id",
                 &request_id.map_or("none".to_owned(), |id| id.to_string()),
             );
-            lines.field("snmpTrapOID", &trap_oid.map_or("none".to_owned(), dotted));
+            let shown = trap_oid.map_or("none".to_owned(), |_| dotted_at(trap_oid_at));
+            lines.field("snmpTrapOID", &shown);
         }
     }
     lines.field(
@@ -171,19 +180,25 @@ pub(super) fn notification(lines: &mut Lines, notification: &Notification<'_>) {
             .uptime
             .map_or("none".to_owned(), |ticks| format!("{ticks} ticks")),
     );
+    let list = notification.varbinds.range();
+    let list = Varbinds::new(masked.get(list.clone()).unwrap_or_default(), list.start);
+    let mut masked_list = list.into_iter();
     for varbind in notification.varbinds {
+        // Where what was overwritten held lengths too, the copy is read in another way from there on.
+        let name = masked_list
+            .next()
+            .filter(|it| it.at.start == varbind.at.start);
+        let name = match name.map(|it| dotted(it.name)) {
+            None => "an OID that is not shown,".to_owned(),
+            Some(oid) if oid.is_empty() => "without an OID,".to_owned(),
+            Some(oid) => oid,
+        };
         let kind = format!("{:?}", varbind.value);
         let kind = kind.split(['(', ' ']).next().unwrap_or_default();
         let odd = names(varbind.anomalies);
         lines.field(
             "varbind",
-            &format!(
-                "{} {kind} at byte {}{odd}",
-                Some(dotted(varbind.name))
-                    .filter(|oid| !oid.is_empty())
-                    .unwrap_or_else(|| "without an OID,".to_owned()),
-                varbind.at.start
-            ),
+            &format!("{name} {kind} at byte {}{odd}", varbind.at.start),
         );
     }
     if let Some(fault) = &notification.fault {
@@ -249,5 +264,28 @@ mod tests {
         let text = snmp(&[0x30, 0x82, 0x01, 0x00, 2, 1, 1]);
         assert!(text.contains("not understood"), "{text}");
         assert!(text.contains("strict reader"), "{text}");
+    }
+
+    #[test]
+    fn a_community_that_stands_in_an_oid_is_not_shown() {
+        use crate::decode::snmp::samples::{uptime, v1, v2c, varbind};
+        let secret = b"s3cr3t-c0mm";
+        let column = [&[0x2b, 6, 1, 4, 1, 9, 11][..], secret].concat();
+        let arcs = |text: &[u8]| {
+            let arcs: Vec<String> = text.iter().map(ToString::to_string).collect();
+            arcs.join(".")
+        };
+        let value = [&[6, column.len() as u8][..], &column].concat();
+        let trap_oid = varbind(&[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0], &value);
+        let list = [uptime(), trap_oid, varbind(&column, &[2, 1, 7])];
+        for packet in [v2c(0xa7, secret, &list), v1(secret, 6, &[1], &list)] {
+            let text = snmp(&packet);
+            assert!(!text.contains(&arcs(secret)), "{text}");
+            let hidden = format!("1.3.6.1.4.1.9.11.{}", arcs(b"***********"));
+            assert!(
+                text.contains(&format!("{hidden} Integer at byte")),
+                "{text}"
+            );
+        }
     }
 }

@@ -11,8 +11,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use super::fields::{Lines, notification};
-use crate::decode::snmp::engine_id;
 use crate::decode::snmp::v3::{self, Data, Message, SecurityLevel};
+use crate::decode::snmp::{UnreadMessage, engine_id};
 use crate::pipeline::{AccessConfig, SnmpAccess};
 use crate::usm::{EngineKey, Moment, OwnEngine, Refusal, Usm, Verdict};
 
@@ -49,21 +49,41 @@ pub(super) fn steps(packet: &[u8], access: &AccessConfig) -> String {
 /// Who may send, for one packet alone: an inform is taken as if it were addressed to us, and as if it came just now.
 pub(super) fn access(packet: &[u8], config: &AccessConfig) -> SnmpAccess {
     let message = v3::read(packet).ok();
-    let own = message.as_ref().map_or(OwnEngine::NONE, own);
+    let own = message.as_ref();
+    let own = own.map_or(OwnEngine::NONE, |message| addressee(message, config));
     let seconds = message.map_or(0, |message| u64::from(message.time));
     let now = Instant::now();
     let started = now.checked_sub(Duration::from_secs(seconds));
     SnmpAccess::new(config, own, 0, started.unwrap_or(now))
 }
 
-fn own(message: &Message<'_>) -> OwnEngine {
-    match EngineKey::new(message.engine_id) {
-        Some(id) if message.is_reportable => OwnEngine {
-            id,
-            boots: message.boots,
-        },
+/// Our engine, if the message is to be for us. Only the PDU says whether it is an inform, so the message is opened for
+/// an engine that nobody addresses: it refuses an inform at last, and only that, for its engine ID.
+fn addressee(message: &Message<'_>, config: &AccessConfig) -> OwnEngine {
+    let nobody = Usm::new(&config.usm, OwnEngine::NONE, 0);
+    match judged(&nobody, message, &mut Vec::new()) {
+        Ok(Verdict::Refused {
+            reason: Refusal::UnknownEngineId,
+            ..
+        }) => {
+            let id = EngineKey::new(message.engine_id).unwrap_or(EngineKey::NONE);
+            OwnEngine {
+                id,
+                boots: message.boots,
+            }
+        }
         _ => OwnEngine::NONE,
     }
+}
+
+/// What is said of the message where it came in its own time.
+fn judged<'s>(
+    usm: &Usm,
+    message: &Message<'s>,
+    plain: &'s mut Vec<u8>,
+) -> Result<Verdict<'s>, UnreadMessage> {
+    let now = Moment::after_start(Duration::from_secs(message.time.into()));
+    usm.take(message, IpAddr::V4(Ipv4Addr::LOCALHOST), now, plain)
 }
 
 fn header(lines: &mut Lines, message: &Message<'_>) {
@@ -75,7 +95,11 @@ fn header(lines: &mut Lines, message: &Message<'_>) {
     lines.field("msgMaxSize", &message.size_max.to_string());
     lines.field("level", message.level.as_str());
     if message.engine_id.is_empty() {
-        lines.field("engine ID", "none: it asks for ours (discovery)");
+        let asks = match message.is_reportable {
+            true => "none: it asks for ours (discovery)",
+            false => "none",
+        };
+        lines.field("engine ID", asks);
     } else {
         let hex: String = message
             .engine_id
@@ -123,11 +147,10 @@ fn made_by(octets: usize) -> &'static str {
 }
 
 fn checks(lines: &mut Lines, message: &Message<'_>, access: &AccessConfig) {
-    let usm = Usm::new(&access.usm, own(message), 0);
-    let now = Moment::after_start(Duration::from_secs(message.time.into()));
+    let own = addressee(message, access);
+    let usm = Usm::new(&access.usm, own, 0);
     let mut plain = Vec::new();
-    let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    match usm.take(message, source, now, &mut plain) {
+    match judged(&usm, message, &mut plain) {
         Err(error) => {
             passed(lines, message, None);
             lines.field("not understood", &error.to_string());
@@ -136,6 +159,13 @@ fn checks(lines: &mut Lines, message: &Message<'_>, access: &AccessConfig) {
             lines.field("checks", "none: it is answered with our engine ID")
         }
         Ok(Verdict::Limited) => lines.field("checks", "none: too many"),
+        Ok(Verdict::Refused { reason, .. }) if message.engine_id.is_empty() => {
+            let text = format!(
+                "FAILED: {}: a trap must name its sender's engine, and an inform this agent's",
+                reason.as_str()
+            );
+            lines.field("check engine ID", &text);
+        }
         Ok(Verdict::Refused { reason, .. }) => {
             passed(lines, message, Some(reason));
         }
@@ -150,7 +180,7 @@ fn checks(lines: &mut Lines, message: &Message<'_>, access: &AccessConfig) {
                 lines.field("context engine", &super::output::tamed(&context));
                 lines.text("context name", scoped.context_name);
             }
-            notification(lines, &accepted.notification);
+            notification(lines, accepted.scoped, &accepted.notification);
         }
     }
 }
@@ -244,5 +274,46 @@ mod tests {
         }
         let text = steps(&device.message(), &AccessConfig::default());
         assert!(text.contains("--config"), "{text}");
+    }
+
+    #[test]
+    fn the_addressee_is_judged_by_the_pdu_and_not_by_the_reportable_flag() {
+        let device = Device::new(SecurityLevel::AuthPriv);
+        let inform = device.inform(&[0x80, 0, 0x7e, 0xd9, 5, 1], 7, 12_345);
+        let trap = device.clone();
+        for (name, message) in [("trap", &trap), ("inform", &inform)] {
+            for is_reportable in [false, true] {
+                let message = Device {
+                    is_reportable,
+                    ..message.clone()
+                };
+                let text = steps(&message.message(), &with(&device));
+                let shown = format!("{name}, {is_reportable}: {text}");
+                assert!(text.contains("check addressee  ok"), "{shown}");
+                assert!(text.contains("snmpTrapOID"), "{shown}");
+                let access = access(&message.message(), &with(&device));
+                let is_ours = access.usm.own().id.octets() == message.engine_id;
+                assert_eq!(is_ours, name == "inform", "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_trap_without_an_engine_id_nothing_else_is_checked() {
+        let device = Device::new(SecurityLevel::AuthPriv);
+        let mut trap = Device {
+            engine_id: Vec::new(),
+            ..device.clone()
+        };
+        let text = steps(&trap.message(), &with(&device));
+        assert!(
+            text.contains("check engine ID  FAILED: unknownEngineID"),
+            "{text}"
+        );
+        assert!(!text.contains("check digest"), "{text}");
+        assert!(!text.contains("discovery"), "{text}");
+        trap.is_reportable = true;
+        let text = steps(&trap.message(), &with(&device));
+        assert!(text.contains("it is answered with our engine ID"), "{text}");
     }
 }

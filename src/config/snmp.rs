@@ -35,10 +35,14 @@ const NAME_BYTES_MAX: usize = 32;
 /// Octets of an engine ID (RFC 3411, SnmpEngineID).
 const ENGINE_ID_BYTES: std::ops::RangeInclusive<usize> = 5..=32;
 
+const STATE_FOLDER: &str = "agent.state_folder";
+
+/// The word for no folder.
+const OFF: &str = "off";
+
 /// `agent.state_folder`; `None` where nothing is kept.
 pub(super) fn state_folder(reader: &mut Reader<'_>) -> Option<PathBuf> {
-    const KEY: &str = "agent.state_folder";
-    const OFF: &str = "off";
+    const KEY: &str = STATE_FOLDER;
     let folder = reader.text(KEY).unwrap_or(STATE_FOLDER_DEFAULT);
     reader.note(KEY, &folder);
     if folder == OFF {
@@ -57,7 +61,14 @@ pub(super) fn state_folder(reader: &mut Reader<'_>) -> Option<PathBuf> {
 
 /// `snmp.engine_id`.
 pub(super) fn own_engine_id(reader: &mut Reader<'_>) -> Option<EngineKey> {
-    EngineKey::new(&engine_id(reader, "snmp.engine_id")?)
+    const KEY: &str = "snmp.engine_id";
+    let id = EngineKey::new(&engine_id(reader, KEY)?);
+    if reader.text(STATE_FOLDER) == Some(OFF) {
+        let text = "has no effect while agent.state_folder is \"off\": the boots of an engine must be kept, so the agent has a new ID at each start";
+        let at = reader.place(KEY);
+        reader.findings.warn(&at, KEY, text);
+    }
+    id
 }
 
 fn engine_id(reader: &mut Reader<'_>, key: &str) -> Option<Vec<u8>> {

@@ -656,3 +656,25 @@ fn a_file_that_is_missing_or_not_utf8_is_one_problem_with_its_place() {
         "{latin1}"
     );
 }
+
+#[test]
+fn an_engine_id_whose_boots_are_kept_nowhere_is_warned_of() {
+    let warned = |folder: &str| {
+        let text = format!(
+            "[agent]\nstate_folder = {folder:?}\n[snmp]\nengine_id = \"80007ed90501020304\"\n"
+        );
+        let loaded = assemble(
+            "trapline.toml",
+            &text,
+            Some(0o640),
+            std::iter::empty(),
+            HOST,
+        );
+        let warnings = loaded.expect("a valid configuration").warnings;
+        warnings
+            .iter()
+            .any(|warning| warning.key == "snmp.engine_id")
+    };
+    assert!(warned("off"));
+    assert!(!warned("/var/lib/trapline/state"));
+}

@@ -53,6 +53,23 @@ pub fn to_utf8<'a>(
     }
 }
 
+/// Appends bytes of this character set to `out`, and says whether every one of them fits; nothing is appended otherwise.
+pub fn append(encoding: &'static Encoding, bytes: &[u8], out: &mut String) -> bool {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let most = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
+    let Some(most) = most else {
+        return false;
+    };
+    let start = out.len();
+    out.reserve(most);
+    let (result, _) = decoder.decode_to_string_without_replacement(bytes, out, true);
+    let fits = result == DecoderResult::InputEmpty;
+    if !fits {
+        out.truncate(start);
+    }
+    fits
+}
+
 /// Fills `out`, and says whether every byte fits.
 fn decode(encoding: &'static Encoding, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let mut decoder = encoding.new_decoder_without_bom_handling();

@@ -86,8 +86,9 @@ pub struct Varbind<'a> {
     /// The value as text: numbers in decimal, octets as text where printable, else in hex.
     #[schemars(with = "String")]
     pub value: Text<'a>,
-    /// How `value` shows octets: `text` as they are, `hex`, `hint` by the MIB's DISPLAY-HINT (`00:1b:21:aa:bb:cc`), or
-    /// `date` for a DateAndTime as RFC 3339 (without a zone where the device sent none); left out for other types.
+    /// How `value` shows octets: `text` as they are, `charset` by the character set that the inventory names for the device,
+    /// `hex`, `hint` by the MIB's DISPLAY-HINT (`00:1b:21:aa:bb:cc`), or `date` for a DateAndTime as RFC 3339 (without a
+    /// zone where the device sent none); left out for other types.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<&'static str>,
     /// The value as a number, where a double holds it exactly (|n| ≤ 2⁵³).

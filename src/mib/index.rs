@@ -165,7 +165,13 @@ fn write_octets(component: &Component<'_>, octets: &[u8], family: Option<u64>, o
 
 /// Appends an `InetAddress` (RFC 4001, section 3) by its type, or by its length where no type is known. `false`, and
 /// nothing appended, where it is no address of that type.
+///
+/// Without a type, 16 or 20 printable octets are the name of a host: no network has addresses of such octets alone.
 pub fn inet_address(octets: &[u8], family: Option<u64>, out: &mut String) -> bool {
+    let is_name = || octets.len() >= 16 && octets.iter().all(u8::is_ascii_graphic);
+    if family.is_none() && is_name() {
+        return false;
+    }
     let (address, zone) = match (family, octets.len()) {
         (Some(1) | None, 4) | (Some(2) | None, 16) => (octets, None),
         (Some(3) | None, 8) | (Some(4) | None, 20) => {

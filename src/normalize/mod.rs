@@ -8,6 +8,7 @@
 //!            device::identify: inventory · header · (relay · learned · DNS) · address
 //! ```
 
+mod address_type;
 pub mod device;
 mod known;
 pub mod mib;

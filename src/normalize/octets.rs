@@ -3,9 +3,14 @@
 //! ```text
 //!  DateAndTime ─▶ RFC 3339      "date"          BITS ─▶ hex, and the names of the bits that are set
 //!  DISPLAY-HINT ▶ by the hint   "hint"          hint "255a", or none: as they are where printable, "text"
-//!  InetAddress ─▶ address       "hint"          all else, and what does not fit: "hex"
+//!  InetAddress ─▶ address       "hint"          hint "255a": without a NUL at the end, "text"; by the device's own
+//!                                               character set, "charset"
+//!                                               all else, and what does not fit: "hex"
 //! ```
 
+use encoding_rs::Encoding as Charset;
+
+use crate::decode::charset;
 use crate::mib::format::{Base, Convention};
 use crate::mib::reader::Syntax;
 use crate::mib::{date, hint, index};
@@ -18,6 +23,10 @@ const BITS_MAX: usize = 1024;
 pub(super) enum Encoding {
     /// They are text already; nothing was written.
     Text,
+    /// They are text but for a NUL at their end; nothing was written.
+    TextAndNul,
+    /// As text, by the device's character set.
+    Charset,
     /// In hex.
     Hex,
     /// As the MIB's DISPLAY-HINT says.
@@ -30,7 +39,8 @@ impl Encoding {
     /// As events write it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Encoding::Text => "text",
+            Encoding::Text | Encoding::TextAndNul => "text",
+            Encoding::Charset => "charset",
             Encoding::Hex => "hex",
             Encoding::Hint => "hint",
             Encoding::Date => "date",
@@ -39,19 +49,27 @@ impl Encoding {
 }
 
 /// Appends octets of an object that a MIB file knows, unless they are text. Names of bits are [`write_bits`]'s.
-pub(super) fn write(octets: &[u8], syntax: &Syntax<'_>, out: &mut String) -> Encoding {
+///
+/// `family` is the InetAddressType that stands beside an InetAddress, `charset` the device's own character set.
+pub(super) fn write(
+    octets: &[u8],
+    syntax: &Syntax<'_>,
+    family: Option<u64>,
+    charset: Option<&'static Charset>,
+    out: &mut String,
+) -> Encoding {
     if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
         return Encoding::Date;
     }
-    if syntax.convention == Convention::InetAddress && index::inet_address(octets, None, out) {
+    if syntax.convention == Convention::InetAddress && index::inet_address(octets, family, out) {
         return Encoding::Hint;
     }
     if syntax.base == Base::Bits {
         hex(octets, out);
         return Encoding::Hex;
     }
-    let by_hint = syntax.hint().filter(|hint| !hint::is_text(hint));
-    match by_hint {
+    match syntax.hint() {
+        Some(hint) if hint::is_text(hint) => write_text(octets, charset, out),
         Some(hint) if !octets.is_empty() && hint::octets(hint, octets, out) => Encoding::Hint,
         None if is_text(octets) => Encoding::Text,
         _ => {
@@ -59,6 +77,32 @@ pub(super) fn write(octets: &[u8], syntax: &Syntax<'_>, out: &mut String) -> Enc
             Encoding::Hex
         }
     }
+}
+
+/// Appends octets of an object that is text, unless they are as they should be. Many a device sends the NUL that ends the
+/// text in its memory, and letters of a character set of its own.
+pub(super) fn write_text(
+    octets: &[u8],
+    charset: Option<&'static Charset>,
+    out: &mut String,
+) -> Encoding {
+    if is_text(octets) {
+        return Encoding::Text;
+    }
+    let before_nul = octets.strip_suffix(&[0]);
+    if before_nul.is_some_and(is_text) {
+        return Encoding::TextAndNul;
+    }
+    let start = out.len();
+    let text = before_nul.unwrap_or(octets);
+    if charset.is_some_and(|charset| charset::append(charset, text, out)) {
+        if out.get(start..).unwrap_or_default().chars().all(printable) {
+            return Encoding::Charset;
+        }
+        out.truncate(start);
+    }
+    hex(octets, out);
+    Encoding::Hex
 }
 
 /// Appends the names of the bits that are set, where the object is BITS; the first bit is the highest of the first octet
@@ -84,9 +128,12 @@ pub(super) fn write_bits(octets: &[u8], syntax: &Syntax<'_>, label: &mut String)
 
 /// Whether octets are printable UTF-8; line ends and tabs are, other control characters are not.
 pub(super) fn is_text(octets: &[u8]) -> bool {
-    let printable = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     let is_plain = octets.iter().all(|octet| (0x20..0x7f).contains(octet));
     is_plain || std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(printable))
+}
+
+fn printable(c: char) -> bool {
+    !c.is_control() || matches!(c, '\t' | '\n' | '\r')
 }
 
 /// Appends lower-case hex without separators.

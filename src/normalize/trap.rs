@@ -120,10 +120,12 @@ pub fn event<'a>(
         received: packet.received,
         ..Claim::default()
     };
-    let device = device::identify(None, claim, config, names, device).device(packet);
+    let identified = device::identify(None, claim, config, names, device);
+    let device = identified.device(packet);
     match decoded {
         Ok(notification) => {
-            let odd = trap.fill(notification, packet.bytes, config);
+            let charset = identified.facts.and_then(|facts| facts.encoding);
+            let odd = trap.fill(notification, packet.bytes, config, charset);
             trap.write_message(message);
             read(notification, odd, device, packet, config, message, trap)
         }
@@ -132,6 +134,10 @@ pub fn event<'a>(
             message.clear();
             message.extend_from_slice(b"SNMP packet could not be read: ");
             message.extend_from_slice(unread.fault.reason.as_bytes());
+            if let Some(advice) = unread.advice {
+                message.extend_from_slice(b": ");
+                message.extend_from_slice(advice.as_bytes());
+            }
             unreadable(unread, device, packet, config, message, trap)
         }
     }
@@ -159,8 +165,10 @@ impl Buffers {
         notification: &Notification<'_>,
         packet: &[u8],
         config: &Config,
+        charset: Option<&'static encoding_rs::Encoding>,
     ) -> Anomalies {
         self.clear();
+        self.list.charset = charset;
         if let Some(security) = &notification.security {
             octets::hex(security.engine_id, &mut self.engine_id);
             self.user.extend_from_slice(security.user);
@@ -189,9 +197,9 @@ impl Buffers {
             }
         }
         Oid(&self.trap_oid).write(&mut self.trap_oid_text);
-        self.anomalies.extend(odd.names());
         self.find_name(config);
-        self.list.show();
+        odd.add(self.list.show());
+        self.anomalies.extend(odd.names());
         odd
     }
 
@@ -250,8 +258,11 @@ impl Buffers {
             .or_else(built_in);
     }
 
+    /// The vendor by the enterprise of a v1 trap, or by that which a proxy made a variable binding (RFC 3584, section 3.1
+    /// (4)) or a device sent (RFC 3418, `snmpTrapEnterprise`), else by the trap's OID.
     fn vendor(&self) -> Option<&'static str> {
         let enterprise = self.list.enterprise.as_ref();
+        let enterprise = enterprise.or(self.list.sent_enterprise.as_ref());
         [
             enterprise.map(|range| self.list.octets(range)),
             Some(self.trap_oid.as_slice()),
@@ -353,13 +364,15 @@ fn sender_engine<'n>(notification: &Notification<'n>) -> Option<&'n [u8]> {
     (is_proved && notification.kind != PduKind::Inform).then_some(security.engine_id)
 }
 
-/// Whose notification a relay brings: `snmpTrapAddress` (RFC 3584, section 3.1), else the agent-addr of a v1 trap.
+/// Whose notification a relay brings: `snmpTrapAddress` (RFC 3584, section 3.1), else the agent-addr of a v1 trap. An
+/// address of zeros is none.
 fn subject(notification: &Notification<'_>) -> Option<IpAddr> {
     let mut varbinds = notification.varbinds.iter();
     let named = varbinds.find_map(|varbind| match varbind.value {
         Value::IpAddress(octets) if varbind.name.0 == SNMP_TRAP_ADDRESS => Some(octets),
         _ => None,
     });
+    let named = named.filter(|octets| *octets != [0; 4]);
     let agent_addr = match &notification.header {
         Header::V1(trap) => trap.agent_addr,
         Header::V2 { .. } => None,

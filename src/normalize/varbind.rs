@@ -10,10 +10,11 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use super::address_type::{self, AddressTypes};
 use super::known::{self, Known};
 use super::mib;
 use super::octets::{self, Encoding, hex, is_text};
-use crate::decode::snmp::{Oid, Value, Varbind, Varbinds, mask};
+use crate::decode::snmp::{Anomalies, Oid, Value, Varbind, Varbinds, mask};
 use crate::event;
 use crate::event::{IndexPart, IndexParts, Text};
 use crate::mib::index::{Part, Parts};
@@ -55,6 +56,11 @@ pub(super) struct List {
     pub mibs: Set,
     /// Where names were found.
     pub trails: Trails,
+    /// The device's own character set, where the operator named one.
+    pub charset: Option<&'static encoding_rs::Encoding>,
+    /// v2c and v3: where the octets of `snmpTrapEnterprise.0` stand.
+    pub sent_enterprise: Option<Range<usize>>,
+    address_types: AddressTypes,
     /// The sender's variable bindings, then those that stand for what only a v1 trap has.
     shown: Vec<Shown>,
     /// How many of them are the sender's.
@@ -68,6 +74,7 @@ pub(super) struct List {
 struct Sheet {
     text: String,
     index: Parts,
+    charset: Option<&'static encoding_rs::Encoding>,
 }
 
 /// One variable binding: where in the sheet what is shown of it stands.
@@ -139,32 +146,52 @@ impl List {
         self.varbinds = 0..0;
         self.agent_addr = None;
         self.enterprise = None;
+        self.sent_enterprise = None;
+        self.charset = None;
         self.named_fields = false;
+        self.address_types.clear();
         self.shown.clear();
         self.shown.shrink_to(SHOWN_KEPT);
         self.sent = 0;
         self.sheet.clear();
     }
 
-    /// Looks every variable binding up, and puts it into words. Once a packet.
-    pub fn show(&mut self) {
+    /// Looks every variable binding up, and puts it into words. Once a packet. Says what was odd about that.
+    pub fn show(&mut self) -> Anomalies {
         // Taken out while the packet, which is in the same struct, is read; an empty one needs no memory.
         let mut sheet = std::mem::take(&mut self.sheet);
         let mut shown = std::mem::take(&mut self.shown);
         let mut trails = std::mem::take(&mut self.trails);
-        let mut show = |name: Oid<'_>, value: &Value<'_>, content_at| {
-            let known = known::lookup(&self.mibs, name.0, &mut trails);
-            sheet.show(name, value, content_at, known.as_ref())
-        };
+        let mut types = std::mem::take(&mut self.address_types);
+        let mut sent_enterprise = None;
+        let mut odd = Anomalies::NONE;
+        sheet.charset = self.charset;
         for varbind in self.sent() {
-            shown.push(show(varbind.name, &varbind.value, varbind.content_at));
+            let Varbind { name, value, .. } = varbind;
+            let known = known::lookup(&self.mibs, name.0, &mut trails);
+            let mut family = None;
+            if address_type::is_address(known.as_ref(), &value) {
+                types.seek(self.sent(), &self.mibs, &mut trails);
+                let octets = known.map_or(0, |known| known.octets());
+                family = types.of(name, octets, &self.packet);
+            }
+            if name.0 == TRAP_ENTERPRISE && matches!(value, Value::ObjectIdentifier(_)) {
+                sent_enterprise.get_or_insert(varbind.content_at.clone());
+            }
+            let one = sheet.show(name, &value, varbind.content_at, known.as_ref(), family);
+            odd.add(one.odd());
+            shown.push(one);
         }
         let sent = shown.len();
         for (name, value) in self.appended().into_iter().flatten() {
-            shown.push(show(Oid(name), &value, 0..0));
+            let known = known::lookup(&self.mibs, name, &mut trails);
+            shown.push(sheet.show(Oid(name), &value, 0..0, known.as_ref(), None));
         }
         (self.sheet, self.shown, self.trails) = (sheet, shown, trails);
+        self.address_types = types;
+        self.sent_enterprise = sent_enterprise;
         self.sent = sent;
+        odd
     }
 
     /// The sender's variable bindings, without the two that are fields of the event, for people.
@@ -268,6 +295,17 @@ impl event::Varbinds for List {
     }
 }
 
+impl Shown {
+    /// What was odd about the value's octets.
+    fn odd(&self) -> Anomalies {
+        match self.encoding {
+            Some(Encoding::TextAndNul) => Anomalies::TRAILING_NUL,
+            Some(Encoding::Charset) => Anomalies::CHARSET,
+            _ => Anomalies::NONE,
+        }
+    }
+}
+
 impl Sheet {
     fn clear(&mut self) {
         self.text.clear();
@@ -286,13 +324,15 @@ impl Sheet {
         self.text.len()..self.text.len()
     }
 
-    /// Adds one variable binding; `content_at` is where in the packet its value's content stands.
+    /// Adds one variable binding; `content_at` is where in the packet its value's content stands, `family` what kind of
+    /// address it is.
     fn show(
         &mut self,
         name: Oid<'_>,
         value: &Value<'_>,
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
     ) -> Shown {
         let nothing = self.end();
         let mut shown = Shown {
@@ -320,7 +360,7 @@ impl Sheet {
             self.text.push_str(MASK);
             shown.value.end = self.text.len();
         } else {
-            self.value(value, content_at, known, &mut shown);
+            self.value(value, content_at, known, family, &mut shown);
         }
         if let Some(units) = known.and_then(Known::units) {
             let start = self.text.len();
@@ -360,6 +400,7 @@ impl Sheet {
         value: &Value<'_>,
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
         shown: &mut Shown,
     ) {
         let out = &mut self.text;
@@ -405,7 +446,7 @@ impl Sheet {
             }
             Value::Null | Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => {}
             Value::OctetString(octets) => {
-                self.octets(octets, content_at, known, shown);
+                self.octets(octets, content_at, known, family, shown);
                 return;
             }
             Value::Opaque(octets)
@@ -444,21 +485,29 @@ impl Sheet {
         octets: &[u8],
         content_at: Range<usize>,
         known: Option<&Known<'_>>,
+        family: Option<u64>,
         shown: &mut Shown,
     ) {
         let out = &mut self.text;
         let syntax = known.and_then(Known::syntax);
         let entry = known.and_then(Known::entry);
+        let charset = self.charset;
         let encoding = if let Some(syntax) = &syntax {
-            octets::write(octets, syntax, out)
-        } else if is_text(octets) && entry.is_none_or(|it| it.octets == mib::Octets::AsTheyAre) {
+            octets::write(octets, syntax, family, charset, out)
+        } else if entry.is_some_and(|it| it.octets == mib::Octets::AsTheyAre) {
+            octets::write_text(octets, charset, out)
+        } else if is_text(octets) && entry.is_none() {
             Encoding::Text
         } else {
             hex(octets, out);
             Encoding::Hex
         };
         shown.encoding = Some(encoding);
-        shown.octets = (encoding == Encoding::Text).then_some(content_at);
+        shown.octets = match encoding {
+            Encoding::Text => Some(content_at),
+            Encoding::TextAndNul => Some(content_at.start..content_at.end.saturating_sub(1)),
+            _ => None,
+        };
         shown.value.end = out.len();
         if let Some(syntax) = &syntax
             && encoding == Encoding::Hex

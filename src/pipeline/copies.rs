@@ -62,7 +62,8 @@ impl Copies {
         self.lock(|table| table.claim(fingerprint, seconds))
     }
 
-    /// What became of a message that was claimed: its record, or nothing, and then it may come again.
+    /// What became of a message that was claimed, or whose record was lost: its record, or nothing, and then it may come
+    /// again.
     pub fn settle(&self, fingerprint: u64, record: Option<(LaneId, Number)>) {
         self.lock(|table| table.settle(fingerprint, record));
     }
@@ -153,10 +154,10 @@ impl Table {
     }
 
     fn settle(&mut self, fingerprint: u64, record: Option<(LaneId, Number)>) {
-        let claimed = self.entry(fingerprint, |entry| {
-            entry.state == State::Claimed && entry.fingerprint == fingerprint
+        let known = self.entry(fingerprint, |entry| {
+            entry.state != State::Empty && entry.fingerprint == fingerprint
         });
-        match (claimed, record) {
+        match (known, record) {
             (Some(entry), Some((lane, number))) => {
                 entry.state = State::Written;
                 (entry.lane, entry.number) = (lane.0, number.0);

@@ -47,6 +47,12 @@ impl Repeats {
         self.seen.get(&fingerprint).copied()
     }
 
+    /// Forgets a message: it is a new one when it comes again.
+    pub fn forget(&mut self, fingerprint: u64) {
+        self.seen.remove(&fingerprint);
+        self.order.retain(|(it, _)| *it != fingerprint);
+    }
+
     /// Remembers a message and its record.
     pub fn remember(&mut self, fingerprint: u64, record: (LaneId, Number), now: UnixMicros) {
         if self.order.len() >= REMEMBERED_MAX
@@ -74,6 +80,16 @@ mod tests {
         assert_eq!(repeats.find(one, UnixMicros(300_000_000)), Some(RECORD));
         assert_eq!(repeats.find(one, UnixMicros(300_000_001)), None);
         assert!(repeats.seen.is_empty() && repeats.order.is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_new_again_for_as_long_as_any_other() {
+        let mut repeats = Repeats::default();
+        repeats.remember(7, RECORD, UnixMicros(0));
+        repeats.forget(7);
+        assert_eq!(repeats.find(7, UnixMicros(0)), None);
+        repeats.remember(7, RECORD, UnixMicros(1));
+        assert_eq!(repeats.find(7, UnixMicros(300_000_001)), Some(RECORD));
     }
 
     #[test]

@@ -53,7 +53,10 @@ impl Pipeline {
                 is_own,
                 report,
             }) => {
-                let outcome = self.refuse(packet, reason, is_own);
+                let sends_again = message.is_reportable
+                    && (reason == Refusal::UnknownEngineId
+                        || (reason == Refusal::NotInTimeWindow && is_own));
+                let outcome = self.refuse(packet, reason, sends_again);
                 (outcome, self.write_report(&message, report.as_ref(), now))
             }
             Ok(usm::Verdict::Accepted(accepted)) => self.accept(packet, &message, &accepted, now),
@@ -105,10 +108,9 @@ impl Pipeline {
                 .fingerprint((sender(packet), message.user, context, pdu))
         });
         let earlier = match seen {
-            Seen::New => repeat
-                .and_then(|it| self.repeats.find(it, packet.received))
-                .map(Some),
             Seen::Claimed => Some(None),
+            Seen::Record(record) if self.exit.spool.is_lost(record) => None,
+            Seen::New => repeat.and_then(|it| self.earlier(it, packet)).map(Some),
             Seen::Record(record) => Some(Some(record)),
         };
         let duplicate = Outcome::Rejected(Reason::Duplicate);
@@ -168,9 +170,7 @@ impl Pipeline {
 
     /// An event by policy, that says who sent the message and why it failed, and nothing of what it says. A sender that
     /// is told our engine or time sends again, so that is only counted.
-    fn refuse(&mut self, packet: &Packet<'_>, refusal: Refusal, is_own: bool) -> Outcome {
-        let sends_again =
-            refusal == Refusal::UnknownEngineId || (refusal == Refusal::NotInTimeWindow && is_own);
+    fn refuse(&mut self, packet: &Packet<'_>, refusal: Refusal, sends_again: bool) -> Outcome {
         let policy = self.access.usm.failed_policy();
         if policy == FailedPolicy::Reject || sends_again {
             return Outcome::Rejected(reason(refusal));
@@ -181,6 +181,7 @@ impl Pipeline {
                 at: 0,
             },
             version: Some(Version::V3),
+            advice: Some(refusal.advice()),
         };
         self.append_unread(packet, &unread)
     }

@@ -104,6 +104,23 @@ fn new_settings_are_used_from_the_next_packet_on() {
 }
 
 #[test]
+fn an_inform_whose_record_was_lost_is_a_new_one_when_it_comes_again() {
+    let (spool, _, mut pipeline) = pipeline();
+    let listener = listener(Protocol::Snmp, Transport::Udp);
+    let mut take = |bytes| {
+        let verdict = pipeline.take(&packet(bytes, &listener));
+        (verdict.outcome, verdict.reply.and_then(|reply| reply.after))
+    };
+    let duplicate = Outcome::Rejected(Reason::Duplicate);
+    let record = |number| (LaneId(1), Number(number));
+    assert_eq!(take(&INFORM), (Outcome::Used, Some(record(0))));
+    assert_eq!(take(&INFORM), (duplicate, Some(record(0))));
+    spool.lose_by_sync(record(0));
+    assert_eq!(take(&INFORM), (Outcome::Used, Some(record(1))));
+    assert_eq!(take(&INFORM), (duplicate, Some(record(1))));
+}
+
+#[test]
 fn an_inform_is_answered_for_its_own_record() {
     let (spool, _, mut pipeline) = pipeline();
     let listener = listener(Protocol::Snmp, Transport::Udp);

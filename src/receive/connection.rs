@@ -284,8 +284,8 @@ impl<S: Sink> Connection<S> {
         }
         copy.clear();
         copy.extend_from_slice(bytes);
-        let is_accepted = |record| sink.is_accepted(record);
-        self.replies.send(outgoing, copy, after, is_accepted);
+        let acceptance = |record| sink.acceptance(record);
+        self.replies.send(outgoing, copy, after, acceptance);
         outcome
     }
 }

@@ -9,7 +9,7 @@ use crate::observe::ledger::ListenerLedger;
 use crate::packet::{
     Listener, Outcome, Packet, Protocol, Reply, Sink, Transport, Verdict, Wholeness,
 };
-use crate::record::{LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number};
 use crate::time::UnixMicros;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,11 @@ impl Sink for FakeSink {
         self.seen.rests.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn is_accepted(&self, (_, Number(number)): (LaneId, Number)) -> bool {
-        number < self.seen.accepted.load(Ordering::SeqCst)
+    fn acceptance(&self, (_, Number(number)): (LaneId, Number)) -> Acceptance {
+        match number < self.seen.accepted.load(Ordering::SeqCst) {
+            true => Acceptance::Accepted,
+            false => Acceptance::Waiting,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   park(reply) ──▶ [oldest … newest] ──▶ release ──accepted──▶ send
-//!                    │                        └─────too old───▶ given up
+//!                    │                        └─lost, too old─▶ given up
 //!                    └─ full ──▶ the oldest is given up
 //! ```
 //!
@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::record::{LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number};
 
 /// Replies that may wait: 4 096 informs are seconds of a storm, while a record is accepted within milliseconds.
 pub(super) const REPLIES_MAX: usize = 4096;
@@ -93,12 +93,12 @@ impl<T> Parking<T> {
         given_up
     }
 
-    /// Sends every reply that `is_ready`, oldest first: its record is accepted, and there is room where it goes. Returns how
-    /// many were given up as too old.
+    /// Sends every reply that is ready by `acceptance`, oldest first: its record is accepted, and there is room where it
+    /// goes. Returns how many were given up: their record is lost, or they are too old.
     pub(super) fn release(
         &mut self,
         now: Instant,
-        is_ready: impl Fn(&T, (LaneId, Number)) -> bool,
+        acceptance: impl Fn(&T, (LaneId, Number)) -> Acceptance,
         mut send: impl FnMut(T, &[u8]),
     ) -> u64 {
         let mut given_up = 0;
@@ -106,15 +106,18 @@ impl<T> Parking<T> {
             let Some(parked) = self.waiting.pop_front() else {
                 break;
             };
-            if is_ready(&parked.to, parked.after) {
-                send(parked.to, &parked.bytes);
-                self.recycle(parked.bytes);
-            } else if now.saturating_duration_since(parked.since) >= WAIT_MAX {
-                self.recycle(parked.bytes);
-                given_up += 1;
-            } else {
+            let is_late = now.saturating_duration_since(parked.since) >= WAIT_MAX;
+            match acceptance(&parked.to, parked.after) {
+                Acceptance::Accepted => {
+                    send(parked.to, &parked.bytes);
+                    self.recycle(parked.bytes);
+                }
                 // Each is looked at once and goes to the back, so the order stays as it was.
-                self.waiting.push_back(parked);
+                Acceptance::Waiting if !is_late => self.waiting.push_back(parked),
+                Acceptance::Waiting | Acceptance::Lost => {
+                    self.recycle(parked.bytes);
+                    given_up += 1;
+                }
             }
         }
         given_up
@@ -147,7 +150,10 @@ mod tests {
         let mut ports = Vec::new();
         let given_up = parking.release(
             now,
-            |_, (_, Number(number))| number < accepted,
+            |_, (_, Number(number))| match number < accepted {
+                true => Acceptance::Accepted,
+                false => Acceptance::Waiting,
+            },
             |to, _| ports.push(to.port()),
         );
         (ports, given_up)
@@ -189,6 +195,16 @@ mod tests {
             .sum();
         assert_eq!(given_up, 100 - (BYTES_MAX / reply.len()) as u64);
         assert!(parking.bytes <= BYTES_MAX);
+    }
+
+    #[test]
+    fn a_reply_whose_record_is_lost_is_given_up_at_once() {
+        let (mut parking, now) = (Parking::default(), Instant::now());
+        parking.park(to(1), record(1), b"reply", now);
+        let sends_none = |_, _: &[u8]| panic!("its sender would forget what is lost");
+        let given_up = parking.release(now, |_, _| Acceptance::Lost, sends_none);
+        assert_eq!(given_up, 1);
+        assert!(parking.is_empty() && parking.bytes == 0);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use crate::observe::ledger::ListenerLedger;
 use crate::observe::mute::Mute;
 use crate::packet::Sink;
-use crate::record::{LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number};
 
 use super::parking::Parking;
 
@@ -53,15 +53,20 @@ impl Replies {
         })
     }
 
-    /// Sends `bytes` when the record `after` is accepted and there is room; at once where there is none to wait for.
+    /// Sends `bytes` when the record `after` is accepted and there is room; at once where there is none to wait for, and
+    /// never where it is lost.
     pub(super) fn send(
         &self,
         to: &Rc<Outgoing>,
         bytes: &[u8],
         after: Option<(LaneId, Number)>,
-        is_accepted: impl Fn((LaneId, Number)) -> bool,
+        acceptance: impl Fn((LaneId, Number)) -> Acceptance,
     ) {
-        let is_ready = after.is_none_or(is_accepted) && to.has_room();
+        let acceptance = after.map_or(Acceptance::Accepted, acceptance);
+        if acceptance == Acceptance::Lost {
+            return self.give_up(1);
+        }
+        let is_ready = acceptance == Acceptance::Accepted && to.has_room();
         let Some(record) = after.filter(|_| !is_ready) else {
             let refused = u64::from(!to.push(bytes));
             self.count_dropped(refused);
@@ -82,7 +87,10 @@ impl Replies {
                 let mut refused = 0;
                 let given_up = self.parking.borrow_mut().release(
                     Instant::now(),
-                    |to, record| to.has_room() && sink.borrow().is_accepted(record),
+                    |to, record| match sink.borrow().acceptance(record) {
+                        Acceptance::Accepted if !to.has_room() => Acceptance::Waiting,
+                        acceptance => acceptance,
+                    },
                     |to, bytes| refused += u64::from(!to.push(bytes)),
                 );
                 self.count_dropped(refused);

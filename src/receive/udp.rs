@@ -18,6 +18,7 @@ use crate::observe::health::{Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Tally};
 use crate::observe::mute::Mute;
 use crate::packet::{Allow, Outcome, Packet, Peer, Reason, Reply, Sink, Wholeness};
+use crate::record::Acceptance;
 use crate::time::UnixMicros;
 
 use super::parking::Parking;
@@ -341,9 +342,13 @@ impl<S: Sink> Hands<S> {
             let way = Way { to, from };
             self.reply.clear();
             self.reply.extend_from_slice(bytes);
-            match after.filter(|record| !self.sink.is_accepted(*record)) {
-                None => send(&self.socket, &self.ledger, way, &self.reply),
-                Some(record) => {
+            let waits = after.map(|record| (record, self.sink.acceptance(record)));
+            match waits {
+                None | Some((_, Acceptance::Accepted)) => {
+                    send(&self.socket, &self.ledger, way, &self.reply);
+                }
+                Some((_, Acceptance::Lost)) => self.give_up(1),
+                Some((record, Acceptance::Waiting)) => {
                     let given_up = self.parking.park(way, record, &self.reply, Instant::now());
                     self.give_up(given_up);
                 }
@@ -362,7 +367,7 @@ impl<S: Sink> Hands<S> {
         } = self;
         let given_up = parking.release(
             now,
-            |_, record| sink.is_accepted(record),
+            |_, record| sink.acceptance(record),
             |way, bytes| send(socket, ledger, way, bytes),
         );
         self.give_up(given_up);

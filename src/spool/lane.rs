@@ -21,6 +21,7 @@ use super::declared::{Declarations, Why};
 use super::frame::{self, Batch};
 use super::oldest::Marks;
 use super::settled::Settled;
+use super::sync_lost::SyncLost;
 use super::{ReadLimit, SEGMENT_BYTES};
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::record::{Number, Origin, Record};
@@ -85,6 +86,7 @@ pub(super) struct Lane {
     /// One past the highest number that was ever read: what is read again below it is a repeat.
     read_max: u64,
     settled: Settled,
+    sync_lost: SyncLost,
     counts: RecordCounts,
     /// When records arrived that only the log has.
     marks: Marks,
@@ -132,6 +134,7 @@ impl Lane {
             read,
             read_max: read.number,
             settled,
+            sync_lost: SyncLost::default(),
             counts: totals,
             marks: Marks::default(),
             reported_to,
@@ -155,6 +158,11 @@ impl Lane {
     /// Numbers below `number` survive a power cut.
     pub fn mark_synced(&mut self, number: u64) {
         self.synced = self.synced.max(number.min(self.written));
+    }
+
+    /// Whether a failed sync took this number.
+    pub fn is_lost_by_sync(&self, number: u64) -> bool {
+        self.sync_lost.contains(number)
     }
 
     pub fn accepted(&self) -> u64 {
@@ -488,6 +496,9 @@ impl Lane {
     pub fn lose(&mut self, numbers: Range<u64>, reason: LossReason) -> u64 {
         let accepted = numbers.start..numbers.end.min(self.accepted);
         for lost in self.settled.unsettled_in(accepted) {
+            if reason == LossReason::DiskSync {
+                self.sync_lost.add(lost.clone());
+            }
             self.undeclared.add(lost, Why::Lost(reason));
         }
         let settled = self.settle(numbers);

@@ -45,6 +45,7 @@ pub mod segment;
 mod settled;
 #[cfg(any(test, fuzzing))]
 pub mod strange;
+mod sync_lost;
 mod window;
 mod writer;
 
@@ -56,7 +57,7 @@ use std::time::Duration;
 
 use crate::observe::ledger::RecordCounts;
 use crate::packet::Reason;
-use crate::record::{LaneId, Number, Record};
+use crate::record::{Acceptance, LaneId, Number, Record};
 use crate::time::UnixMicros;
 
 use behind::ReadTrouble;
@@ -361,27 +362,46 @@ impl Spool {
         Ok(number)
     }
 
+    /// Whether the record is [`Acceptance::Accepted`].
+    pub fn is_accepted(&self, record: (LaneId, Number)) -> bool {
+        self.acceptance(record) == Acceptance::Accepted
+    }
+
+    /// Whether a failed sync took this record.
+    pub fn is_lost(&self, (lane, number): (LaneId, Number)) -> bool {
+        let inner = self.lock();
+        let lane = inner.lanes.get(usize::from(lane.0));
+        lane.is_some_and(|lane| lane.is_lost_by_sync(number.0))
+    }
+
     /// Whether the inform that became this record may be answered: the record is in memory, in the log, or on the disk,
     /// as kind and [`InformAck`] say. While the disk fails, new records are not. Where it may not, the writer is told
     /// that somebody waits.
-    pub fn is_accepted(&self, (lane, number): (LaneId, Number)) -> bool {
+    pub fn acceptance(&self, record: (LaneId, Number)) -> Acceptance {
         let inform_ack = self.lock().inform_ack;
-        self.is_safe((lane, number), inform_ack)
+        self.acceptance_as(record, inform_ack)
     }
 
     /// Whether this record is written, or on the disk. Where it is not, the writer is told that somebody waits for that.
-    fn is_safe(&self, (lane, number): (LaneId, Number), wanted: InformAck) -> bool {
+    fn is_safe(&self, record: (LaneId, Number), wanted: InformAck) -> bool {
+        self.acceptance_as(record, wanted) == Acceptance::Accepted
+    }
+
+    fn acceptance_as(&self, (lane, number): (LaneId, Number), wanted: InformAck) -> Acceptance {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(lane) = inner.lanes.get(usize::from(lane.0)) else {
-            return false;
+            return Acceptance::Waiting;
         };
+        if lane.is_lost_by_sync(number.0) {
+            return Acceptance::Lost;
+        }
         let safe = match wanted {
             InformAck::Written => lane.written(),
             InformAck::Synced => lane.synced(),
         };
         if number.0 < safe {
-            return true;
+            return Acceptance::Accepted;
         }
         inner.sync_wanted |= wanted == InformAck::Synced;
         let is_first = !std::mem::replace(&mut inner.urgent, true);
@@ -389,7 +409,15 @@ impl Spool {
         if std::mem::take(&mut inner.writer_waits) || is_first {
             self.to_write.notify_one();
         }
-        false
+        Acceptance::Waiting
+    }
+
+    /// Loses a record, as a failed sync does.
+    #[cfg(test)]
+    pub(crate) fn lose_by_sync(&self, (lane, number): (LaneId, Number)) {
+        let numbers = number.0..number.0 + 1;
+        let reason = crate::observe::ledger::LossReason::DiskSync;
+        self.settle(lane, |lane| _ = lane.lose(numbers, reason));
     }
 
     /// The broker has acknowledged these numbers of `lane`. Numbers that were settled before are not counted again.

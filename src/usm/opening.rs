@@ -76,6 +76,7 @@ pub(super) fn opened<'s>(
         Err(fault) => Err(UnreadMessage {
             fault,
             version: Some(Version::V3),
+            advice: None,
         }),
     }
 }

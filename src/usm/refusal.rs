@@ -51,7 +51,7 @@ impl Refusal {
                 "the user has no secret for the message's level, or its level is below security_level"
             }
             Refusal::NotInTimeWindow => {
-                "the message is old, or the device lost its boots counter: see snmp.time_window"
+                "two devices have one engine ID (a cloned configuration: give each its own), or the device lost its boots counter (see snmp.time_window), or the message is old"
             }
             Refusal::UnknownUserName => "add a [[snmp.user]] of this name (letter case counts)",
             Refusal::UnknownEngineId => {

@@ -1,11 +1,14 @@
-//! What is kept over restarts, as text: our own engine, and the engines that were learned.
+//! What is kept over restarts, as text: our own engines, and the engines that were learned.
 //!
 //! ```text
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
-//!   crc32c 1a2b3c4d                   80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
-//!                                     crc32c 5e6f7a8b                               over everything before this line
+//!   80000009...   50                  80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
+//!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
 //! ```
+//!
+//! The first of our own is that of the run; the others are of earlier runs, the last one first. Whoever knows one of them
+//! refuses it at fewer boots than it had (RFC 3414, section 3.2 (7) b), so an ID that is chosen again goes on counting.
 //!
 //! An earlier trapline reads lines with an excused start without it, and this one reads that one's lines.
 //! A file that is torn or of a newer version is not believed at all.
@@ -17,6 +20,10 @@ use super::window::BOOTS_MAX;
 
 const OWN: &str = "trapline snmp-engine 1\n";
 const LEARNED: &str = "trapline snmp-engines 1\n";
+
+/// Engine IDs of our own whose boots are kept. An operator who changes the ID more often than that forgets none that a
+/// device can still know.
+pub const OWN_MAX: usize = 16;
 
 /// Our own engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +74,21 @@ pub struct LearnedRun {
 #[error("expected a whole file that begins with \"{}\"; it is torn, changed by hand or of another version", .0.trim_end())]
 pub struct Damaged(&'static str);
 
-/// Our own engine as text.
-pub fn own_to_text(own: &OwnEngine) -> String {
-    sealed(format!("{OWN}{:?} {}\n", own.id, own.boots))
+/// Our own engines as text, that of the run first.
+pub fn own_to_text(engines: &[OwnEngine]) -> String {
+    let mut text = OWN.to_owned();
+    for OwnEngine { id, boots } in engines.iter().take(OWN_MAX) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{id:?} {boots}");
+    }
+    sealed(text)
 }
 
-/// Reads it back.
+/// Reads them back: one at least.
 ///
 /// # Errors
 /// The text is damaged.
-pub fn own_from_text(text: &str) -> Result<OwnEngine, Damaged> {
+pub fn own_from_text(text: &str) -> Result<Vec<OwnEngine>, Damaged> {
     let read = |line: &str| {
         let (id, boots) = line.split_once(' ')?;
         let boots = boots.parse().ok().filter(|boots| *boots <= BOOTS_MAX)?;
@@ -85,8 +97,11 @@ pub fn own_from_text(text: &str) -> Result<OwnEngine, Damaged> {
             boots,
         })
     };
-    let line = opened(text, OWN).and_then(|body| body.lines().next());
-    line.and_then(read).ok_or(Damaged(OWN))
+    let body = opened(text, OWN).ok_or(Damaged(OWN))?;
+    let engines: Option<Vec<_>> = body.lines().take(OWN_MAX).map(read).collect();
+    engines
+        .filter(|engines| !engines.is_empty())
+        .ok_or(Damaged(OWN))
 }
 
 /// Learned engines as text.
@@ -180,11 +195,12 @@ pub fn octets(hex: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn own() -> OwnEngine {
-        OwnEngine {
-            id: key("80007ed90501020304").unwrap(),
-            boots: 7,
-        }
+    fn own() -> Vec<OwnEngine> {
+        let engine = |id, boots| OwnEngine {
+            id: key(id).unwrap(),
+            boots,
+        };
+        vec![engine("80007ed90501020304", 7), engine("800000090501", 50)]
     }
 
     #[test]
@@ -218,6 +234,15 @@ mod tests {
             excused: None,
         };
         assert_eq!(learned_from_text(&text), Ok(vec![expected]));
+    }
+
+    #[test]
+    fn a_file_from_before_other_engines_were_kept_is_read() {
+        let text = "trapline snmp-engine 1\n80007ed90501020304 7\ncrc32c CRC\n";
+        let crc = crc32c::crc32c(text.rsplit_once("crc32c").unwrap().0.as_bytes());
+        let text = text.replace("CRC", &format!("{crc:08x}"));
+        assert_eq!(own_from_text(&text).as_deref(), Ok(&own()[..1]));
+        assert!(own_from_text(&own_to_text(&[])).is_err());
     }
 
     #[test]

@@ -57,6 +57,10 @@ anomalies! {
     TOO_MANY_VARBINDS = 19 "too_many_varbinds",
     /// The community stands in the packet once more, outside its field; it is overwritten there too.
     COMMUNITY_REPEATED = 20 "community_repeated",
+    /// A NUL behind a text, which the MIB does not have there; it is left out.
+    TRAILING_NUL = 21 "trailing_nul",
+    /// A text that is not UTF-8, read by the character set that the inventory names for the device.
+    CHARSET = 22 "charset",
     /// A version 1 Trap-PDU in a version 3 message.
     V1_PDU_IN_V3 = 24 "v1_pdu_in_v3",
     /// v3: the device's snmpEngineBoots went backwards; taken by `snmp.time_window`.
@@ -84,7 +88,9 @@ impl Anomalies {
             | Self::TRAILING_BYTES.0
             | Self::LENGTH_PAST_END.0
             | Self::BAD_FIELD.0
-            | Self::TOO_MANY_VARBINDS.0,
+            | Self::TOO_MANY_VARBINDS.0
+            | Self::TRAILING_NUL.0
+            | Self::CHARSET.0,
     );
 
     /// Adds those of `more`.

@@ -41,12 +41,14 @@ pub enum Unread {
 
 /// How far a message could be read that has no readable PDU.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected an SNMP v1 or v2c notification: {} at byte {}", fault.reason, fault.at)]
+#[error("expected an SNMP notification: {} at byte {}", fault.reason, fault.at)]
 pub struct UnreadMessage {
     /// What was expected where.
     pub fault: Fault,
     /// The version, where it was read.
     pub version: Option<Version>,
+    /// What to do, where more can be said than the reason says.
+    pub advice: Option<&'static str>,
 }
 
 /// What the envelope says.
@@ -79,6 +81,7 @@ pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
     let pdu = body.clipped_tlv().map_err(|fault| UnreadMessage {
         fault,
         version: Some(envelope.version),
+        advice: None,
     })?;
     let Some(kind) = PduKind::from_tag(pdu.tag) else {
         return Err(match pdu::other_name(pdu.tag) {
@@ -89,6 +92,7 @@ pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
                     at: pdu.at,
                 },
                 version: Some(envelope.version),
+                advice: None,
             }
             .into(),
         });
@@ -110,11 +114,16 @@ pub fn read(packet: &[u8]) -> Result<Notification<'_>, Unread> {
     Err(Unread::ParseFailed(UnreadMessage {
         fault,
         version: Some(envelope.version),
+        advice: None,
     }))
 }
 
 fn envelope(packet: &[u8]) -> Result<Envelope<'_>, UnreadMessage> {
-    let unread = |fault, version| UnreadMessage { fault, version };
+    let unread = |fault, version| UnreadMessage {
+        fault,
+        version,
+        advice: None,
+    };
     if packet.first().copied().map(u32::from) != Some(ber::SEQUENCE) {
         let fault = Fault {
             reason: "no SEQUENCE at the start",
@@ -138,7 +147,12 @@ fn envelope(packet: &[u8]) -> Result<Envelope<'_>, UnreadMessage> {
             reason: "SNMPv3 is not configured",
             at: inside.at(),
         };
-        return Err(unread(fault, Some(version)));
+        return Err(UnreadMessage {
+            advice: Some(
+                "add a [[snmp.user]] with the name and the secrets that the device is set to",
+            ),
+            ..unread(fault, Some(version))
+        });
     }
     let community = inside
         .expect(ber::OCTET_STRING, "no community (OCTET STRING)")

@@ -184,6 +184,8 @@ fn a_v3_message_is_recognised_and_nothing_of_it_is_read() {
     };
     assert_eq!(unread.version, Some(Version::V3));
     assert_eq!(unread.fault.reason, "SNMPv3 is not configured");
+    let says = unread.to_string();
+    assert!(!says.contains("v1") && unread.advice.is_some(), "{says}");
 }
 
 #[test]

@@ -142,6 +142,7 @@ pub fn read(packet: &[u8]) -> Result<Message<'_>, UnreadMessage> {
     parse(packet).map_err(|fault| UnreadMessage {
         fault,
         version: Some(Version::V3),
+        advice: None,
     })
 }
 

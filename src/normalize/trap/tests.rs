@@ -10,7 +10,7 @@ type Json = serde_json::Value;
 use crate::decode::snmp::samples::{OBJECT, link_down, tlv, trap_oid, uptime, v1, v2c, varbind};
 use crate::decode::snmp::{self, Unread};
 use crate::normalize::DomainPolicy;
-use crate::normalize::device::NoNames;
+use crate::normalize::device::{Claim, NoNames};
 use crate::packet::{Listener, Peer, Protocol, Transport};
 use crate::time::UnixMicros;
 
@@ -28,6 +28,10 @@ fn config(raw: RawPolicy) -> Config {
 }
 
 fn json_text(bytes: &[u8], raw: RawPolicy) -> Option<String> {
+    json_with(bytes, &config(raw), &NoNames)
+}
+
+fn json_with(bytes: &[u8], config: &Config, names: &impl Names) -> Option<String> {
     let listener = Listener {
         index: 0,
         name: "snmp-udp".into(),
@@ -46,9 +50,8 @@ fn json_text(bytes: &[u8], raw: RawPolicy) -> Option<String> {
         Err(Unread::ParseFailed(unread)) => Err(unread),
         Err(Unread::NotANotification { .. }) => return None,
     };
-    let config = config(raw);
     let mut scratch = Scratch::default();
-    let event = event(decoded.as_ref(), &packet, &config, &NoNames, &mut scratch);
+    let event = event(decoded.as_ref(), &packet, config, names, &mut scratch);
     let mut out = Vec::new();
     crate::event::write(&event, &mut out).unwrap();
     Some(String::from_utf8(out).unwrap())
@@ -181,6 +184,194 @@ fn octets_are_text_where_printable_and_hex_where_not() {
     assert_eq!(shown(2), (json!("hex"), json!("414243444546")));
     assert_eq!(shown(3), (Json::Null, json!("18446744073709551615")));
     assert!(event["snmp"]["varbinds"][3].get("number").is_none());
+}
+
+#[test]
+fn the_vendor_is_also_that_of_the_enterprise_which_a_device_sends_itself() {
+    // snmpTrapEnterprise.0 = 1.3.6.1.4.1.9.1.
+    let enterprise = varbind(
+        &[0x2b, 6, 1, 6, 3, 1, 1, 4, 3, 0],
+        &tlv(6, &[0x2b, 6, 1, 4, 1, 9, 1]),
+    );
+    let list = [uptime(), trap_oid(3), enterprise];
+    let event = event_of(&v2c(0xa7, b"public", &list));
+    assert_eq!(event["device"]["vendor"], "cisco");
+    let event = event_of(&v2c(0xa7, b"public", &list[..2]));
+    assert_eq!(event["device"]["vendor"], Json::Null);
+}
+
+#[test]
+fn a_trap_address_of_zeros_is_none_and_the_agent_addr_counts() {
+    let name = [0x2b, 6, 1, 6, 3, 18, 1, 3, 0];
+    for (octets, expected) in [([0; 4], [10, 0, 0, 9]), ([10, 7, 7, 7], [10, 7, 7, 7])] {
+        let named = varbind(&name, &tlv(0x40, &octets));
+        let packet = v1(b"public", 2, &[0], &[named]);
+        let notification = snmp::read(&packet).unwrap();
+        assert_eq!(subject(&notification), Some(IpAddr::from(expected)));
+    }
+    let named = varbind(&name, &tlv(0x40, &[0; 4]));
+    let packet = v2c(0xa7, b"public", &[uptime(), trap_oid(3), named]);
+    assert_eq!(subject(&snmp::read(&packet).unwrap()), None);
+}
+
+/// A device whose character set the operator named.
+struct Latin1(device::Facts);
+
+impl Latin1 {
+    fn new() -> Latin1 {
+        Latin1(device::Facts {
+            encoding: encoding_rs::Encoding::for_label(b"latin1"),
+            ..device::Facts::default()
+        })
+    }
+}
+
+impl Names for Latin1 {
+    fn identify<'n>(
+        &'n self,
+        _: &Claim<'_>,
+        name: &mut Vec<u8>,
+        _: &mut Vec<u8>,
+    ) -> Option<device::Identity<'n>> {
+        name.extend_from_slice(b"r1");
+        Some(device::Identity {
+            source: crate::event::HostnameSource::Inventory,
+            facts: Some(&self.0),
+        })
+    }
+}
+
+/// Columns 1 to 6 of 1.3.6.1.3.9.1: two addresses with their types, a text, and octets without a hint.
+fn with_mibs() -> Config {
+    use crate::mib::format::{self, Base, Convention, Definition, Kind, Syntax};
+    let column = |number, base, convention, hint: &str| Definition {
+        oid: vec![1, 3, 6, 1, 3, 9, 1, number],
+        module: "A-MIB".to_owned(),
+        name: format!("column{number}"),
+        kind: Kind::Column,
+        syntax: Some(Syntax {
+            base,
+            convention,
+            hint: hint.to_owned(),
+            labels: Vec::new(),
+        }),
+        index: Vec::new(),
+        units: String::new(),
+        objects: Vec::new(),
+        description: String::new(),
+    };
+    let (number, octets) = (Base::Integer, Base::OctetString);
+    let columns = [
+        column(1, number, Convention::InetAddressType, ""),
+        column(2, octets, Convention::InetAddress, ""),
+        column(3, number, Convention::InetAddressType, ""),
+        column(4, octets, Convention::InetAddress, ""),
+        column(5, octets, Convention::Other, "255t"),
+        column(6, octets, Convention::Other, ""),
+    ];
+    let file = format::write(&columns, 0).unwrap();
+    Config {
+        mibs: crate::mib::Set::of(crate::mib::Mibdb::from_bytes(&file).unwrap()),
+        ..config(RawPolicy::Auto)
+    }
+}
+
+/// One value of a column: in row `row`.
+fn cell(column: u8, row: u8, value: &[u8]) -> Vec<u8> {
+    varbind(&[0x2b, 6, 1, 3, 9, 1, column, row], value)
+}
+
+fn event_by_mibs(list: &[Vec<u8>], names: &impl Names) -> Json {
+    let packet = v2c(0xa7, b"s3cr3t", &[&[uptime(), trap_oid(3)], list].concat());
+    serde_json::from_str(&json_with(&packet, &with_mibs(), names).unwrap()).unwrap()
+}
+
+/// How each octet string is shown, as `encoding value`.
+fn octets_shown(event: &Json) -> Vec<String> {
+    let list = event["snmp"]["varbinds"].as_array().unwrap().iter();
+    let shown = list.filter_map(|it| {
+        let (encoding, value) = (it["encoding"].as_str()?, it["value"].as_str()?);
+        Some(format!("{encoding} {value}"))
+    });
+    shown.collect()
+}
+
+#[test]
+fn an_inet_address_is_shown_by_the_type_that_stands_beside_it() {
+    let r#type = |column, row, family| cell(column, row, &[2, 1, family]);
+    let address = |column, row, octets: &[u8]| cell(column, row, &tlv(4, octets));
+    let shown = |list: &[Vec<u8>]| octets_shown(&event_by_mibs(list, &NoNames));
+    let name = b"core-1.branch.de";
+    let as_address = "hint 636f:7265:2d31:2e62:7261:6e63:682e:6465";
+    for (family, octets, expected) in [
+        (16, &b"core"[..], "text core"),
+        (1, b"core", "hint 99.111.114.101"),
+        (16, name, "text core-1.branch.de"),
+        (2, name, as_address),
+        (16, b"core-rtr", "text core-rtr"),
+        (3, b"core-rtr", "hint 99.111.114.101%762475634"),
+    ] {
+        let both = [r#type(1, 7, family), address(2, 7, octets)];
+        assert_eq!(shown(&both), [expected], "{family} before {octets:?}");
+        let [first, last] = both;
+        assert_eq!(shown(&[last, first]), [expected], "{family} behind");
+    }
+    // Of another row, and none at all.
+    let other = [r#type(1, 8, 16), address(2, 7, b"core")];
+    assert_eq!(shown(&other), ["hint 99.111.114.101"]);
+    assert_eq!(shown(&[address(2, 7, name)]), ["text core-1.branch.de"]);
+    let bytes = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1]].concat();
+    assert_eq!(shown(&[address(2, 7, &bytes)]), ["hint 2001:db8::1"]);
+    // Two pairs in one row: each address has the type before it.
+    let pairs = [
+        r#type(1, 7, 1),
+        r#type(3, 7, 16),
+        address(2, 7, &[10, 0, 0, 1]),
+        address(4, 7, b"core"),
+    ];
+    assert_eq!(shown(&pairs), ["hint 10.0.0.1", "text core"]);
+}
+
+#[test]
+fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
+    let text = |column, octets: &[u8]| cell(column, 1, &tlv(4, octets));
+    let alias = |octets: &[u8]| {
+        let if_alias = [0x2b, 6, 1, 2, 1, 31, 1, 1, 1, 18, 2];
+        varbind(&if_alias, &tlv(4, octets))
+    };
+    let nul = [text(5, b"eth0\0"), alias(b"uplink\0"), text(5, b"\0")];
+    let event = event_by_mibs(&nul, &NoNames);
+    assert_eq!(octets_shown(&event), ["text eth0", "text uplink", "text "]);
+    assert_eq!(event["snmp"]["anomalies"], json!(["trailing_nul"]));
+    assert!(event["message"].as_str().unwrap().contains("=eth0 "));
+    // The octets are kept, since the text is not all of them.
+    assert!(event["raw"].is_string() || event["raw_base64"].is_string());
+
+    let latin1 = [text(5, b"B\xfcro"), alias(b"Geb\xe4ude\0")];
+    let event = event_by_mibs(&latin1, &Latin1::new());
+    assert_eq!(
+        octets_shown(&event),
+        ["charset B\u{fc}ro", "charset Geb\u{e4}ude"]
+    );
+    assert_eq!(event["snmp"]["anomalies"], json!(["charset"]));
+    assert!(event["raw_base64"].is_string());
+    let event = event_by_mibs(&latin1, &NoNames);
+    assert_eq!(
+        octets_shown(&event),
+        ["hex 42fc726f", "hex 476562e475646500"]
+    );
+
+    // What no MIB calls a text stays as it is, and so does what is none.
+    let other = [
+        text(6, b"eth0\0"),
+        text(6, b"B\xfcro"),
+        text(5, b"a\0b\0"),
+        text(5, b"\xfc\x01"),
+    ];
+    let event = event_by_mibs(&other, &Latin1::new());
+    let expected = ["hex 6574683000", "hex 42fc726f", "hex 61006200", "hex fc01"];
+    assert_eq!(octets_shown(&event), expected);
+    assert!(event["snmp"].get("anomalies").is_none());
 }
 
 #[test]

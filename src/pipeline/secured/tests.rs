@@ -132,6 +132,11 @@ fn a_message_that_fails_is_an_event_without_its_content_or_a_count_by_policy() {
     assert_eq!(bench.take(&wrong), (Outcome::Used, None));
     let event = &bench.events()[0];
     assert_eq!(event["parse_error"]["reason"], "wrongDigest");
+    let says = event["message"].as_str().unwrap();
+    assert!(
+        says.contains("wrongDigest: the device has another auth password"),
+        "{says}"
+    );
     assert!(event["snmp"]["user"].is_null() && event["snmp"]["trap_oid"].is_null());
     assert!(event["raw_withheld"].is_object() && event.get("raw").is_none());
     assert_eq!(event["snmp"]["varbinds"], serde_json::json!([]));
@@ -140,6 +145,33 @@ fn a_message_that_fails_is_an_event_without_its_content_or_a_count_by_policy() {
     let rejected = Outcome::Rejected(Reason::WrongDigest);
     assert_eq!(bench.take(&wrong), (rejected, None));
     assert!(bench.events().is_empty());
+}
+
+#[test]
+fn a_trap_with_no_engine_or_with_ours_is_an_event_since_nobody_tells_its_sender() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    for engine_id in [&[][..], &OWN] {
+        let trap = Device {
+            engine_id: engine_id.to_vec(),
+            boots: 3,
+            time: 0,
+            ..device.clone()
+        };
+        let mut bench = Bench::new(&device, FailedPolicy::Event);
+        assert_eq!(bench.take(&trap.message()), (Outcome::Used, None));
+        let event = &bench.events()[0];
+        assert_eq!(event["parse_error"]["reason"], "unknownEngineID");
+
+        // One that asks for a Report is told our engine, and sends again.
+        let mut bench = Bench::new(&device, FailedPolicy::Event);
+        let asks = Device {
+            is_reportable: true,
+            ..trap
+        };
+        let (outcome, reply) = bench.take(&asks.message());
+        assert!(matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+        assert!(reply.is_some() && bench.events().is_empty());
+    }
 }
 
 #[test]
@@ -228,6 +260,20 @@ fn what_one_thread_had_is_a_copy_to_every_other_one() {
         assert_eq!(reply.is_some(), is_inform, "an inform is answered again");
     }
     assert_eq!(bench.events().len(), 2);
+}
+
+#[test]
+fn what_was_lost_before_it_was_safe_is_no_repeat_when_it_comes_again() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    for message in [device.inform(&OWN, 3, 0).message(), device.message()] {
+        let number = Number(bench.spool.counts().accepted);
+        assert_eq!(bench.take(&message).0, Outcome::Used);
+        bench.spool.lose_by_sync((LaneId(1), number));
+        assert_eq!(bench.take(&message).0, Outcome::Used);
+        let again = Outcome::Rejected(Reason::Duplicate);
+        assert_eq!(bench.take(&message).0, again);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::tests::{ALL, append, balances, config, read, turn};
 use super::*;
-use crate::record::{LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number};
 use crate::spool::forgetful::{ForgetfulDisk, Trouble};
 use crate::spool::{Batch, InformAck};
 
@@ -274,6 +274,42 @@ fn a_damaged_stretch_that_cannot_be_copied_does_not_stop_the_writer() {
     append(&spool, 0, b"<>").unwrap();
     turn(&mut writer);
     assert_eq!(spool.trouble(), None);
+}
+
+#[test]
+fn an_inform_that_a_failed_sync_took_is_lost_and_never_accepted() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, |kept| {
+        kept.inform_ack = InformAck::Synced;
+        kept.fsync = Fsync::Never;
+    });
+    let clock = writer.housekept;
+    // Three times what memory holds, so that only the log has the first ones.
+    let payload = vec![b'x'; 30_000];
+    for _ in 0..100 {
+        append(&spool, 0, &payload).unwrap();
+        writer.turn(UnixMicros(0), clock);
+    }
+    let (first, last) = ((LaneId(0), Number(0)), (LaneId(0), Number(99)));
+    spool.acknowledge(LaneId(0), 1..2);
+    assert_eq!(spool.acceptance(first), Acceptance::Waiting);
+    assert!(!spool.is_lost(first));
+    disk.stand(Some(Trouble::Syncs));
+    writer.turn(UnixMicros(0), clock);
+    assert!(spool.counts().lost[LossReason::DiskSync as usize] > 0);
+    disk.stand(None);
+    turn(&mut writer);
+    assert_eq!(
+        spool.acceptance(last),
+        Acceptance::Accepted,
+        "written again"
+    );
+    assert_eq!(spool.acceptance(first), Acceptance::Lost);
+    assert!(spool.is_lost(first) && !spool.is_lost(last));
+    assert!(spool.is_accepted((LaneId(0), Number(1))), "Kafka has it");
+    balances(&spool);
 }
 
 #[test]
