@@ -230,7 +230,9 @@ impl<'a> Header<'a> {
     /// ` cet:`, ` CST6:`, ` Europe/Berlin:`: a zone as an operator named it. The device's own header has the host in front
     /// of the time; so where anything of it stood there, a word between time and colon is no host.
     fn take_zone(&self, input: &mut Reader<'a>) -> Option<&'a [u8]> {
-        let has_own = self.has_counter() || self.hostname.is_some() || self.has_node;
+        // Behind another time the host may be a relay's.
+        let has_host = self.hostname.is_some() && self.time.is_none();
+        let has_own = self.has_counter() || self.has_node || has_host;
         if self.is_firewall || !(has_own || self.has_colon) {
             return None;
         }

@@ -45,11 +45,10 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     };
     let header_bytes = header.len();
     let hash = input.rest().get(header_bytes) == Some(&b'#');
-    let read = Header::of_code(header, is_firewall(code));
-    let is_codes = |header: &Header<'a>| !header.open_word || is_firewall(code);
-    let Some(header) = read.filter(is_codes) else {
+    let header = match Header::of_code(header, is_firewall(code)) {
+        Some(header) if !header.open_word || is_firewall(code) => header,
         // A quotation, or somebody else's.
-        return read_without_code(pri, input);
+        _ => return read_without_code(pri, input),
     };
     if hash && !header.has_task {
         return None;
@@ -590,6 +589,7 @@ mod tests {
             "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 veos01 Ebra: 118: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:37 relay Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h app[1]: %SYS-5-CONFIG_I: x",
             "<165>Feb  6 09:42:36 h someone logged \"x\" %SYS-5-CONFIG_I: x",
         ] {
