@@ -244,7 +244,7 @@ impl<'a> Header<'a> {
         let starts = name.first().is_some_and(u8::is_ascii_alphabetic);
         // A host of a relay's has its counter behind it.
         let is_zone = match *after.rest() {
-            [b':', b' ', b'0'..=b'9', ..] => false,
+            [b':', b' ', b'0'..=b'9', ..] => self.has_counter(),
             [b':'] | [b':', b' ', ..] => true,
             [b' ', b':', ..] => self.has_node,
             _ => false,

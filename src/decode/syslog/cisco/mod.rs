@@ -392,6 +392,10 @@ mod tests {
                 "rtr7|~|~|ios|38|Synchronized|a %SYS-5-CONFIG_I: is quoted",
             ),
             (
+                "<191>38: rtr7: Nov 22 01:20:01.111 cet: 5 packets",
+                "rtr7|~|~|ios|38|Synchronized|5 packets",
+            ),
+            (
                 "<189>100: Nov 22 01:20:01: last message repeated 2 times",
                 "~|~|~|ios|100|Synchronized|last message repeated 2 times",
             ),
