@@ -23,6 +23,8 @@ use trapline::normalize::{Config, DomainPolicy, RawPolicy};
 use trapline::packet::{Listener, Packet, Peer, Protocol, Transport, Wholeness};
 use trapline::time::UnixMicros;
 
+#[path = "golden/bytes.rs"]
+mod bytes;
 #[path = "golden/dialects.rs"]
 mod dialects;
 #[path = "support/schema.rs"]
@@ -57,7 +59,7 @@ fn time_skew_seconds_max() -> u32 {
 }
 
 /// [`Wholeness`], as a fixture writes it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Bytes {
     #[default]
@@ -123,8 +125,20 @@ fn every_fixture_becomes_the_event_that_it_expects() {
     );
 }
 
+/// The circumstances in which a case's packet arrives.
+struct Case {
+    settings: Settings,
+    received: UnixMicros,
+    config: Config,
+    listener: Listener,
+}
+
 /// Shows the packet of one case to the pipeline: its event, or the reason why it becomes none.
 fn run_case(protocol: Protocol, folder: &Path) -> Value {
+    case(protocol, folder).event(&packet(folder))
+}
+
+fn case(protocol: Protocol, folder: &Path) -> Case {
     let settings: Settings = toml::from_str(&read(&folder.join("settings.toml")))
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let received: jiff::Timestamp = settings
@@ -145,16 +159,27 @@ fn run_case(protocol: Protocol, folder: &Path) -> Value {
         protocol,
         transport: settings.transport,
     };
-    let packet = Packet {
-        bytes: &packet(folder),
-        peer: Peer::Inet(settings.peer, 514),
-        listener: &listener,
+    Case {
+        settings,
         received: UnixMicros(received.as_microsecond()),
-        wholeness: settings.wholeness.into(),
-    };
-    match trapline::pipeline::one_event(&packet, &config) {
-        Ok(event) => event,
-        Err(reason) => serde_json::json!({"rejected": reason.as_str()}),
+        config,
+        listener,
+    }
+}
+
+impl Case {
+    fn event(&self, bytes: &[u8]) -> Value {
+        let packet = Packet {
+            bytes,
+            peer: Peer::Inet(self.settings.peer, 514),
+            listener: &self.listener,
+            received: self.received,
+            wholeness: self.settings.wholeness.into(),
+        };
+        match trapline::pipeline::one_event(&packet, &self.config) {
+            Ok(event) => event,
+            Err(reason) => serde_json::json!({"rejected": reason.as_str()}),
+        }
     }
 }
 

@@ -45,10 +45,11 @@ pub fn event<'a>(
     let event_code = message
         .event_code
         .map(|code| unescaped(code, message.code_escapes, &mut scratch.code));
-    let (time, time_source) = time(message, packet, config, &device);
+    let (time, time_source, zone) = time(message, packet, config, &device);
     let understood = message.error.is_none()
         && message.fidelity == Fidelity::Exact
         && packet.wholeness == Wholeness::Whole
+        && zone == Zone::Said
         && (message.time.is_none()
             || matches!(
                 time_source,
@@ -98,13 +99,22 @@ pub fn event<'a>(
     }
 }
 
+/// Whether a time's zone is what the message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    /// It says one, or none at all.
+    Said,
+    /// It says a name of several zones, and one of them was taken. The name is in the raw bytes alone.
+    Guessed,
+}
+
 /// The message's own time where it names an instant that a working clock can show, else the time of arrival.
 fn time(
     message: &Message<'_>,
     packet: &Packet<'_>,
     config: &Config,
     device: &Identified<'_>,
-) -> (Rfc3339, TimeSource) {
+) -> (Rfc3339, TimeSource, Zone) {
     let zone = device.facts.and_then(|facts| facts.zone.as_ref());
     let offset_minutes = zone.map_or(config.utc_offset_minutes, |zone| {
         zone.offset_minutes(packet.received)
@@ -113,12 +123,14 @@ fn time(
         .time
         .and_then(|stamp| timestamp::resolve(&stamp, packet.received.0, offset_minutes));
     let Some(resolved) = resolved else {
-        return (Rfc3339::micros(packet.received), TimeSource::Received);
+        let received = Rfc3339::micros(packet.received);
+        return (received, TimeSource::Received, Zone::Said);
     };
     let skew_micros = resolved.at_micros.abs_diff(packet.received.0);
     let skew_micros_max = u64::from(config.time_skew_seconds_max) * 1_000_000;
     if skew_micros_max > 0 && skew_micros > skew_micros_max {
-        return (Rfc3339::micros(packet.received), TimeSource::ReceivedSkewed);
+        let received = Rfc3339::micros(packet.received);
+        return (received, TimeSource::ReceivedSkewed, Zone::Said);
     }
     let time = Rfc3339::with_offset(
         UnixMicros(resolved.at_micros),
@@ -130,7 +142,12 @@ fn time(
     } else {
         TimeSource::Device
     };
-    (time, source)
+    let zone = if resolved.guessed_zone {
+        Zone::Guessed
+    } else {
+        Zone::Said
+    };
+    (time, source, zone)
 }
 
 /// A part of the message without the escapes of its dialect.
@@ -364,6 +381,26 @@ mod tests {
             time("<34>1 - r1 a - - - x", &east),
             "2026-07-15T12:35:00.000000Z received"
         );
+    }
+
+    #[test]
+    fn a_zone_of_two_meanings_is_the_devices_own_and_kept_where_that_is_neither() {
+        for (offset, text, time, kept) in [
+            (480, "20:34:56", "2026-07-15T20:34:56+08:00", false),
+            (0, "06:34:56", "2026-07-15T06:34:56-06:00", true),
+            (-360, "06:34:56", "2026-07-15T06:34:56-06:00", false),
+        ] {
+            let config = Config {
+                utc_offset_minutes: offset,
+                ..config()
+            };
+            let text = format!("<189>1: r1: Jul 15 2026 {text} CST: %SYS-5-CONFIG_I: x");
+            let event = json_of(text.as_bytes(), Wholeness::Whole, &config);
+            assert_eq!(
+                (event["time"].as_str(), event["raw"].is_string()),
+                (Some(time), kept)
+            );
+        }
     }
 
     #[test]

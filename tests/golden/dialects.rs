@@ -291,7 +291,8 @@ is told none, and no port has a dialect), and what it reads out of their lines w
 
 - **host**: the line itself says who speaks. Without it the inventory, what was learned of the address, reverse DNS, or the
   address.
-- **time**: the line's own; a missing year is supplied, a missing zone is the inventory's or the configured one.
+- **time**: the line's own; a missing year is supplied, a missing zone is the inventory's or the configured one. That one
+  also says what a name of several zones means (AST, BST, CST, IST).
 - **code**: the vendor's own name for what happened, in `event_code`.
 - **message**: the text for people, without header and code.
 - **fields**: names and values, in `syslog.fields` or `syslog.structured_data`.

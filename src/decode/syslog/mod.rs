@@ -173,9 +173,12 @@ impl<'a> Message<'a> {
         self.text_escapes = value.escapes;
     }
 
-    /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these.
+    /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these. One
+    /// that the text ends with was cut: every sender writes a colon behind it.
     fn with_event_code(mut self) -> Self {
-        if let Some((code, text)) = cisco::split_code(self.text) {
+        if let Some((code, text)) = cisco::split_code(self.text)
+            && code.len() + 1 < self.text.len()
+        {
             self.event_code = Some(code);
             self.text = text;
         }
@@ -313,6 +316,7 @@ const BODIES: &[RefineBody] = &[
     barracuda::refine,
     fortinet::refine,
     huawei::refine,
+    cisco::refine,
     cisco::ise::refine,
     cisco::ftd::refine,
     cisco::products::refine,

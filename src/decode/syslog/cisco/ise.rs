@@ -11,8 +11,9 @@
 //! Evidence: a word that starts with `CISE_` or `CSCOacs_`. Which message a segment belongs to, and its place in it,
 //! are fields; the segments are not put together here. (Cisco, "ISE Syslogs": message format; ACS, "Logs" likewise.)
 
+use super::super::Message;
 use super::super::fields::{Escapes, Field, Fields, Syntax, Value, Walk};
-use super::super::{Message, timestamp};
+use super::super::timestamp::{self, Stamp};
 use crate::decode::reader::Reader;
 
 const PARTS: &[&str] = &["message_id", "segments", "segment", "sequence"];
@@ -77,8 +78,7 @@ fn take_first<'a>(
         let code = after.take_while(|byte| byte.is_ascii_digit());
         let severity = after.eat(b' ') && !code.is_empty();
         if space && second_space && severity {
-            // The same clock as the header's, with year, zone and milliseconds.
-            message.time = Some(stamp.with_zone(zone));
+            take_time(message, stamp.with_zone(zone));
             message.event_code = Some(code);
             sequence = number;
             *input = after;
@@ -87,6 +87,19 @@ fn take_first<'a>(
     message.text = input.rest();
     let parts = Fields::parts(PARTS, [id, segments, segment, sequence]);
     message.fields = Some(parts.and_read(Syntax::CommaPairs, message.text, |_| {}));
+}
+
+/// The same clock as the header's, with year, zone and milliseconds. A header's that says another second is a relay's,
+/// and is left out; so is a zone that nobody knows.
+fn take_time<'a>(message: &mut Message<'a>, time: Stamp<'a>) {
+    let second = |time: &Stamp<'_>| (time.month, time.day, time.hour, time.minute, time.second);
+    let same = message
+        .time
+        .is_none_or(|header| !header.has_zone() && second(&header) == second(&time));
+    message.fidelity = message
+        .fidelity
+        .changed_if(!same || !time.has_zone() || !time.is_exact());
+    message.time = Some(time);
 }
 
 /// The next `Name=value,` past what has no `=`. A comma behind a backslash is part of the value.
@@ -130,7 +143,7 @@ fn take_to_comma<'a>(input: &mut Reader<'a>) -> (&'a [u8], Escapes) {
 #[cfg(test)]
 mod tests {
     use super::super::super::fields::tests::json;
-    use super::super::super::read;
+    use super::super::super::{Fidelity, read};
 
     #[test]
     fn a_first_segment_has_its_own_time_code_and_pairs() {
@@ -150,6 +163,42 @@ mod tests {
             json(message.fields.unwrap()),
             r#"{"message_id":"0001939187","segments":"4","segment":"0","sequence":"0042009748","ConfigVersionId":"128","Device IP Address":"10.6.64.15","Step":"a,b"}"#
         );
+    }
+
+    #[test]
+    fn a_time_or_a_zone_that_is_left_out_is_said() {
+        for (header, time, fidelity) in [
+            (
+                "Jul 15 12:34:56",
+                "2026-07-15 12:34:56.789 +02:00",
+                Fidelity::Exact,
+            ),
+            (
+                "Jul 15 12:34:56",
+                "2026-07-15 12:34:56.789 MET",
+                Fidelity::Exact,
+            ),
+            (
+                "Jul 15 12:34:56",
+                "2026-07-15 12:34:56.789 XYZ",
+                Fidelity::Changed,
+            ),
+            (
+                "Jul 15 12:34:57",
+                "2026-07-15 12:34:56.789 +02:00",
+                Fidelity::Changed,
+            ),
+            (
+                "2026-07-15T12:34:56Z",
+                "2026-07-15 12:34:56.789 +02:00",
+                Fidelity::Changed,
+            ),
+        ] {
+            let text = format!("<181>{header} ise1 CISE_X 1 1 0 {time} 7 5200 NOTICE x");
+            let message = read(text.as_bytes());
+            assert_eq!(message.fidelity, fidelity, "{text}");
+            assert_eq!(message.time.unwrap().micros, 789_000);
+        }
     }
 
     #[test]

@@ -11,23 +11,26 @@
 //!  UCS          <189>: 2026 Jul 15 12:34:56 CET: %UCSM-6-AUDIT: [session][internal] text
 //!  IOS in XML   <190>82: R1: <ios-log-msg><facility>SYS</facility>...
 //!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
+//!  CBS          <189>Jul 15 12:34:56 10.1.1.1 %LINK-W-Down:  gi1/0/1                                    small offices
+//!  no code      <191>38: hostname: Mar  1 18:48:50.483: OSPF-1 ADJ   Gi0/0: text                        debugging
 //! ```
 //!
-//! Evidence: the code, and nothing in front of it that none of these shapes has. So `host Agent: %SYS-5-...` (Arista's
+//! Evidence: the code, and nothing in front of it that none of these shapes has; without a code, a counter, a node or
+//! NX-OS's colon in front of a time that ends in a colon. So `host Agent: %SYS-5-...` (Arista's
 //! shape) is left to the next reader, which keeps the code and names no vendor. A `*` before the time says that the
 //! clock was never set, a `.` that it lost its time source (Cisco, "Troubleshooting, Fault Management, and Logging":
 //! time stamps on log messages).
 
 pub(super) mod ftd;
+mod header;
 pub(super) mod ise;
 pub(super) mod meraki;
 pub(super) mod products;
 pub(super) mod wsa;
 
-use super::fields::Fields;
-use super::timestamp::{self, Stamp, ZoneWords};
-use super::{Clock, Fidelity, Format, Message, Pri, arista};
+use super::{Clock, Fidelity, Format, Message, Pri};
 use crate::decode::reader::Reader;
+use header::Header;
 
 /// A code that starts later than this is a quotation in some text: the longest header, with two names of 63 bytes, is
 /// shorter.
@@ -38,19 +41,19 @@ const CODE_BYTES_MAX: usize = 96;
 
 pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
     let Some((header, code, text)) = find_code(input.rest()) else {
-        return read_xml(pri, input.rest());
+        return read_without_code(pri, input).or_else(|| read_xml(pri, input.rest()));
     };
     let header_bytes = header.len();
     let hash = input.rest().get(header_bytes) == Some(&b'#');
-    let mut header = Header::read(header)?;
+    let header = match Header::of_code(header, is_firewall(code)) {
+        Some(header) if !header.open_word || is_firewall(code) => header,
+        // A quotation, or somebody else's.
+        _ => return read_without_code(pri, input),
+    };
     if hash && !header.has_task {
         return None;
     }
-    let os = header.os(code);
-    if header.open_word && !is_firewall(code) {
-        return None;
-    }
-    if pri.is_none() && header.time.is_none() && header.sequence.is_none() {
+    if pri.is_none() && header.time.is_none() && !header.has_counter() {
         return None;
     }
     let mut message = Message::of(Format::Cisco, pri, text);
@@ -59,28 +62,40 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
     if !is_whole {
         message.text = input.rest().get(header_bytes..).unwrap_or_default();
     }
-    let marked_clocks = matches!(os, Some("ios" | "ios-xr"));
-    if marked_clocks && header.time.is_some() && header.clock.is_none() {
-        header.clock = Some(Clock::Synchronized);
-    }
-    let exact_time = header.time.is_none_or(|time| time.is_exact());
-    message.fidelity = Fidelity::Exact.changed_if(header.dropped || !exact_time);
-    message.time = header.time;
-    message.hostname = header.hostname;
-    message.app_name = header.app_name;
-    message.proc_id = header.proc_id;
+    header.tell(code, &mut message);
     message.event_code = Some(code).filter(|_| is_whole);
-    message.vendor = Some("cisco");
-    message.os = os;
-    message.sequence = header.sequence;
-    message.clock = header.clock;
-    message.fields = header.fields();
     Some(message)
 }
 
-/// What only some headers have: the part of a chassis that speaks, the time since the start, the counter of all that
-/// was logged (`service sequence-numbers`), and the number in a session of `logging host ... session-id`.
-const PARTS: &[&str] = &["node", "uptime", "log_sequence", "session"];
+/// A message without a code: debugging output, `last message repeated`, a daemon's line of IOS-XR, or all of it in XML.
+/// What such lines count would be missing else.
+fn read_without_code<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
+    let mut after = input;
+    let header = Header::take(&mut after)?;
+    let mut message = Message::of(Format::Cisco, pri, after.rest());
+    header.tell(b"", &mut message);
+    Some(message)
+}
+
+/// The same behind a relay's header, which has found no more than its own time and name.
+pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    let is_bare = message.format == Format::Rfc3164 && message.app_name.is_none();
+    let mut input = Reader::new(message.text);
+    if !is_bare || message.vendor.is_some() || message.event_code.is_some() {
+        return false;
+    }
+    let Some(header) = Header::take(&mut input) else {
+        return false;
+    };
+    let relay = message.hostname;
+    header.tell(b"", message);
+    message.hostname = message.hostname.or(relay);
+    message.text = input.rest();
+    // The relay's time, and its name where the device says its own.
+    message.fidelity = Fidelity::Changed;
+    message.recognised(Format::Cisco);
+    true
+}
 
 /// An IOS message in XML: the header in front of it, and its text whole.
 fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
@@ -92,15 +107,16 @@ fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
     };
     let at = memchr::memchr_iter(b'<', reach).find(is_mark)?;
     let (header, text) = body.split_at_checked(at)?;
-    let header = Header::read(header)?;
+    let header = Header::of_code(header, false)?;
     let mut message = Message::of(Format::Cisco, pri, text);
     message.hostname = header.hostname;
     message.sequence = header.sequence;
-    message.fidelity = Fidelity::Exact.changed_if(header.dropped);
+    message.fidelity = Fidelity::Exact.changed_if(header.dropped || header.is_more_than_xml());
     message.vendor = Some("cisco");
     message.os = Some("ios");
     let mut clock = None;
-    products::xml(&mut message, |time| {
+    let parts = [header.log_sequence(), header.session()];
+    products::xml(&mut message, parts, |time| {
         let mut inner = Header::default();
         inner.take_time(&mut Reader::new(time));
         inner.time
@@ -146,7 +162,7 @@ fn split_marked<'a>(mut input: Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let code = input.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let has_severity = code
         .windows(3)
-        .any(|three| matches!(three, [b'-', b'0'..=b'7', b'-']));
+        .any(|three| matches!(three, [b'-', severity, b'-'] if is_severity(*severity)));
     let starts_well = code.first().is_some_and(u8::is_ascii_alphabetic);
     let ends_well = code.last().is_some_and(u8::is_ascii_alphanumeric);
     if !has_severity || !starts_well || !ends_well || code.len() > CODE_BYTES_MAX {
@@ -163,260 +179,19 @@ fn split_marked<'a>(mut input: Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     Some((code, input.rest()))
 }
 
+/// A digit; or the first letter of the level's name, as the switches for small offices write it (`%LINK-W-Down:`).
+fn is_severity(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'0'..=b'7' | b'A' | b'C' | b'D' | b'E' | b'I' | b'N' | b'W'
+    )
+}
+
 /// Codes that nobody but Cisco's firewalls writes, whatever stands in front.
 fn is_firewall(code: &[u8]) -> bool {
     [b"ASA-".as_slice(), b"FTD-", b"PIX-", b"FWSM-"]
         .iter()
         .any(|prefix| code.starts_with(prefix))
-}
-
-/// What stands in front of the code.
-#[derive(Default)]
-struct Header<'a> {
-    sequence: Option<u64>,
-    clock: Option<Clock>,
-    time: Option<Stamp<'a>>,
-    hostname: Option<&'a [u8]>,
-    app_name: Option<&'a [u8]>,
-    proc_id: Option<&'a [u8]>,
-    /// By the names of [`PARTS`]; empty where they do not stand.
-    parts: [&'a [u8]; 4],
-    /// Evidence of the operating system.
-    has_node: bool,
-    has_uptime: bool,
-    has_year_first: bool,
-    /// A task of AireOS stands in front.
-    has_task: bool,
-    /// Something was understood that no field of a message holds.
-    dropped: bool,
-    /// A word that is a host or a process; which of both shows only what follows.
-    open_word: bool,
-    /// It stands behind a time and a host, and is an agent of Arista's even with a counter behind it (`leaf1 Stp: 12: %`).
-    has_agent: bool,
-}
-
-impl<'a> Header<'a> {
-    /// Reads item by item; `None` where an item is none of Cisco's.
-    fn read(header: &'a [u8]) -> Option<Self> {
-        let mut found = Header::default();
-        let mut input = Reader::new(header);
-        loop {
-            input.take_while(|byte| matches!(byte, b' ' | b':'));
-            if input.is_empty() {
-                break;
-            }
-            let read = found.take_time(&mut input)
-                || found.take_task(&mut input)
-                || found.take_sequence(&mut input)
-                || found.take_uptime(&mut input)
-                || found.take_session(&mut input)
-                || found.take_node(&mut input)
-                || found.take_process(&mut input)
-                || found.take_hostname(&mut input);
-            if !read {
-                return None;
-            }
-        }
-        Some(found)
-    }
-
-    /// The parts, where there is one.
-    fn fields(&self) -> Option<Fields<'a>> {
-        let any = self.parts.iter().any(|part| !part.is_empty());
-        any.then(|| Fields::parts(PARTS, self.parts))
-    }
-
-    /// Keeps a part; a second of its kind is left out.
-    fn keep(&mut self, place: usize, part: &'a [u8]) {
-        match self.parts.get_mut(place) {
-            Some(slot) if slot.is_empty() => *slot = part,
-            _ => self.dropped = true,
-        }
-    }
-
-    fn take_time(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let marked = after.eat(b'*') || after.eat(b'.');
-        let has_year_first = after.peek().is_some_and(|byte| byte.is_ascii_digit());
-        let stamp = timestamp::bsd(&mut after, ZoneWords::BeforeColon)
-            .or_else(|| timestamp::rfc3339(&mut after));
-        let Some(stamp) = stamp else { return false };
-        // A relay puts its own time in front; the device's stands nearer to the code.
-        self.dropped |= self.time.is_some();
-        self.time = Some(stamp);
-        self.clock = marked.then_some(Clock::Unsynchronized);
-        self.has_year_first = has_year_first;
-        self.open_word = false;
-        *input = after;
-        true
-    }
-
-    /// `*spamApTask0:` of AireOS, behind its name and in front of the time.
-    fn take_task(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        if self.has_task || !after.eat(b'*') {
-            return false;
-        }
-        let task = after
-            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        let starts = task.first().is_some_and(u8::is_ascii_alphabetic);
-        if !starts || !after.eat(b':') {
-            return false;
-        }
-        self.has_task = true;
-        self.app_name = Some(task);
-        *input = after;
-        true
-    }
-
-    /// `123:`. The first counts what the device sent to its syslog servers, the second (`service sequence-numbers`)
-    /// what it logged at all; only the first has no holes for a server.
-    fn take_sequence(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let digits = after.take_while(|byte| byte.is_ascii_digit());
-        let is_uptime = matches!(after.rest(), [b':', m, s, b':', ..] if m.is_ascii_digit() && s.is_ascii_digit());
-        if digits.is_empty() || after.peek() != Some(b':') || is_uptime {
-            return false;
-        }
-        let Some(sequence) = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-        else {
-            return false;
-        };
-        match self.sequence {
-            None => self.sequence = Some(sequence),
-            Some(_) => self.keep(2, digits),
-        }
-        self.open_word &= self.has_agent;
-        *input = after;
-        true
-    }
-
-    /// `00:00:46:`, `3w2d:`, `1y12w:`, `2d03h:`: the time since the device started. No instant follows from it.
-    fn take_uptime(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let marked = after.eat(b'*') || after.eat(b'.');
-        let word = after.take_while(|byte| {
-            byte.is_ascii_digit() || matches!(byte, b':' | b'y' | b'w' | b'd' | b'h')
-        });
-        let word = word.strip_suffix(b":").unwrap_or(word);
-        let is_clock = matches!(word, [h1, h2, b':', m1, m2, b':', s1, s2]
-            if [h1, h2, m1, m2, s1, s2].iter().all(|digit| digit.is_ascii_digit()));
-        let is_span = matches!(word, [first, .., last] if first.is_ascii_digit() && matches!(last, b'w' | b'd' | b'h'))
-            && !word.contains(&b':')
-            && word
-                .iter()
-                .filter(|byte| byte.is_ascii_alphabetic())
-                .count()
-                == 2;
-        if !(is_clock || is_span) {
-            return false;
-        }
-        self.has_uptime = true;
-        self.keep(1, word);
-        self.open_word = false;
-        self.clock = marked.then_some(Clock::Unsynchronized);
-        *input = after;
-        true
-    }
-
-    /// `[syslog@9 s_sn="5"]:` of IOS's `logging host ... sequence-num-session`.
-    fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        if after.take(10) != Some(b"[syslog@9 ") {
-            return false;
-        }
-        let Some(element) = after.take_until(b']') else {
-            return false;
-        };
-        let number = element
-            .strip_prefix(b"s_sn=\"")
-            .and_then(|rest| rest.strip_suffix(b"\""));
-        match number {
-            Some(number) => self.keep(3, number),
-            None => self.dropped = true,
-        }
-        *input = after;
-        true
-    }
-
-    /// `RP/0/RSP0/CPU0:`, `LC/0/2/CPU0:`, `0/RP0/CPU0:`: which part of an IOS-XR chassis speaks.
-    fn take_node(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let word = after.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
-        let slashes = word.iter().filter(|byte| **byte == b'/').count();
-        if slashes < 2 || self.has_node || !after.eat(b':') {
-            return false;
-        }
-        self.has_node = true;
-        self.keep(0, word);
-        *input = after;
-        true
-    }
-
-    /// `ifmgr[201]:` of IOS-XR, where a node stands in front.
-    fn take_process(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let name = after.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b':'));
-        if !self.has_node || name.is_empty() || !after.eat(b'[') {
-            return false;
-        }
-        let proc_id = after.take_while(|byte| byte.is_ascii_digit());
-        if proc_id.is_empty() || !after.eat(b']') || !after.eat(b':') {
-            return false;
-        }
-        self.app_name = Some(name);
-        self.proc_id = Some(proc_id);
-        *input = after;
-        true
-    }
-
-    /// `hostname:`, `hostname ` or an address. A second word, and a word glued to a colon behind a time, may be a
-    /// process (`app:`). It is a host where another time follows or where a counter stands beside it: a relay's header
-    /// is in front of the device's own (`relay1 Core-Rtr: 118: %`). Only Arista's agents have a counter, too: a second
-    /// word of their shape stays open even then.
-    fn take_hostname(&mut self, input: &mut Reader<'a>) -> bool {
-        let mut after = *input;
-        let word = after.take_while(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/')
-        });
-        if word.is_empty()
-            || word.contains(&b'/')
-            || !matches!(after.peek(), None | Some(b' ' | b':'))
-        {
-            return false;
-        }
-        let glued_behind_time = self.time.is_some() && after.peek() == Some(b':');
-        let is_second = self.hostname.is_some();
-        self.has_agent = is_second && glued_behind_time && arista::is_agent(word);
-        // A counter in front of the word is the device's own, too: no agent has it there.
-        let is_counted = self.sequence.is_some() && glued_behind_time;
-        self.open_word = (is_second || glued_behind_time) && !is_counted;
-        self.dropped |= self.hostname.is_some();
-        self.hostname = Some(word);
-        *input = after;
-        true
-    }
-
-    /// The operating system that only this shape or this code has. IOS and IOS-XE write the same.
-    fn os(&self, code: &[u8]) -> Option<&'static str> {
-        let facility = code.split(|byte| *byte == b'-').next().unwrap_or_default();
-        match facility {
-            b"ASA" => Some("asa"),
-            b"FTD" => Some("ftd"),
-            b"PIX" => Some("pix"),
-            b"FWSM" => Some("fwsm"),
-            b"UCSM" => Some("ucs"),
-            _ if self.has_task => Some("aireos"),
-            _ if self.has_node => Some("ios-xr"),
-            _ if self.has_year_first && self.time.is_some_and(|time| time.year.is_some()) => {
-                Some("nx-os")
-            }
-            _ if self.sequence.is_some() || self.has_uptime || self.clock.is_some() => Some("ios"),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -513,6 +288,14 @@ mod tests {
                 "asa1|~|ASA-6-302013|asa|~|~|Built",
             ),
             (
+                "<166>Jul 29 2024 10:11:12 asa1/admin : %ASA-6-302013: Built",
+                "asa1/admin|~|ASA-6-302013|asa|~|~|Built",
+            ),
+            (
+                "<189>Nov 22 01:20:01 10.1.1.1 %LINK-W-Down:  gi1/0/1",
+                "10.1.1.1|~|LINK-W-Down|~|~|~| gi1/0/1",
+            ),
+            (
                 "<166>Jul 29 2024 10:11:12 asa1: %ASA-6-302013: Built",
                 "asa1|~|ASA-6-302013|asa|~|~|Built",
             ),
@@ -544,6 +327,166 @@ mod tests {
                 (Format::Cisco, Some("cisco"), None)
             );
         }
+    }
+
+    #[test]
+    fn a_word_between_time_and_colon_is_a_zone_where_the_host_has_its_place() {
+        for zone in [
+            "CST6",
+            "Berlin",
+            "EST5EDT",
+            "cet",
+            "Cet",
+            "CET-1",
+            "Europe/Berlin",
+            "LAB",
+        ] {
+            for header in [
+                format!("36: r9: Nov 22 01:40:01.111 {zone}:"),
+                format!("Nov 22 01:40:02 r9 36: Nov 22 01:40:01.111 {zone}:"),
+            ] {
+                let input = format!("<189>{header} %BGP-5-ADJCHANGE: x");
+                let expected = "r9|~|BGP-5-ADJCHANGE|ios|36|Synchronized|x";
+                assert_eq!(parts(&input), expected, "{input}");
+                let message = read(input.as_bytes());
+                assert_eq!(message.time.unwrap().zone, Some(zone.as_bytes()));
+                assert_eq!(message.fidelity, Fidelity::Changed, "{input}");
+            }
+        }
+        let counted = "<189>36: Nov 22 01:40:01.111 cet: %BGP-5-ADJCHANGE: x";
+        assert_eq!(parts(counted), "~|~|BGP-5-ADJCHANGE|ios|36|Synchronized|x");
+        let nexus = "<189>: 2026 Nov 22 01:40:01 cet: %ETHPORT-5-IF_UP: x";
+        assert_eq!(parts(nexus), "~|~|ETHPORT-5-IF_UP|nx-os|~|~|x");
+        // A firewall's host stands there.
+        let firewall = "<166>Jul 29 2024 10:11:12 FWALL: %ASA-6-302013: x";
+        assert_eq!(parts(firewall), "FWALL|~|ASA-6-302013|asa|~|~|x");
+        // And a relay's, with the counter behind it.
+        let relayed = "<189>Jul 15 12:34:57 relay1 Jul 15 12:34:56 r1: 118: %SYS-5-CONFIG_I: x";
+        assert_eq!(parts(relayed), "r1|~|SYS-5-CONFIG_I|ios|118|Synchronized|x");
+    }
+
+    #[test]
+    fn an_offset_in_front_of_a_colon_leaves_host_and_counter() {
+        for (zone, minutes) in [("GMT+1", 60), ("UTC+1", 60), ("+01", 60), ("-03", -180)] {
+            let input = format!("<189>1: r1: Nov 22 01:00:00.1 {zone}: %BGP-5-ADJCHANGE: x");
+            let expected = "r1|~|BGP-5-ADJCHANGE|ios|1|Synchronized|x";
+            assert_eq!(parts(&input), expected, "{input}");
+            let time = read(input.as_bytes()).time.unwrap();
+            assert_eq!(time.offset_minutes, Some(minutes), "{input}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_code_is_counted_and_its_header_is_read() {
+        for (input, expected) in [
+            (
+                "<191>38: rtr7: Nov 22 01:20:01.111: OSPF-1 ADJ   Gi0/0: x",
+                "rtr7|~|~|ios|38|Synchronized|OSPF-1 ADJ   Gi0/0: x",
+            ),
+            (
+                "<191>38: rtr7: *Nov 22 01:20:01.111 CET: debug 100% of it",
+                "rtr7|~|~|ios|38|Unsynchronized|debug 100% of it",
+            ),
+            (
+                "<191>38: rtr7: Nov 22 01:20:01.111: a %SYS-5-CONFIG_I: is quoted",
+                "rtr7|~|~|ios|38|Synchronized|a %SYS-5-CONFIG_I: is quoted",
+            ),
+            (
+                "<191>38: rtr7: Nov 22 01:20:01.111 cet: 5 packets",
+                "rtr7|~|~|ios|38|Synchronized|5 packets",
+            ),
+            (
+                "<189>100: Nov 22 01:20:01: last message repeated 2 times",
+                "~|~|~|ios|100|Synchronized|last message repeated 2 times",
+            ),
+            (
+                "<191>39: r1: 3w2d: IP: s=10.0.0.1",
+                "r1|~|~|ios|39|~|IP: s=10.0.0.1",
+            ),
+            (
+                "<190>RP/0/RSP0/CPU0:Nov 22 01:20:01.111 : dumper[65771]: text",
+                "~|dumper|~|ios-xr|~|Synchronized|text",
+            ),
+            (
+                "<190>12: gw1 0/RP0/CPU0:Nov 22 01:20:01.111 UTC: dumper[65771]: text",
+                "gw1|dumper|~|ios-xr|12|Synchronized|text",
+            ),
+            (
+                "<189>: 2026 Nov 22 01:20:01 CET: last message repeated 3 times",
+                "~|~|~|nx-os|~|~|last message repeated 3 times",
+            ),
+            (
+                "<191>57: 2001:db8::5: Nov 22 01:20:01: text",
+                "2001:db8::5|~|~|ios|57|Synchronized|text",
+            ),
+            (
+                "<191>Nov 22 01:20:02 10.0.0.7 38: Nov 22 01:20:01: text",
+                "10.0.0.7|~|~|ios|38|Synchronized|text",
+            ),
+        ] {
+            assert_eq!(parts(input), expected, "{input}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.format, message.error), (Format::Cisco, None));
+        }
+    }
+
+    #[test]
+    fn what_has_no_counter_in_front_of_a_time_and_a_colon_is_somebody_elses() {
+        for input in [
+            "<13>38: text",
+            "<13>38: host: text",
+            "<13>38: Nov 22 01:20:01 host app: text",
+            "<13>12:34:56: text",
+            "<13>: 2026: text",
+            "<13>a/b: Nov 22 01:20:01: text",
+            "<13>2026-11-22T01:20:01Z: text",
+            "<13>Nov 22 01:20:01: text",
+            "<13>Nov 22 01:20:01 h 38: text",
+        ] {
+            assert_ne!(read(input.as_bytes()).format, Format::Cisco, "{input}");
+        }
+    }
+
+    #[test]
+    fn a_padded_counter_that_stands_alone_has_holes_and_is_no_sequence() {
+        for (input, sequence, log_sequence) in [
+            ("000057:", None, Some("000057")),
+            ("45: 000123:", Some(45), Some("000123")),
+            ("000045: 000123:", Some(45), Some("000123")),
+            ("57:", Some(57), None),
+            ("0:", Some(0), None),
+        ] {
+            let input = format!("<189>{input} *Nov 22 01:20:01: %SYS-5-CONFIG_I: x");
+            let message = read(input.as_bytes());
+            assert_eq!((message.sequence, message.os), (sequence, Some("ios")));
+            let field = message.fields.and_then(|fields| fields.get("log_sequence"));
+            let field = field.map(|value| value.bytes);
+            assert_eq!(field, log_sequence.map(str::as_bytes), "{input}");
+        }
+    }
+
+    #[test]
+    fn an_origin_id_is_an_address_a_name_or_words_that_are_no_name() {
+        for (origin, host) in [
+            ("2001:db8::5", "2001:db8::5"),
+            ("fe80::", "fe80::"),
+            ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1:2:3:4:5"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("my router", "~"),
+            ("lon/r1", "lon/r1"),
+        ] {
+            let input = format!("<189>57: {origin}: Nov 22 01:20:01: %SYS-5-CONFIG_I: x");
+            let expected = format!("{host}|~|SYS-5-CONFIG_I|ios|57|Synchronized|x");
+            assert_eq!(parts(&input), expected, "{input}");
+        }
+        let words = read(b"<189>57: my router: Nov 22 01:20:01: %SYS-5-CONFIG_I: x");
+        assert_eq!(words.fidelity, Fidelity::Changed);
+    }
+
+    #[test]
+    fn a_time_in_iso_form_says_nothing_of_the_system() {
+        let input = "<189>2026-11-22T01:20:01Z r1 57: %SYS-5-CONFIG_I: x";
+        assert_eq!(parts(input), "r1|~|SYS-5-CONFIG_I|ios|57|Synchronized|x");
     }
 
     #[test]
@@ -600,6 +543,14 @@ mod tests {
                 "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : a[1]: %A-3-B : x",
                 Fidelity::Exact,
             ),
+            (
+                "<189>RP/0/RSP0/CPU0:Mar  1 18:48:50.483 : a[1]: b[2]: %A-3-B : x",
+                Fidelity::Changed,
+            ),
+            (
+                "<189>85: R1: [syslog@9 s_sn=\"5\" s_no=\"6\"]: *Sep 22 13:47:45: %A-3-B: x",
+                Fidelity::Changed,
+            ),
         ] {
             assert_eq!(read(input.as_bytes()).fidelity, fidelity, "{input}");
         }
@@ -620,6 +571,14 @@ mod tests {
                 "<189>85: R1: [syslog@9 s_sn=\"5\"]: *Sep 22 13:47:45.672: %SYS-5-CONFIG_I: x",
                 r#"{"session":"5"}"#,
             ),
+            (
+                "<189>85: R1: [syslog@9 s_id=\"R1:514\" s_sn=\"5\"]: *Sep 22 13:47:45: %SYS-5-CONFIG_I: x",
+                r#"{"session_id":"R1:514","session":"5"}"#,
+            ),
+            (
+                "<189>2026 Nov 22 01:20:01 nx1 %$ VDC-2 %$ %VPC-2-PEER_KEEP_ALIVE_RECV_FAIL: x",
+                r#"{"vdc":"2"}"#,
+            ),
         ] {
             let fields = read(input.as_bytes()).fields.unwrap();
             assert_eq!(json(fields), expected, "{input}");
@@ -634,6 +593,7 @@ mod tests {
             "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 veos01 Ebra: 118: %LINEPROTO-5-UPDOWN: x",
+            "<165>Feb  6 09:42:37 relay Feb  6 09:42:36 Ebra: %LINEPROTO-5-UPDOWN: x",
             "<165>Feb  6 09:42:36 h app[1]: %SYS-5-CONFIG_I: x",
             "<165>Feb  6 09:42:36 h someone logged \"x\" %SYS-5-CONFIG_I: x",
         ] {
@@ -648,6 +608,7 @@ mod tests {
             "%%01IFNET/4/LINK: x",
             "%SYS: x",
             "%SYS-9-X: x",
+            "%SYS-X-Y: x",
             "%SYS-5-: x",
             "%-5-X: x",
             "%SYS-5-X;",

@@ -91,7 +91,8 @@ impl<'a> Stamp<'a> {
         })
     }
 
-    /// The same with the zone of a field that stands elsewhere in the message: `+0200`, `+02:00`, `UTC`.
+    /// The same with the zone of a field that stands elsewhere in the message: `+0200`, `+02:00`, `UTC`. Without one where
+    /// the text names none that is known: then something is left out.
     pub(super) fn with_zone(mut self, text: &'a [u8]) -> Self {
         // Some products write `UTC+2:00`.
         let signed = text.strip_prefix(b"UTC").or(text.strip_prefix(b"GMT"));
@@ -117,6 +118,9 @@ impl<'a> Stamp<'a> {
     pub fn is_exact(&self) -> bool {
         self.fraction_digits <= 6
             && self.second < 60
+            && self
+                .offset_minutes
+                .is_none_or(|offset| offset.unsigned_abs() <= resolve::OFFSET_MINUTES_MAX)
             && self.zone.is_none_or(|zone| zone::minutes(zone).is_some())
     }
 }

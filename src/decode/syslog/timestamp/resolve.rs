@@ -13,15 +13,20 @@ pub struct Resolved {
     pub fraction_digits: u8,
     /// Whether the year or the zone was supplied.
     pub completed: bool,
+    /// Whether the zone's name stands for several zones and the default is none of them: the instant may be hours off.
+    pub guessed_zone: bool,
 }
 
 /// The instant of `stamp`, with what it lacks supplied.
 ///
 /// - A missing year is the one that puts the stamp nearest to `received_micros`, so that a message of 31 December
 ///   that arrives on 1 January keeps its year. 29 February looks further, for the nearest leap year.
-/// - A zone name is looked up in a small table. Where a name means two zones, the one that more networks use is taken
-///   (CST: US Central, IST: India, BST: British summer).
+/// - A zone name is looked up in a small table. Where a name means several zones, the one that is
+///   `default_offset_minutes` now is taken, else the one that more networks use (CST: US Central, IST: India, BST: British
+///   summer, AST: Atlantic).
 /// - A missing or unknown zone is `default_offset_minutes`.
+/// - An offset beyond 18 hours is no zone's, and readers of events refuse it (Java's `ZoneOffset`): the instant is told in
+///   UTC then.
 ///
 /// `None` where the date does not exist (29 February 2023) or lies outside the range of microseconds.
 pub fn resolve(
@@ -29,9 +34,9 @@ pub fn resolve(
     received_micros: i64,
     default_offset_minutes: i16,
 ) -> Option<Resolved> {
-    let written = stamp
-        .offset_minutes
-        .or_else(|| stamp.zone.and_then(zone::minutes));
+    let name = stamp.zone.filter(|_| stamp.offset_minutes.is_none());
+    let named = name.and_then(|name| zone::meaning(name, default_offset_minutes));
+    let written = stamp.offset_minutes.or(named.map(|zone| zone.minutes));
     let offset_minutes = written.unwrap_or(default_offset_minutes);
     let at = |year: i32| instant(stamp, year, offset_minutes);
     let at_micros = match stamp.year {
@@ -48,13 +53,18 @@ pub fn resolve(
             nearest(-1..=1).or_else(|| nearest(-4..=4))?
         }
     };
+    let is_told = offset_minutes.unsigned_abs() <= OFFSET_MINUTES_MAX;
     Some(Resolved {
         at_micros,
-        offset_minutes,
+        offset_minutes: if is_told { offset_minutes } else { 0 },
         fraction_digits: stamp.fraction_digits.min(6),
         completed: stamp.year.is_none() || written.is_none(),
+        guessed_zone: named.is_some_and(|zone| zone.is_guess),
     })
 }
+
+/// 18 hours: what Java's `ZoneOffset` takes at most, and whatever is built on it.
+pub(super) const OFFSET_MINUTES_MAX: u16 = 18 * 60;
 
 const MICROS_A_MINUTE: i64 = 60_000_000;
 const MICROS_A_DAY: i64 = 86_400_000_000;

@@ -229,7 +229,8 @@ proptest::proptest! {
         proptest::prop_assert_eq!(rest, "");
         let ours = resolve(&stamp, 0, 0).unwrap();
         proptest::prop_assert_eq!(ours.at_micros, at.as_microsecond());
-        proptest::prop_assert_eq!(ours.offset_minutes, offset);
+        let told = if offset.abs() <= 18 * 60 { offset } else { 0 };
+        proptest::prop_assert_eq!(ours.offset_minutes, told);
     }
 
     #[test]
@@ -285,4 +286,79 @@ fn seconds_since_1970_are_read_in_every_unit() {
     for text in ["178411889", "17841188967", "", "abc"] {
         assert_eq!(read(text, epoch), None, "{text}");
     }
+}
+
+#[test]
+fn a_colon_behind_an_offset_ends_the_stamp() {
+    for (text, minutes) in [
+        ("Nov 22 01:00:00.1 GMT+1: x", 60),
+        ("Nov 22 01:00:00.1 UTC+1: x", 60),
+        ("Nov 22 01:00:00.1 UTC-5:30: x", -330),
+        ("Nov 22 01:00:00.1 +01: x", 60),
+        ("Nov 22 01:00:00.1 -03: x", -180),
+        ("Nov 22 01:00:00.1 +0100: x", 60),
+        ("Nov 22 01:00:00.1 +01:00: x", 60),
+    ] {
+        let (stamp, rest) = read(text, |input| bsd(input, ZoneWords::Known)).unwrap();
+        assert_eq!(
+            (stamp.offset_minutes, rest),
+            (Some(minutes), ": x"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn middle_european_time_has_three_names() {
+    for (text, minutes) in [
+        ("Nov 22 01:00:00 MET", 60),
+        ("Jul 22 01:00:00 MEST", 120),
+        ("Nov 22 01:00:00 MEZ", 60),
+        ("Jul 22 01:00:00 CEST", 120),
+    ] {
+        let ours = resolved(text, "2026-11-22T01:00:00Z", 0).unwrap();
+        assert_eq!((ours.offset_minutes, ours.guessed_zone), (minutes, false));
+    }
+}
+
+#[test]
+fn of_several_zones_of_one_name_the_devices_own_is_meant() {
+    for (name, own, minutes, guessed) in [
+        ("CST", 480, 480, false),
+        ("CST", -360, -360, false),
+        // Chicago in summer, on a device that knows no summer time.
+        ("CST", -300, -360, true),
+        ("CST", 0, -360, true),
+        ("IST", 330, 330, false),
+        ("IST", 120, 120, false),
+        ("IST", 60, 60, false),
+        ("IST", 0, 330, true),
+        ("BST", 360, 360, false),
+        ("BST", 60, 60, false),
+        ("AST", 180, 180, false),
+        ("AST", 0, -240, true),
+        ("CET", 0, 60, false),
+    ] {
+        let text = format!("Nov 22 08:00:00 {name}");
+        let ours = resolved(&text, "2026-11-22T01:00:00Z", own).unwrap();
+        assert_eq!(
+            (ours.offset_minutes, ours.guessed_zone),
+            (minutes, guessed),
+            "{name} {own}"
+        );
+    }
+}
+
+#[test]
+fn an_offset_that_no_zone_has_is_told_in_utc() {
+    let (stamp, _) = read("2026-11-22T01:00:00+23:59", rfc3339).unwrap();
+    assert!(!stamp.is_exact());
+    let ours = resolve(&stamp, 0, 0).unwrap();
+    assert_eq!(
+        (ours.at_micros, ours.offset_minutes),
+        (micros("2026-11-21T01:01:00Z"), 0)
+    );
+    let (stamp, _) = read("2026-11-22T01:00:00-18:00", rfc3339).unwrap();
+    assert!(stamp.is_exact());
+    assert_eq!(resolve(&stamp, 0, 0).unwrap().offset_minutes, -1080);
 }

@@ -3,12 +3,48 @@
 use super::{Stamp, ZoneWords, two};
 use crate::decode::reader::Reader;
 
+/// What a zone's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meaning {
+    /// Minutes east of UTC.
+    pub(super) minutes: i16,
+    /// The name stands for several zones, and nothing says which.
+    pub(super) is_guess: bool,
+}
+
+/// What `name` means for a device whose own zone is `own_minutes` east of UTC now: of several meanings the one that is
+/// the device's own, else the one that more networks use.
+pub(super) fn meaning(name: &[u8], own_minutes: i16) -> Option<Meaning> {
+    let minutes = minutes(name)?;
+    let others = other_meanings(name);
+    let is_own = others.contains(&own_minutes);
+    Some(Meaning {
+        minutes: if is_own { own_minutes } else { minutes },
+        is_guess: !others.is_empty() && !is_own && own_minutes != minutes,
+    })
+}
+
+/// Minutes east of UTC of what a name means elsewhere than [`minutes`] says.
+fn other_meanings(name: &[u8]) -> &'static [i16] {
+    match name {
+        // Arabia, and Canada's Atlantic coast.
+        b"AST" => &[180],
+        // Bangladesh, and the summer of Britain.
+        b"BST" => &[360],
+        // China, and the middle of North America.
+        b"CST" => &[480],
+        // Israel and the summer of Ireland, and India.
+        b"IST" => &[120, 60],
+        _ => &[],
+    }
+}
+
 /// Minutes east of UTC of the zone names that network devices write.
 pub(super) fn minutes(name: &[u8]) -> Option<i16> {
     Some(match name {
         b"UTC" | b"GMT" | b"Z" | b"WET" => 0,
-        b"CET" | b"MEZ" | b"WEST" | b"BST" | b"WAT" => 60,
-        b"CEST" | b"MESZ" | b"EET" | b"SAST" | b"CAT" => 120,
+        b"CET" | b"MET" | b"MEZ" | b"WEST" | b"BST" | b"WAT" => 60,
+        b"CEST" | b"MEST" | b"MESZ" | b"EET" | b"SAST" | b"CAT" => 120,
         b"EEST" | b"MSK" | b"EAT" | b"TRT" => 180,
         b"GST" => 240,
         b"PKT" => 300,
@@ -50,13 +86,16 @@ pub(super) fn offset(input: &mut Reader<'_>) -> Option<i16> {
                 }
                 _ => two(b'0', after.byte()?)?,
             };
-            let colon = after.eat(b':');
-            let minutes = match after.rest() {
-                [tens, ones, ..] if colon || tens.is_ascii_digit() => {
-                    after.take(2);
-                    two(*tens, *ones)?
+            let minutes = match *after.rest() {
+                // Any other colon ends the stamp (`GMT+1: %SYS-5-CONFIG_I:`).
+                [b':', tens, ones, ..] if tens.is_ascii_digit() && ones.is_ascii_digit() => {
+                    after.take(3);
+                    two(tens, ones)?
                 }
-                _ if colon => return None,
+                [tens, ones, ..] if tens.is_ascii_digit() => {
+                    after.take(2);
+                    two(tens, ones)?
+                }
                 _ => 0,
             };
             if hours > 23 || minutes > 59 {
