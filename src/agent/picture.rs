@@ -73,10 +73,19 @@ impl Observer {
             bytes: self.spool.bytes(),
             bytes_max: self.spool.bytes_max(),
             oldest_pending_age_ms: age_ms(oldest, now),
-            state: match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
-                Some(why) => SpoolCondition::Degraded { why },
-                None => SpoolCondition::Ready,
-            },
+            state: self.spool_condition(),
+        }
+    }
+}
+
+impl Observer {
+    fn spool_condition(&self) -> SpoolCondition {
+        if let Some(why) = self.spool.refusal(Instant::now()) {
+            return SpoolCondition::Failed { why };
+        }
+        match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
+            Some(why) => SpoolCondition::Degraded { why },
+            None => SpoolCondition::Ready,
         }
     }
 }

@@ -40,6 +40,7 @@ pub mod inspect;
 mod lane;
 pub mod log;
 mod oldest;
+mod refused;
 pub mod requeue;
 pub mod segment;
 mod settled;
@@ -64,6 +65,7 @@ use cursor::Cursor;
 use dead_letter::DeadLetters;
 use lane::Lane;
 use log::{LogReader, LogView};
+use refused::Refused;
 use segment::Damage;
 use window::Kept;
 
@@ -263,6 +265,8 @@ struct Inner {
     when_full: WhenFull,
     /// The log is full and its policy is `drop_newest`.
     log_is_full: bool,
+    /// The last append, if it was refused.
+    refused: Option<Refused>,
     /// Counts segments as they are opened, over all lanes, so that the oldest can be found.
     segments_opened: u64,
     /// Used-up segments' buffers, kept so that a steady flow does not allocate.
@@ -318,6 +322,7 @@ impl Spool {
             bytes_max: config.bytes_max,
             when_full: config.when_full,
             log_is_full: false,
+            refused: None,
             segments_opened: 0,
             spare: Vec::new(),
             producer_waits: false,
@@ -347,7 +352,14 @@ impl Spool {
     /// With the memory kind it is accepted then, with the disk kind when the writer has written it.
     pub fn append(&self, record: &Record<'_>) -> Result<Number, Reason> {
         let mut inner = self.lock();
-        let number = inner.append(record)?;
+        let number = match inner.append(record) {
+            Ok(number) => number,
+            Err(reason) => {
+                inner.refuse(record, reason);
+                return Err(reason);
+            }
+        };
+        inner.refused = None;
         let wake_writer = std::mem::take(&mut inner.writer_waits);
         let wake_producer =
             inner.keeping != Keeping::Disk && std::mem::take(&mut inner.producer_waits);

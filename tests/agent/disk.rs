@@ -59,12 +59,19 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
         _ => assert!(ledger.lost("spool_full") > 0, "{:#}", ledger.0),
     }
     assert!(ledger.records("pending") > 1000, "{:#}", ledger.0);
+    if policy == "drop_newest" {
+        let ready = agent.get("/readyz");
+        let refuses = ready.body.contains("spool: no record can be appended: the log");
+        assert!(ready.status == 503 && refuses, "{}", ready.body);
+    }
 
     // Others take the rest of the disk, to the last byte; then they give it back.
     let hog = disk.fill();
     send_paced(to, "r2", 0..HOGGED, 5000, BULKY);
     wait_until_ended(&agent, EVENTS + HOGGED);
-    assert_eq!(agent.get("/readyz").status, 200);
+    if policy == "drop_oldest" {
+        assert_eq!(agent.get("/readyz").status, 200);
+    }
     std::fs::remove_file(hog).expect("the file that fills the disk");
     let broker = own.start();
     broker.create("full", &[]);
