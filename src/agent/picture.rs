@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use compact_str::{CompactString, ToCompactString};
 
+use super::hearing::Conditions;
 use super::{ReloadCounts, readings};
 use crate::names::Names;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, Replay,
-    RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, Picture, Reloads, Replay, RuleState,
+    SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::pipeline::{Settings, SnmpAccess};
@@ -30,7 +31,7 @@ pub(super) struct Observer {
     /// Why there is a spool in memory where one on disk was asked for.
     pub spool_trouble: Option<String>,
     pub ledgers: Vec<Arc<ListenerLedger>>,
-    pub listeners: Vec<ListenerState>,
+    pub listeners: Conditions,
     pub producer: produce::Watch,
     pub reloads: ReloadCounts,
     pub history: Mutex<History>,
@@ -100,7 +101,7 @@ impl View for Observer {
                 uptime_ms: self.clock.elapsed().as_millis() as u64,
             },
             ledger: self.ledger(),
-            listeners: self.listeners.clone(),
+            listeners: self.listeners.now(),
             spool: self.spool(),
             kafka: kafka(&self.producer.state(), &self.spool),
             reloads: Reloads {

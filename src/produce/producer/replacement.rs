@@ -25,7 +25,11 @@ impl Producer {
         if self.client.is_some() || !configured || now_ms < self.reopen_at_ms {
             return;
         }
-        if self.closing.as_ref().is_some_and(|closing| !closing.is_over()) {
+        if self
+            .closing
+            .as_ref()
+            .is_some_and(|closing| !closing.is_over())
+        {
             self.reopen_at_ms = now_ms + IDLE_WAIT.as_millis() as u64;
             return;
         }
