@@ -140,7 +140,8 @@ An SNMP community is never shown.")]
   trapline healthcheck --address 127.0.0.1:9514
 
 The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a \
-shell nor curl. Kafka that is away does not count: starting the agent again would not help.
+shell nor curl. Kafka that is away does not count: starting the agent again would not help. Nor does a configuration \
+that is not accepted: what is wrong with it is printed, and the agent that runs on what it read before is asked.
 Exit code 1: the agent is not well, or nobody answers within 5 seconds.")]
     Healthcheck(healthcheck::Arguments),
     /// Write man pages, shell completions, the JSON Schema and the commented configuration into a folder.
