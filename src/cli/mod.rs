@@ -26,7 +26,7 @@ mod secured;
 mod spool;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -197,7 +197,7 @@ no report.")]
     Audit(audit::Arguments),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct ConfigArguments {
     /// The configuration file [default: /etc/trapline/trapline.toml if it exists, else built-in defaults]
     #[arg(short, long, value_name = "FILE", env = "TRAPLINE_CONFIG")]
@@ -216,10 +216,12 @@ struct CheckArguments {
 impl ConfigArguments {
     /// The file to read: the one that was named, or the default one where it exists.
     fn file(&self) -> Option<PathBuf> {
-        let default = PathBuf::from(CONFIG_FILE_DEFAULT);
-        self.config
-            .clone()
-            .or_else(|| default.exists().then_some(default))
+        self.file_or(Path::new(CONFIG_FILE_DEFAULT))
+    }
+
+    fn file_or(&self, default: &Path) -> Option<PathBuf> {
+        let named = self.config.clone();
+        named.or_else(|| default.exists().then(|| default.to_owned()))
     }
 }
 
