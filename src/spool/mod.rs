@@ -36,6 +36,7 @@ pub mod disk;
 mod forgetful;
 mod frame;
 mod given_up;
+mod hanging;
 pub mod inspect;
 mod lane;
 pub mod log;
@@ -53,7 +54,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::observe::ledger::RecordCounts;
 use crate::packet::Reason;
@@ -74,7 +75,7 @@ pub use frame::{Batch, Entry, KEY_BYTES_MAX};
 pub use given_up::GivenUp;
 pub use settled::Settled;
 pub use window::LaneWindow;
-pub use writer::{Opened, Writer, WriterStop, topic_folder};
+pub use writer::{Opened, Phase, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
 /// large enough for some hundred records, so that segments are rare beside records.
@@ -267,6 +268,8 @@ struct Inner {
     log_is_full: bool,
     /// The last append, if it was refused.
     refused: Option<Refused>,
+    /// Since when the writer is inside a call of the disk.
+    on_disk: Option<Instant>,
     /// Counts segments as they are opened, over all lanes, so that the oldest can be found.
     segments_opened: u64,
     /// Used-up segments' buffers, kept so that a steady flow does not allocate.
@@ -323,6 +326,7 @@ impl Spool {
             when_full: config.when_full,
             log_is_full: false,
             refused: None,
+            on_disk: None,
             segments_opened: 0,
             spare: Vec::new(),
             producer_waits: false,
@@ -496,14 +500,15 @@ impl Spool {
         self.lock().keeping != Keeping::Memory
     }
 
-    /// What is wrong with the disk, if anything: it does not take records, or they cannot be read back.
+    /// What is wrong with the disk, if anything: it does not take records or does not answer, or they cannot be read back.
     pub fn trouble(&self) -> Option<String> {
         let inner = self.lock();
         match &inner.keeping {
             Keeping::DiskFails(why) => Some(why.clone()),
             Keeping::Memory | Keeping::Disk => {
                 let mut troubles = inner.read_trouble.iter().flatten();
-                troubles.next().map(|trouble| trouble.why.clone())
+                let unread = || troubles.next().map(|trouble| trouble.why.clone());
+                inner.hanging(Instant::now()).or_else(unread)
             }
         }
     }
