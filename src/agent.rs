@@ -114,7 +114,17 @@ struct RunningWriter {
 #[derive(Debug, Default)]
 struct ReloadCounts {
     succeeded: AtomicU64,
+    partial: AtomicU64,
     failed: AtomicU64,
+}
+
+/// What became of a reload whose configuration was accepted.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What is different, and since when.
+    pub difference: config::Reload,
+    /// Keys of what could not be read again, each of which was logged with its file: what it held before stays in use.
+    pub not_read: Vec<String>,
 }
 
 impl Agent {
@@ -358,8 +368,15 @@ impl Agent {
     }
 
     /// Puts what a reload can change into force, and says in the log what it cannot.
-    pub fn reload(&mut self, mut new: Resolved) -> config::Reload {
+    pub fn reload(&mut self, mut new: Resolved) -> Reloaded {
         let difference = config::difference(&self.config, &new);
+        let mut not_read = Vec::new();
+        if new.normalize.mibs.refused() > 0 {
+            not_read.push("snmp.mib_files".to_owned());
+        }
+        if new.identity.inventory.is_none() {
+            not_read.push("identity.inventory_file".to_owned());
+        }
         for path in new.normalize.mibs.fall_back_to(&self.config.normalize.mibs) {
             tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
         }
@@ -382,18 +399,24 @@ impl Agent {
             }
             if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
                 tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
+                not_read.push(format!("listener.{}.tls", ear.name));
             }
         }
-        self.observer
-            .reloads
-            .succeeded
-            .fetch_add(1, Ordering::Relaxed);
+        let reloads = &self.observer.reloads;
+        let count = match not_read.is_empty() {
+            true => &reloads.succeeded,
+            false => &reloads.partial,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         self.config.effective = config::in_force(&self.config.effective, &new.effective);
         self.config.normalize = new.normalize;
         self.config.snmp = new.snmp;
         self.config.log = new.log;
         self.config.listeners = new.listeners;
-        difference
+        Reloaded {
+            difference,
+            not_read,
+        }
     }
 
     /// Takes over MIB files that changed since they were opened. To be called every second or so.

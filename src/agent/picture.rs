@@ -106,6 +106,7 @@ impl View for Observer {
             kafka: kafka(&self.producer.state(), &self.spool),
             reloads: Reloads {
                 succeeded: self.reloads.succeeded.load(Ordering::Relaxed),
+                partial: self.reloads.partial.load(Ordering::Relaxed),
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
             rules: rules(&self.router),

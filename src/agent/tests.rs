@@ -22,7 +22,7 @@ fn text(agent: &str) -> String {
 #[test]
 fn events_keep_the_agent_s_name_until_it_is_started_again() {
     let mut agent = Agent::start(config("id = \"br17\"")).expect("an agent");
-    let reload = agent.reload(config("id = \"br18\""));
+    let reload = agent.reload(config("id = \"br18\"")).difference;
     assert_eq!(reload.needs_restart, ["agent.id"]);
     assert_eq!(agent.settings.config().agent_id, "br17");
     agent.stop(&AtomicBool::new(true));
@@ -99,14 +99,36 @@ fn a_listener_whose_address_is_taken_at_the_start_hears_when_it_is_free_by_the_l
 fn a_reload_names_what_has_changed_since_the_one_before_and_what_still_waits_for_a_restart() {
     let mut agent = Agent::start(config("")).expect("an agent");
     let quick = "report_seconds = 7\n[log]\nlevel = \"debug\"";
-    let reload = agent.reload(config(quick));
+    let reload = agent.reload(config(quick)).difference;
     assert_eq!(reload.applied, ["log.level"]);
     assert_eq!(reload.needs_restart, ["agent.report_seconds"]);
-    let reload = agent.reload(config(quick));
+    let reload = agent.reload(config(quick)).difference;
     assert_eq!(reload.applied, [""; 0]);
     assert_eq!(reload.needs_restart, ["agent.report_seconds"]);
-    let reload = agent.reload(config(""));
+    let reload = agent.reload(config("")).difference;
     assert_eq!(reload.applied, ["log.level"]);
     assert_eq!(reload.needs_restart, [""; 0]);
+    agent.stop(&AtomicBool::new(true));
+}
+
+#[test]
+fn a_reload_that_cannot_read_a_file_again_counts_as_partial_and_names_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inventory = folder.path().join("inventory.csv");
+    std::fs::write(&inventory, "address,hostname\n10.0.0.1,r1\n").expect("own folder");
+    let key = format!("[identity]\nreverse_dns = \"off\"\ninventory_file = {inventory:?}\n");
+    let config = || {
+        let file = text("").replace("[identity]\nreverse_dns = \"off\"\n", &key);
+        config::parse(&file, "host").expect("a configuration")
+    };
+    let mut agent = Agent::start(config()).expect("an agent");
+    assert_eq!(agent.reload(config()).not_read, [""; 0]);
+    std::fs::write(&inventory, "this is no inventory\n").expect("own folder");
+    assert_eq!(agent.reload(config()).not_read, ["identity.inventory_file"]);
+    let reloads = agent.observer.picture().reloads;
+    assert_eq!(
+        (reloads.succeeded, reloads.partial, reloads.failed),
+        (1, 1, 0)
+    );
     agent.stop(&AtomicBool::new(true));
 }

@@ -284,11 +284,18 @@ impl Running<'_> {
         if let Err(error) = self.logs.set_filter(&config.log.filter) {
             tracing::error!(%error, "log level not changed");
         }
-        let reload = self.agent.reload(config);
+        let reloaded = self.agent.reload(config);
+        let reload = reloaded.difference;
         tracing::info!(
             applied = reload.applied.join(", "),
             "configuration reloaded"
         );
+        if !reloaded.not_read.is_empty() {
+            tracing::error!(
+                keys = reloaded.not_read.join(", "),
+                "reloaded in part: what these held before stays in use"
+            );
+        }
         if !reload.needs_restart.is_empty() {
             tracing::warn!(
                 keys = reload.needs_restart.join(", "),
