@@ -30,7 +30,7 @@ use crate::receive::socket::{Dropped, KernelDrops, Ownership};
 use crate::receive::tcp::StreamListener;
 use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
-use crate::receive::{self, AllowList, ReceiveError, Stop, tcp};
+use crate::receive::{self, AllowList, NotStarted, ReceiveError, Stop, tcp};
 
 /// How often a missing listener is tried: an address that comes is heard soon, and a try costs some system calls.
 const TRY_EVERY: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ impl Conditions {
 
 /// One bound listener, as far as the agent still has to do with it.
 pub(super) struct Ear {
+    /// Its place in the configuration.
+    index: usize,
     pub name: CompactString,
     /// None for a unix socket.
     pub address: Option<SocketAddr>,
@@ -80,9 +82,9 @@ pub(super) struct Hearing {
     try_at: Instant,
     /// Lines about tries that fail: while nothing changes they say nothing new.
     told: Mute,
-    /// Bound, and without a thread.
-    udp: Vec<UdpListener>,
-    streams: Vec<StreamListener>,
+    /// Bound, and without a thread; each with its place.
+    udp: Vec<(usize, UdpListener)>,
+    streams: Vec<(usize, StreamListener)>,
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -108,7 +110,7 @@ impl Hearing {
             let sockets = inherited.take(listener.listener.transport, listener.bind);
             let ownership = ownership(&sockets);
             let name = listener.listener.name.clone();
-            let bound = hearing.bind_one(listener, sockets, known, ledger);
+            let bound = hearing.bind_one(index, listener, sockets, known, ledger);
             let state = bound.unwrap_or_else(|error| {
                 tracing::error!(listener = %name, %error, "listener is missing");
                 if ownership == Ownership::Own {
@@ -125,6 +127,7 @@ impl Hearing {
 
     fn bind_one(
         &mut self,
+        index: usize,
         config: &receive::Config,
         inherited: Vec<OwnedFd>,
         known: &[Dropped],
@@ -132,10 +135,10 @@ impl Hearing {
     ) -> Result<ListenerCondition, ReceiveError> {
         match config.listener.transport {
             Transport::Udp | Transport::UnixDgram => {
-                self.bind_datagrams(config, inherited, known, ledger)
+                self.bind_datagrams(index, config, inherited, known, ledger)
             }
             Transport::Tcp | Transport::Tls | Transport::UnixStream => {
-                self.bind_stream(config, inherited, ledger)
+                self.bind_stream(index, config, inherited, ledger)
             }
         }
     }
@@ -164,7 +167,7 @@ impl Hearing {
             if let Some(changed) = changed {
                 config.allow = changed.allow.clone();
             }
-            let state = match self.bind_one(&config, Vec::new(), &[], ledger) {
+            let state = match self.bind_one(index, &config, Vec::new(), &[], ledger) {
                 Ok(state) => state,
                 Err(error) => {
                     self.missing.push(index);
@@ -186,6 +189,7 @@ impl Hearing {
 
     fn bind_datagrams(
         &mut self,
+        index: usize,
         config: &receive::Config,
         inherited: Vec<OwnedFd>,
         known: &[Dropped],
@@ -208,6 +212,7 @@ impl Hearing {
                 "listening, a faster sender waits"
             );
             self.ears.push(Ear {
+                index,
                 name,
                 address: None,
                 allow: listener.allow(),
@@ -216,7 +221,7 @@ impl Hearing {
                 ownership,
             });
             let address = path.to_compact_string();
-            self.udp.push(listener);
+            self.udp.push((index, listener));
             return Ok(ListenerCondition::Listening {
                 address,
                 buffer: None,
@@ -235,6 +240,7 @@ impl Hearing {
             "listening"
         );
         self.ears.push(Ear {
+            index,
             name,
             address: Some(address),
             allow: listener.allow(),
@@ -242,7 +248,7 @@ impl Hearing {
             drops: Some(listener.kernel_drops()),
             ownership,
         });
-        self.udp.push(listener);
+        self.udp.push((index, listener));
         let buffer = SocketBuffer {
             requested_bytes: buffer.requested_bytes as u64,
             granted_bytes: buffer.granted_bytes as u64,
@@ -256,6 +262,7 @@ impl Hearing {
 
     fn bind_stream(
         &mut self,
+        index: usize,
         config: &receive::Config,
         inherited: Vec<OwnedFd>,
         ledger: Arc<ListenerLedger>,
@@ -275,6 +282,7 @@ impl Hearing {
         let name = config.listener.name.clone();
         tracing::info!(listener = %name, address = %shown, transport = config.listener.transport.as_str(), socket = ownership.as_str(), "listening");
         self.ears.push(Ear {
+            index,
             name,
             address,
             allow: listener.allow(),
@@ -282,7 +290,7 @@ impl Hearing {
             drops: None,
             ownership,
         });
-        self.streams.push(listener);
+        self.streams.push((index, listener));
         Ok(ListenerCondition::Listening {
             address: shown,
             buffer: None,
@@ -291,19 +299,45 @@ impl Hearing {
 
     /// Starts a thread for each socket of datagrams that has none, and one for all streams that have none.
     pub fn spawn(&mut self, pipeline: &dyn Fn() -> Pipeline, heartbeats: &Heartbeats) {
-        for listener in self.udp.drain(..) {
+        for (index, listener) in std::mem::take(&mut self.udp) {
             match listener.spawn(|_| pipeline(), &self.stop, heartbeats) {
                 Ok(shards) => self.threads.extend(shards),
-                Err(error) => tracing::error!(%error, "listener does not receive"),
+                Err(NotStarted { error, threads }) => {
+                    let is_heard_in_part = !threads.is_empty();
+                    self.threads.extend(threads);
+                    self.not_read(index, &error, is_heard_in_part);
+                }
             }
         }
-        if !self.streams.is_empty() {
-            let streams = std::mem::take(&mut self.streams);
-            let heartbeat = heartbeats.register("streams");
-            match tcp::spawn(streams, pipeline(), &self.stop, heartbeat) {
-                Ok(thread) => self.threads.push(thread),
-                Err(error) => tracing::error!(%error, "streams are not received"),
+        let streams = std::mem::take(&mut self.streams);
+        if streams.is_empty() {
+            return;
+        }
+        let (places, streams): (Vec<usize>, Vec<StreamListener>) = streams.into_iter().unzip();
+        let heartbeat = heartbeats.register("streams");
+        match tcp::spawn(streams, pipeline(), &self.stop, heartbeat.clone()) {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                // Nobody beats it, and nobody shall miss it.
+                heartbeat.finish();
+                for index in places {
+                    self.not_read(index, &error, false);
+                }
             }
+        }
+    }
+
+    /// The listener is bound, and nobody reads it. Its own sockets are closed, so that senders can see it, and it is tried
+    /// again; where some of its shards are read, or its sockets are the service manager's, they stay, and what the kernel
+    /// drops there is counted.
+    fn not_read(&mut self, index: usize, error: &ReceiveError, is_heard_in_part: bool) {
+        tracing::error!(%error, "listener does not receive");
+        self.conditions.set(index, missing(error));
+        let ears = &mut self.ears;
+        let is_own = |ear: &Ear| ear.index == index && ear.ownership == Ownership::Own;
+        if !is_heard_in_part && ears.iter().any(is_own) {
+            ears.retain(|ear| ear.index != index);
+            self.missing.push(index);
         }
     }
 

@@ -96,6 +96,35 @@ fn a_listener_whose_address_is_taken_at_the_start_hears_when_it_is_free_by_the_l
 }
 
 #[test]
+fn a_listener_whose_thread_cannot_be_started_is_missing_and_is_tried_again() {
+    let more = "[[listener]]\nname = \"deaf\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n";
+    let mut config = config::parse(&(text("") + more), "host").expect("a configuration");
+    let deaf = config.listeners.last_mut().expect("two");
+    // The system has not so much memory.
+    deaf.datagram_bytes_max = usize::MAX;
+    let mut agent = Agent::start(config).expect("an agent");
+    for _ in 0..2 {
+        let state = condition(&agent, "deaf");
+        assert!(
+            matches!(&state, ListenerCondition::Missing { why } if why.contains("thread")),
+            "{state:?}"
+        );
+        assert_eq!(agent.address("deaf"), None);
+        agent.hear_missing(Instant::now() + Duration::from_secs(10));
+    }
+    let later = Instant::now() + Duration::from_secs(60);
+    let health = health::healthz(&agent.heartbeats.pulses(later));
+    let Health::Stalled(pulses) = health else {
+        panic!("a minute has passed");
+    };
+    assert!(
+        pulses.iter().all(|pulse| pulse.thread != "udp-1-0"),
+        "{pulses:?}"
+    );
+    agent.stop(&AtomicBool::new(true));
+}
+
+#[test]
 fn a_reload_names_what_has_changed_since_the_one_before_and_what_still_waits_for_a_restart() {
     let mut agent = Agent::start(config("")).expect("an agent");
     let quick = "report_seconds = 7\n[log]\nlevel = \"debug\"";
