@@ -4,8 +4,8 @@
 //!  start:  spool ▶ producer ▶ listeners ▶ status page          stop:  listeners read empty ▶ producer drains ▶ ledger
 //! ```
 //!
-//! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, and the
-//! agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
+//! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, tried again
+//! every few seconds, and the agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
 
 mod actions;
 mod addresses;
@@ -36,9 +36,8 @@ use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::Snapshot;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
-use crate::receive::Stop;
 use crate::receive::inherited::Inherited;
-use crate::receive::socket::{Dropped, Ownership};
+use crate::receive::socket::{Dropped, KernelDrops, Ownership};
 use crate::route::{Boot, Router};
 use crate::spool::{Spool, WriterStop};
 use crate::status;
@@ -48,7 +47,7 @@ use actions::Deeds;
 use devices::{DeviceKeeper, Outlet};
 use dropped::DroppedBefore;
 use engine::KeptAccess;
-use hearing::{Ear, Hearing};
+use hearing::Hearing;
 use kept::Kept;
 use losses::Losses;
 use picture::Observer;
@@ -91,9 +90,7 @@ pub struct Agent {
     heartbeats: Arc<Heartbeats>,
     main_heartbeat: Arc<Heartbeat>,
     producer_heartbeat: Arc<Heartbeat>,
-    stop: Arc<Stop>,
-    receivers: Vec<JoinHandle<()>>,
-    ears: Vec<Ear>,
+    hearing: Hearing,
     dropped_before: Mutex<DroppedBefore>,
     writer: Option<RunningWriter>,
     producer: Option<produce::Handle>,
@@ -117,7 +114,17 @@ struct RunningWriter {
 #[derive(Debug, Default)]
 struct ReloadCounts {
     succeeded: AtomicU64,
+    partial: AtomicU64,
     failed: AtomicU64,
+}
+
+/// What became of a reload whose configuration was accepted.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What is different, and since when.
+    pub difference: config::Reload,
+    /// Keys of what could not be read again, each of which was logged with its file: what it held before stays in use.
+    pub not_read: Vec<String>,
 }
 
 impl Agent {
@@ -193,14 +200,8 @@ impl Agent {
         // The names have it, and let it go when its file changes; here it would stay in memory for good.
         config.identity.inventory = None;
         let storms = StormReports::new(config.storm, &devices.names, &spool, &router, agent_id);
-        let pipeline = || {
-            Pipeline::new(spool.clone(), router.clone(), settings.clone())
-                .with_access(snmp.access.clone())
-                .with_names(devices.names.clone())
-                .with_storms(storms.limits())
-        };
-        let stop = Arc::new(Stop::new());
-        let receivers = hearing.spawn(&pipeline, &stop, &heartbeats);
+        let pipeline = || pipeline(&spool, &router, &settings, &snmp, &devices, &storms);
+        hearing.spawn(&pipeline, &heartbeats);
         let observer = Arc::new(Observer {
             agent_id: agent_id.to_compact_string(),
             started,
@@ -208,8 +209,8 @@ impl Agent {
             spool: spool.clone(),
             router: router.clone(),
             spool_trouble,
-            ledgers: hearing.ledgers,
-            listeners: hearing.states,
+            ledgers: hearing.ledgers.clone(),
+            listeners: hearing.conditions.clone(),
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
             history: Mutex::default(),
@@ -227,9 +228,7 @@ impl Agent {
             snmp,
             devices,
             heartbeats,
-            stop,
-            receivers,
-            ears: hearing.ears,
+            hearing,
             dropped_before: Mutex::new(dropped_before),
             writer,
             producer: Some(producer),
@@ -242,7 +241,7 @@ impl Agent {
             admin: None,
             status_stop,
         };
-        if agent.ears.is_empty() {
+        if agent.hearing.ears.is_empty() {
             let listeners = agent.config.listeners.len();
             agent.stop(&AtomicBool::new(true));
             return Err(AgentError::NothingToHear(listeners));
@@ -278,7 +277,8 @@ impl Agent {
 
     /// Where the listener of this name is bound, if it is and has an address (a unix socket has none).
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
-        self.ears
+        self.hearing
+            .ears
             .iter()
             .find(|ear| ear.name == name)
             .and_then(|ear| ear.address)
@@ -288,7 +288,7 @@ impl Agent {
     /// the main thread lives.
     pub fn tick(&self) {
         self.main_heartbeat.beat();
-        for drops in self.ears.iter().filter_map(|ear| ear.drops.as_ref()) {
+        for drops in self.drops() {
             drops.poll();
         }
         self.snmp.tick(Instant::now());
@@ -303,14 +303,37 @@ impl Agent {
             .tick(&ledger, UnixMicros::now(), Instant::now());
     }
 
+    fn drops(&self) -> impl Iterator<Item = &Arc<KernelDrops>> {
+        let ears = self.hearing.ears.iter();
+        ears.filter_map(|ear| ear.drops.as_ref())
+    }
+
+    /// Binds listeners that are missing, every few seconds. To be called every second or so.
+    pub fn hear_missing(&mut self, now: Instant) {
+        let Agent {
+            hearing,
+            config,
+            spool,
+            router,
+            settings,
+            snmp,
+            devices,
+            storms,
+            heartbeats,
+            ..
+        } = self;
+        let pipeline = || pipeline(spool, router, settings, snmp, devices, storms);
+        hearing.try_again(now, &config.listeners, &pipeline, heartbeats);
+    }
+
     fn reports(&self) -> MutexGuard<'_, Reports> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the next process which of the kernel's drops are in the ledger already.
     fn remember_dropped(&self) {
-        let drops = self.ears.iter().filter_map(|ear| ear.drops.as_ref());
-        let counted: Vec<Dropped> = drops.flat_map(|drops| drops.counted()).collect();
+        let counted = self.drops().flat_map(|drops| drops.counted());
+        let counted: Vec<Dropped> = counted.collect();
         let before = self.dropped_before.lock();
         before
             .unwrap_or_else(PoisonError::into_inner)
@@ -330,7 +353,7 @@ impl Agent {
         let counts = self.spool.counts();
         format!(
             "{} listeners, kafka {}, {} delivered, {} pending",
-            self.ears.len(),
+            self.hearing.ears.len(),
             picture::kafka(&self.observer.producer.state(), &self.spool)
                 .state
                 .as_str(),
@@ -345,8 +368,15 @@ impl Agent {
     }
 
     /// Puts what a reload can change into force, and says in the log what it cannot.
-    pub fn reload(&mut self, mut new: Resolved) -> config::Reload {
+    pub fn reload(&mut self, mut new: Resolved) -> Reloaded {
         let difference = config::difference(&self.config, &new);
+        let mut not_read = Vec::new();
+        if new.normalize.mibs.refused() > 0 {
+            not_read.push("snmp.mib_files".to_owned());
+        }
+        if new.identity.inventory.is_none() {
+            not_read.push("identity.inventory_file".to_owned());
+        }
         for path in new.normalize.mibs.fall_back_to(&self.config.normalize.mibs) {
             tracing::error!(file = %path.display(), "MIB file not reloaded, the old one stays in use");
         }
@@ -358,7 +388,8 @@ impl Agent {
         if self.config.snmp != new.snmp {
             self.snmp.replace(&new.snmp);
         }
-        for ear in &self.ears {
+        self.hearing.try_soon();
+        for ear in &self.hearing.ears {
             if let Some(listener) = new
                 .listeners
                 .iter()
@@ -368,18 +399,24 @@ impl Agent {
             }
             if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
                 tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
+                not_read.push(format!("listener.{}.tls", ear.name));
             }
         }
-        self.observer
-            .reloads
-            .succeeded
-            .fetch_add(1, Ordering::Relaxed);
+        let reloads = &self.observer.reloads;
+        let count = match not_read.is_empty() {
+            true => &reloads.succeeded,
+            false => &reloads.partial,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         self.config.effective = config::in_force(&self.config.effective, &new.effective);
         self.config.normalize = new.normalize;
         self.config.snmp = new.snmp;
         self.config.log = new.log;
         self.config.listeners = new.listeners;
-        difference
+        Reloaded {
+            difference,
+            not_read,
+        }
     }
 
     /// Takes over MIB files that changed since they were opened. To be called every second or so.
@@ -442,13 +479,9 @@ impl Agent {
     }
 
     fn stop_receiving(&mut self) {
-        self.stop.stop();
-        self.while_alive(|agent| agent.receivers.iter().all(JoinHandle::is_finished));
-        for receiver in self.receivers.drain(..) {
-            if receiver.join().is_err() {
-                tracing::error!("a receiving thread had ended by a panic");
-            }
-        }
+        self.hearing.begin_stop();
+        self.while_alive(|agent| agent.hearing.is_over());
+        self.hearing.join();
         self.storms.say(UnixMicros::now());
         self.tick();
     }
@@ -467,6 +500,7 @@ impl Agent {
     /// How long a stop may deliver what is left.
     fn drain_max(&self) -> Duration {
         let is_awaited = self
+            .hearing
             .ears
             .iter()
             .any(|ear| ear.ownership == Ownership::Inherited);
@@ -536,6 +570,21 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// What a receiving thread works with.
+fn pipeline(
+    spool: &Arc<Spool>,
+    router: &Arc<Router>,
+    settings: &Arc<Settings>,
+    snmp: &KeptAccess,
+    devices: &DeviceKeeper,
+    storms: &StormReports,
+) -> Pipeline {
+    Pipeline::new(spool.clone(), router.clone(), settings.clone())
+        .with_access(snmp.access.clone())
+        .with_names(devices.names.clone())
+        .with_storms(storms.limits())
 }
 
 #[cfg(test)]

@@ -2,20 +2,26 @@
 //!
 //! ```text
 //!  receive::Config, sockets passed in ──▶ Hearing::bind ──▶ ears, ledgers, conditions ──▶ Hearing::spawn ──▶ threads
+//!                                             ▲ └ missing                                                       │
+//!                                             └──── every 5 s: Hearing::try_again ──▶ ... ──▶ Hearing::join ◀───┘
 //! ```
 //!
-//! A listener that cannot be bound is logged and shown as missing; the others hear.
+//! A listener that cannot be bound is logged and shown as missing; the others hear. It is tried again, since an address
+//! may come later (DHCP, a virtual address that moves here) and a port may be taken for a moment only. One whose socket
+//! was passed in is not: the service manager has the port.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use compact_str::{CompactString, ToCompactString};
 
 use crate::config::Resolved;
 use crate::observe::health::Heartbeats;
 use crate::observe::ledger::ListenerLedger;
+use crate::observe::mute::Mute;
 use crate::observe::picture::{ListenerCondition, ListenerState, SocketBuffer};
 use crate::packet::Transport;
 use crate::pipeline::Pipeline;
@@ -24,10 +30,36 @@ use crate::receive::socket::{Dropped, KernelDrops, Ownership};
 use crate::receive::tcp::StreamListener;
 use crate::receive::tls::Acceptor;
 use crate::receive::udp::UdpListener;
-use crate::receive::{AllowList, ReceiveError, Stop, tcp};
+use crate::receive::{self, AllowList, NotStarted, ReceiveError, Stop, tcp};
+
+/// How often a missing listener is tried: an address that comes is heard soon, and a try costs some system calls.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// The conditions of all listeners, in their order; shared with whoever shows them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Conditions(Arc<Mutex<Vec<ListenerState>>>);
+
+impl Conditions {
+    /// As they are now.
+    pub fn now(&self) -> Vec<ListenerState> {
+        self.lock().clone()
+    }
+
+    fn set(&self, index: usize, state: ListenerCondition) {
+        if let Some(listener) = self.lock().get_mut(index) {
+            listener.state = state;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<ListenerState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One bound listener, as far as the agent still has to do with it.
 pub(super) struct Ear {
+    /// Its place in the configuration.
+    index: usize,
     pub name: CompactString,
     /// None for a unix socket.
     pub address: Option<SocketAddr>,
@@ -37,53 +69,128 @@ pub(super) struct Ear {
     pub ownership: Ownership,
 }
 
-/// Listeners while they are bound and started.
+/// All listeners, and the threads that read them.
 pub(super) struct Hearing {
+    /// One a listener, in the order of the configuration.
     pub ledgers: Vec<Arc<ListenerLedger>>,
-    pub states: Vec<ListenerState>,
+    pub conditions: Conditions,
     pub ears: Vec<Ear>,
-    udp: Vec<UdpListener>,
-    streams: Vec<StreamListener>,
+    /// As they were configured at the start, in the same order.
+    configs: Vec<receive::Config>,
+    /// Places of those that are tried again.
+    missing: Vec<usize>,
+    try_at: Instant,
+    /// Lines about tries that fail: while nothing changes they say nothing new.
+    told: Mute,
+    /// Bound, and without a thread; each with its place.
+    udp: Vec<(usize, UdpListener)>,
+    streams: Vec<(usize, StreamListener)>,
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Hearing {
     pub fn bind(config: &Resolved, mut inherited: Inherited, known: &[Dropped]) -> Hearing {
         let mut hearing = Hearing {
             ledgers: Vec::new(),
-            states: Vec::new(),
+            conditions: Conditions::default(),
             ears: Vec::new(),
+            configs: config.listeners.clone(),
+            missing: Vec::new(),
+            try_at: Instant::now() + TRY_EVERY,
+            told: Mute::new(10, Duration::from_secs(3600)),
             udp: Vec::new(),
             streams: Vec::new(),
+            stop: Arc::new(Stop::new()),
+            threads: Vec::new(),
         };
-        for listener in &config.listeners {
+        for (index, listener) in config.listeners.iter().enumerate() {
             let ledger = Arc::new(ListenerLedger::new(listener.listener.clone()));
             hearing.ledgers.push(ledger.clone());
-            let transport = listener.listener.transport;
-            let sockets = inherited.take(transport, listener.bind);
-            let bound = match transport {
-                Transport::Udp | Transport::UnixDgram => {
-                    hearing.bind_datagrams(listener, sockets, known, ledger)
-                }
-                Transport::Tcp | Transport::Tls | Transport::UnixStream => {
-                    hearing.bind_stream(listener, sockets, ledger)
-                }
-            };
+            let sockets = inherited.take(listener.listener.transport, listener.bind);
+            let ownership = ownership(&sockets);
             let name = listener.listener.name.clone();
+            let bound = hearing.bind_one(index, listener, sockets, known, ledger);
             let state = bound.unwrap_or_else(|error| {
                 tracing::error!(listener = %name, %error, "listener is missing");
-                ListenerCondition::Missing {
-                    why: error.to_string(),
+                if ownership == Ownership::Own {
+                    hearing.missing.push(index);
                 }
+                missing(&error)
             });
-            hearing.states.push(ListenerState { name, state });
+            let state = ListenerState { name, state };
+            hearing.conditions.lock().push(state);
         }
         inherited.close_left();
         hearing
     }
 
+    fn bind_one(
+        &mut self,
+        index: usize,
+        config: &receive::Config,
+        inherited: Vec<OwnedFd>,
+        known: &[Dropped],
+        ledger: Arc<ListenerLedger>,
+    ) -> Result<ListenerCondition, ReceiveError> {
+        match config.listener.transport {
+            Transport::Udp | Transport::UnixDgram => {
+                self.bind_datagrams(index, config, inherited, known, ledger)
+            }
+            Transport::Tcp | Transport::Tls | Transport::UnixStream => {
+                self.bind_stream(index, config, inherited, ledger)
+            }
+        }
+    }
+
+    /// Binds what is missing, where it is time and that is possible now. `in_force` are the listeners as a reload left
+    /// them: what it changes without a restart holds for those that come later as well.
+    pub fn try_again(
+        &mut self,
+        now: Instant,
+        in_force: &[receive::Config],
+        pipeline: &dyn Fn() -> Pipeline,
+        heartbeats: &Heartbeats,
+    ) {
+        if self.missing.is_empty() || now < self.try_at {
+            return;
+        }
+        self.try_at = now + TRY_EVERY;
+        for index in std::mem::take(&mut self.missing) {
+            let (Some(config), Some(ledger)) = (self.configs.get(index), self.ledgers.get(index))
+            else {
+                continue;
+            };
+            let (mut config, ledger) = (config.clone(), ledger.clone());
+            let name = config.listener.name.clone();
+            let changed = in_force.iter().find(|other| other.listener.name == name);
+            if let Some(changed) = changed {
+                config.allow = changed.allow.clone();
+            }
+            let state = match self.bind_one(index, &config, Vec::new(), &[], ledger) {
+                Ok(state) => state,
+                Err(error) => {
+                    self.missing.push(index);
+                    if let Some(skipped) = self.told.admit(now) {
+                        tracing::warn!(listener = %name, %error, skipped, "listener is still missing");
+                    }
+                    missing(&error)
+                }
+            };
+            self.conditions.set(index, state);
+        }
+        self.spawn(pipeline, heartbeats);
+    }
+
+    /// The next [`Hearing::try_again`] does not wait: somebody may have changed what was in the way.
+    pub fn try_soon(&mut self) {
+        self.try_at = Instant::now();
+    }
+
     fn bind_datagrams(
         &mut self,
-        config: &crate::receive::Config,
+        index: usize,
+        config: &receive::Config,
         inherited: Vec<OwnedFd>,
         known: &[Dropped],
         ledger: Arc<ListenerLedger>,
@@ -105,6 +212,7 @@ impl Hearing {
                 "listening, a faster sender waits"
             );
             self.ears.push(Ear {
+                index,
                 name,
                 address: None,
                 allow: listener.allow(),
@@ -113,7 +221,7 @@ impl Hearing {
                 ownership,
             });
             let address = path.to_compact_string();
-            self.udp.push(listener);
+            self.udp.push((index, listener));
             return Ok(ListenerCondition::Listening {
                 address,
                 buffer: None,
@@ -132,6 +240,7 @@ impl Hearing {
             "listening"
         );
         self.ears.push(Ear {
+            index,
             name,
             address: Some(address),
             allow: listener.allow(),
@@ -139,7 +248,7 @@ impl Hearing {
             drops: Some(listener.kernel_drops()),
             ownership,
         });
-        self.udp.push(listener);
+        self.udp.push((index, listener));
         let buffer = SocketBuffer {
             requested_bytes: buffer.requested_bytes as u64,
             granted_bytes: buffer.granted_bytes as u64,
@@ -153,7 +262,8 @@ impl Hearing {
 
     fn bind_stream(
         &mut self,
-        config: &crate::receive::Config,
+        index: usize,
+        config: &receive::Config,
         inherited: Vec<OwnedFd>,
         ledger: Arc<ListenerLedger>,
     ) -> Result<ListenerCondition, ReceiveError> {
@@ -172,6 +282,7 @@ impl Hearing {
         let name = config.listener.name.clone();
         tracing::info!(listener = %name, address = %shown, transport = config.listener.transport.as_str(), socket = ownership.as_str(), "listening");
         self.ears.push(Ear {
+            index,
             name,
             address,
             allow: listener.allow(),
@@ -179,35 +290,81 @@ impl Hearing {
             drops: None,
             ownership,
         });
-        self.streams.push(listener);
+        self.streams.push((index, listener));
         Ok(ListenerCondition::Listening {
             address: shown,
             buffer: None,
         })
     }
 
-    pub fn spawn(
-        &mut self,
-        pipeline: &dyn Fn() -> Pipeline,
-        stop: &Arc<Stop>,
-        heartbeats: &Heartbeats,
-    ) -> Vec<JoinHandle<()>> {
-        let mut threads = Vec::new();
-        for listener in self.udp.drain(..) {
-            match listener.spawn(|_| pipeline(), stop, heartbeats) {
-                Ok(shards) => threads.extend(shards),
-                Err(error) => tracing::error!(%error, "listener does not receive"),
+    /// Starts a thread for each socket of datagrams that has none, and one for all streams that have none.
+    pub fn spawn(&mut self, pipeline: &dyn Fn() -> Pipeline, heartbeats: &Heartbeats) {
+        for (index, listener) in std::mem::take(&mut self.udp) {
+            match listener.spawn(|_| pipeline(), &self.stop, heartbeats) {
+                Ok(shards) => self.threads.extend(shards),
+                Err(NotStarted { error, threads }) => {
+                    let is_heard_in_part = !threads.is_empty();
+                    self.threads.extend(threads);
+                    self.not_read(index, &error, is_heard_in_part);
+                }
             }
         }
-        if !self.streams.is_empty() {
-            let streams = std::mem::take(&mut self.streams);
-            match tcp::spawn(streams, pipeline(), stop, heartbeats.register("streams")) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "streams are not received"),
+        let streams = std::mem::take(&mut self.streams);
+        if streams.is_empty() {
+            return;
+        }
+        let (places, streams): (Vec<usize>, Vec<StreamListener>) = streams.into_iter().unzip();
+        let heartbeat = heartbeats.register("streams");
+        match tcp::spawn(streams, pipeline(), &self.stop, heartbeat.clone()) {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                // Nobody beats it, and nobody shall miss it.
+                heartbeat.finish();
+                for index in places {
+                    self.not_read(index, &error, false);
+                }
             }
         }
-        threads
     }
+
+    /// The listener is bound, and nobody reads it. Its own sockets are closed, so that senders can see it, and it is tried
+    /// again; where some of its shards are read, or its sockets are the service manager's, they stay, and what the kernel
+    /// drops there is counted.
+    fn not_read(&mut self, index: usize, error: &ReceiveError, is_heard_in_part: bool) {
+        tracing::error!(%error, "listener does not receive");
+        self.conditions.set(index, missing(error));
+        let ears = &mut self.ears;
+        let is_own = |ear: &Ear| ear.index == index && ear.ownership == Ownership::Own;
+        if !is_heard_in_part && ears.iter().any(is_own) {
+            ears.retain(|ear| ear.index != index);
+            self.missing.push(index);
+        }
+    }
+
+    /// Asks every thread to read what is there and end.
+    pub fn begin_stop(&mut self) {
+        self.missing.clear();
+        self.stop.stop();
+    }
+
+    /// Whether every thread has ended.
+    pub fn is_over(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for their end.
+    pub fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a receiving thread had ended by a panic");
+            }
+        }
+    }
+}
+
+fn missing(error: &ReceiveError) -> ListenerCondition {
+    let why = error.to_string();
+    ListenerCondition::Missing { why }
 }
 
 /// Whose sockets a listener has that was given these.
@@ -220,7 +377,7 @@ fn ownership(inherited: &[OwnedFd]) -> Ownership {
 }
 
 fn local(
-    config: &crate::receive::Config,
+    config: &receive::Config,
     address: std::io::Result<SocketAddr>,
 ) -> Result<SocketAddr, ReceiveError> {
     address.map_err(|source| ReceiveError::Socket {

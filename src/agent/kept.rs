@@ -11,7 +11,7 @@ use super::RunningWriter;
 use super::reports;
 use crate::event::PreviousRun;
 use crate::observe::health::Heartbeats;
-use crate::spool::{self, Spool, WriterStop};
+use crate::spool::{self, Phase, Spool, WriterStop};
 
 /// The spool, and its writer where it is on disk.
 pub(super) struct Kept {
@@ -51,7 +51,11 @@ impl Kept {
         let stop = Arc::new(WriterStop::default());
         let heartbeat = heartbeats.register("spool-writer");
         let beat = heartbeat.clone();
-        match opened.writer.spawn(stop.clone(), move || beat.beat()) {
+        let beat = move |phase| match phase {
+            Phase::Waits => beat.beat(),
+            Phase::OnDisk => beat.wait_for_disk(),
+        };
+        match opened.writer.spawn(stop.clone(), beat) {
             Ok(thread) => Kept {
                 spool: opened.spool,
                 writer: Some(RunningWriter {

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use compact_str::{CompactString, ToCompactString};
 
+use super::hearing::Conditions;
 use super::{ReloadCounts, readings};
 use crate::names::Names;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, ListenerState, Picture, Reloads, Replay,
-    RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
+    AgentState, ErrorCount, KafkaCondition, KafkaState, Picture, Reloads, Replay, RuleState,
+    SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::pipeline::{Settings, SnmpAccess};
@@ -30,7 +31,7 @@ pub(super) struct Observer {
     /// Why there is a spool in memory where one on disk was asked for.
     pub spool_trouble: Option<String>,
     pub ledgers: Vec<Arc<ListenerLedger>>,
-    pub listeners: Vec<ListenerState>,
+    pub listeners: Conditions,
     pub producer: produce::Watch,
     pub reloads: ReloadCounts,
     pub history: Mutex<History>,
@@ -73,10 +74,19 @@ impl Observer {
             bytes: self.spool.bytes(),
             bytes_max: self.spool.bytes_max(),
             oldest_pending_age_ms: age_ms(oldest, now),
-            state: match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
-                Some(why) => SpoolCondition::Degraded { why },
-                None => SpoolCondition::Ready,
-            },
+            state: self.spool_condition(),
+        }
+    }
+}
+
+impl Observer {
+    fn spool_condition(&self) -> SpoolCondition {
+        if let Some(why) = self.spool.refusal(Instant::now()) {
+            return SpoolCondition::Failed { why };
+        }
+        match self.spool.trouble().or_else(|| self.spool_trouble.clone()) {
+            Some(why) => SpoolCondition::Degraded { why },
+            None => SpoolCondition::Ready,
         }
     }
 }
@@ -91,11 +101,12 @@ impl View for Observer {
                 uptime_ms: self.clock.elapsed().as_millis() as u64,
             },
             ledger: self.ledger(),
-            listeners: self.listeners.clone(),
+            listeners: self.listeners.now(),
             spool: self.spool(),
             kafka: kafka(&self.producer.state(), &self.spool),
             reloads: Reloads {
                 succeeded: self.reloads.succeeded.load(Ordering::Relaxed),
+                partial: self.reloads.partial.load(Ordering::Relaxed),
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
             rules: rules(&self.router),

@@ -1,23 +1,126 @@
 //! Claims about reloads of an agent that runs without Kafka.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+
 use super::*;
+use crate::observe::picture::{ListenerCondition, View};
 
 /// A configuration that touches nothing of the host but a port.
 fn config(agent: &str) -> Resolved {
-    let text = format!(
+    config::parse(&text(agent), "host").expect("a configuration")
+}
+
+fn text(agent: &str) -> String {
+    format!(
         "[agent]\nstate_folder = \"off\"\n{agent}\n[spool]\nkind = \"memory\"\n\
          [identity]\nreverse_dns = \"off\"\n[status]\nbind = \"off\"\nadmin_socket = \"off\"\n\
          [[listener]]\nname = \"syslog-udp\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n"
-    );
-    config::parse(&text, "host").expect("a configuration")
+    )
 }
 
 #[test]
 fn events_keep_the_agent_s_name_until_it_is_started_again() {
     let mut agent = Agent::start(config("id = \"br17\"")).expect("an agent");
-    let reload = agent.reload(config("id = \"br18\""));
+    let reload = agent.reload(config("id = \"br18\"")).difference;
     assert_eq!(reload.needs_restart, ["agent.id"]);
     assert_eq!(agent.settings.config().agent_id, "br17");
+    agent.stop(&AtomicBool::new(true));
+}
+
+/// The condition of the listener of this name.
+fn condition(agent: &Agent, name: &str) -> ListenerCondition {
+    let listeners = agent.observer.picture().listeners;
+    let listener = listeners.iter().find(|listener| listener.name == name);
+    listener.expect("the listener").state.clone()
+}
+
+#[test]
+fn a_listener_whose_address_is_taken_at_the_start_hears_when_it_is_free_by_the_list_of_a_reload() {
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let late = |name: &str, transport: &str, at: SocketAddr, allow: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nprotocol = \"syslog\"\ntransport = \"{transport}\"\nbind = \"{at}\"\nallow = [\"{allow}\"]\n"
+        )
+    };
+    let (udp_at, tcp_at) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
+    let config = |allow: &str| {
+        let more = late("late-udp", "udp", udp_at, allow) + &late("late-tcp", "tcp", tcp_at, allow);
+        let file = text("report_seconds = 0") + &more;
+        config::parse(&file, "host").expect("a configuration")
+    };
+    let mut agent = Agent::start(config("192.0.2.1/32")).expect("an agent");
+    let names = ["late-udp", "late-tcp"];
+    for name in names {
+        let state = condition(&agent, name);
+        assert!(
+            matches!(&state, ListenerCondition::Missing { why } if why.contains("is taken")),
+            "{state:?}"
+        );
+    }
+    agent.reload(config("127.0.0.0/8"));
+    agent.hear_missing(Instant::now());
+    assert!(matches!(
+        condition(&agent, "late-udp"),
+        ListenerCondition::Missing { .. }
+    ));
+    drop((udp, tcp));
+    // Not at once: a try is due every few seconds.
+    agent.hear_missing(Instant::now());
+    assert!(agent.address("late-udp").is_none());
+    agent.hear_missing(Instant::now() + Duration::from_secs(5));
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    sender.send_to(b"<13>one", udp_at).expect("it listens");
+    let mut stream = TcpStream::connect(tcp_at).expect("it listens");
+    stream.write_all(b"<13>two\n").expect("it reads");
+    let used = |agent: &Agent, name: &str| {
+        let ledger = agent.ledger();
+        let listener = ledger.listeners.iter().find(|it| it.listener.name == name);
+        listener.expect("the listener").counts.used
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while names.iter().any(|name| used(&agent, name) == 0) {
+        assert!(Instant::now() < deadline, "{:?}", agent.ledger());
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    for name in names {
+        let state = condition(&agent, name);
+        assert!(
+            matches!(state, ListenerCondition::Listening { .. }),
+            "{state:?}"
+        );
+    }
+    let ledger = agent.stop(&AtomicBool::new(true));
+    assert_eq!(ledger.imbalance(), [""; 0]);
+}
+
+#[test]
+fn a_listener_whose_thread_cannot_be_started_is_missing_and_is_tried_again() {
+    let more = "[[listener]]\nname = \"deaf\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n";
+    let mut config = config::parse(&(text("") + more), "host").expect("a configuration");
+    let deaf = config.listeners.last_mut().expect("two");
+    // The system has not so much memory.
+    deaf.datagram_bytes_max = usize::MAX;
+    let mut agent = Agent::start(config).expect("an agent");
+    for _ in 0..2 {
+        let state = condition(&agent, "deaf");
+        assert!(
+            matches!(&state, ListenerCondition::Missing { why } if why.contains("thread")),
+            "{state:?}"
+        );
+        assert_eq!(agent.address("deaf"), None);
+        agent.hear_missing(Instant::now() + Duration::from_secs(10));
+    }
+    let later = Instant::now() + Duration::from_secs(60);
+    let health = health::healthz(&agent.heartbeats.pulses(later));
+    let Health::Stalled(pulses) = health else {
+        panic!("a minute has passed");
+    };
+    assert!(
+        pulses.iter().all(|pulse| pulse.thread != "udp-1-0"),
+        "{pulses:?}"
+    );
     agent.stop(&AtomicBool::new(true));
 }
 
@@ -25,14 +128,36 @@ fn events_keep_the_agent_s_name_until_it_is_started_again() {
 fn a_reload_names_what_has_changed_since_the_one_before_and_what_still_waits_for_a_restart() {
     let mut agent = Agent::start(config("")).expect("an agent");
     let quick = "report_seconds = 7\n[log]\nlevel = \"debug\"";
-    let reload = agent.reload(config(quick));
+    let reload = agent.reload(config(quick)).difference;
     assert_eq!(reload.applied, ["log.level"]);
     assert_eq!(reload.needs_restart, ["agent.report_seconds"]);
-    let reload = agent.reload(config(quick));
+    let reload = agent.reload(config(quick)).difference;
     assert_eq!(reload.applied, [""; 0]);
     assert_eq!(reload.needs_restart, ["agent.report_seconds"]);
-    let reload = agent.reload(config(""));
+    let reload = agent.reload(config("")).difference;
     assert_eq!(reload.applied, ["log.level"]);
     assert_eq!(reload.needs_restart, [""; 0]);
+    agent.stop(&AtomicBool::new(true));
+}
+
+#[test]
+fn a_reload_that_cannot_read_a_file_again_counts_as_partial_and_names_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inventory = folder.path().join("inventory.csv");
+    std::fs::write(&inventory, "address,hostname\n10.0.0.1,r1\n").expect("own folder");
+    let key = format!("[identity]\nreverse_dns = \"off\"\ninventory_file = {inventory:?}\n");
+    let config = || {
+        let file = text("").replace("[identity]\nreverse_dns = \"off\"\n", &key);
+        config::parse(&file, "host").expect("a configuration")
+    };
+    let mut agent = Agent::start(config()).expect("an agent");
+    assert_eq!(agent.reload(config()).not_read, [""; 0]);
+    std::fs::write(&inventory, "this is no inventory\n").expect("own folder");
+    assert_eq!(agent.reload(config()).not_read, ["identity.inventory_file"]);
+    let reloads = agent.observer.picture().reloads;
+    assert_eq!(
+        (reloads.succeeded, reloads.partial, reloads.failed),
+        (1, 1, 0)
+    );
     agent.stop(&AtomicBool::new(true));
 }

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  status.bind ──▶ GET /healthz ──▶ 200: exit code 0   anything else, or nobody: exit code 1
+//!    └ configuration that is not accepted: TRAPLINE_STATUS__BIND, or the default
 //! ```
 //!
-//! For a container's health check, where there is neither a shell nor curl.
+//! For a container's health check, where there is neither a shell nor curl. What is wrong with the file says nothing of an
+//! agent that runs on what it read before: a restart for that would end it for good.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -14,10 +16,14 @@ use std::time::Duration;
 use super::admin::{exchange, parse};
 use super::output::{Output, complain};
 use super::{ConfigArguments, run};
+use crate::status;
 
 /// How long the agent may take to answer: less than what container engines usually grant a check (30 s), and longer
 /// than an agent that only is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The environment's word for `status.bind`.
+const VARIABLE: &str = "TRAPLINE_STATUS__BIND";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -54,18 +60,11 @@ pub(super) enum HealthError {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let address = match arguments.address {
-        Some(address) => address,
-        None => match run::load(arguments.config.file().as_deref()) {
-            Ok(loaded) => match loaded.config.status.bind {
-                Some(address) => address,
-                None => return fail(&HealthError::Off),
-            },
-            Err(refused) => {
-                super::print_problems(&refused.problems);
-                return ExitCode::from(super::EXIT_USAGE);
-            }
-        },
+    let address = arguments
+        .address
+        .or_else(|| of_configuration(&arguments.config));
+    let Some(address) = address else {
+        return fail(&HealthError::Off);
     };
     match ask(address) {
         Ok(text) => {
@@ -74,6 +73,32 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             output.end()
         }
         Err(error) => fail(&error),
+    }
+}
+
+/// Where the page is by the configuration, and by what can be known without it where it is not accepted.
+fn of_configuration(arguments: &ConfigArguments) -> Option<SocketAddr> {
+    let refused = match run::load(arguments.file().as_deref()) {
+        Ok(loaded) => return loaded.config.status.bind,
+        Err(refused) => refused,
+    };
+    super::print_problems(&refused.problems);
+    let address = without_configuration(std::env::var(VARIABLE).ok().as_deref());
+    if let Some(address) = address {
+        complain(&format!(
+            "trapline: a running agent goes on with what it read before, and is asked at {address}; --address asks elsewhere"
+        ));
+    }
+    address
+}
+
+/// What the variable says alone, and the default where it says nothing that can be used.
+fn without_configuration(variable: Option<&str>) -> Option<SocketAddr> {
+    let default = status::Config::default().bind;
+    match variable.map(str::trim) {
+        None => default,
+        Some("off") => None,
+        Some(text) => text.parse().ok().or(default),
     }
 }
 
@@ -152,6 +177,17 @@ mod tests {
         assert!(error.to_string().contains("writer is silent"), "{error}");
         let stranger = answering("220 mail ready\r\n");
         assert!(matches!(ask(stranger), Err(HealthError::Stranger(_))));
+    }
+
+    #[test]
+    fn without_a_configuration_the_variable_says_where_the_page_is_and_else_the_default() {
+        let said = |variable| without_configuration(variable).map(|address| address.to_string());
+        let default = Some("127.0.0.1:9514".to_owned());
+        assert_eq!(said(None), default);
+        assert_eq!(said(Some("")), default);
+        assert_eq!(said(Some("nonsense")), default);
+        assert_eq!(said(Some(" [::]:80 ")), Some("[::]:80".to_owned()));
+        assert_eq!(said(Some("off")), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod secured;
 mod spool;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -140,7 +140,8 @@ An SNMP community is never shown.")]
   trapline healthcheck --address 127.0.0.1:9514
 
 The agent is asked at its status page (status.bind), /healthz. Meant for a container's health check: it needs neither a \
-shell nor curl. Kafka that is away does not count: starting the agent again would not help.
+shell nor curl. Kafka that is away does not count: starting the agent again would not help. Nor does a configuration \
+that is not accepted: what is wrong with it is printed, and the agent that runs on what it read before is asked.
 Exit code 1: the agent is not well, or nobody answers within 5 seconds.")]
     Healthcheck(healthcheck::Arguments),
     /// Write man pages, shell completions, the JSON Schema and the commented configuration into a folder.
@@ -196,7 +197,7 @@ no report.")]
     Audit(audit::Arguments),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct ConfigArguments {
     /// The configuration file [default: /etc/trapline/trapline.toml if it exists, else built-in defaults]
     #[arg(short, long, value_name = "FILE", env = "TRAPLINE_CONFIG")]
@@ -215,10 +216,12 @@ struct CheckArguments {
 impl ConfigArguments {
     /// The file to read: the one that was named, or the default one where it exists.
     fn file(&self) -> Option<PathBuf> {
-        let default = PathBuf::from(CONFIG_FILE_DEFAULT);
-        self.config
-            .clone()
-            .or_else(|| default.exists().then_some(default))
+        self.file_or(Path::new(CONFIG_FILE_DEFAULT))
+    }
+
+    fn file_or(&self, default: &Path) -> Option<PathBuf> {
+        let named = self.config.clone();
+        named.or_else(|| default.exists().then(|| default.to_owned()))
     }
 }
 

@@ -42,8 +42,8 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
     // First of all, while no other descriptor is open.
     let inherited = Inherited::from_env();
     forbid_core();
-    let file = arguments.file();
-    let loaded = match load(file.as_deref()) {
+    let mut source = Source::new(arguments.clone());
+    let loaded = match load(source.file()) {
         Ok(loaded) => loaded,
         Err(refused) => {
             super::print_refused(&refused);
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
         }
     };
     // From here on standard error belongs to the log, in the form that its reader expects.
-    let code = match serve(loaded, inherited, file, &logs) {
+    let code = match serve(loaded, inherited, source, &logs) {
         Ok(ledger) => print_ledger(&ledger),
         Err(error) => {
             tracing::error!(%error, "cannot run");
@@ -67,6 +67,35 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
     };
     logs.flush();
     code
+}
+
+/// Where the configuration is read from, again at each reload.
+struct Source {
+    arguments: ConfigArguments,
+    /// The file that was read last, if there was one.
+    known: Option<PathBuf>,
+}
+
+impl Source {
+    fn new(arguments: ConfigArguments) -> Source {
+        Source {
+            arguments,
+            known: None,
+        }
+    }
+
+    fn file(&mut self) -> Option<&Path> {
+        self.file_or(Path::new(super::CONFIG_FILE_DEFAULT))
+    }
+
+    /// A file that was not there at the start may have been made since. One that was read and is gone is not passed over:
+    /// reading it says so, and the defaults do not take its place.
+    fn file_or(&mut self, default: &Path) -> Option<&Path> {
+        if self.known.is_none() {
+            self.known = self.arguments.file_or(default);
+        }
+        self.known.as_deref()
+    }
 }
 
 /// A core file would hold communities, pass phrases and keys. The shipped unit allows none; a container's runtime has no
@@ -113,10 +142,11 @@ fn host_name() -> String {
 fn serve(
     loaded: Loaded,
     inherited: Inherited,
-    file: Option<PathBuf>,
+    source: Source,
     logs: &log::Handle,
 ) -> Result<Snapshot, RunError> {
-    let path = file
+    let path = source
+        .known
         .as_ref()
         .map_or("none, built-in defaults".to_owned(), |path| {
             path.display().to_string()
@@ -143,7 +173,7 @@ fn serve(
     });
     let mut running = Running {
         agent: Agent::start_on(loaded.config, inherited)?,
-        file,
+        source,
         logs,
         notifier,
     };
@@ -197,7 +227,7 @@ enum Meaning {
 
 struct Running<'l> {
     agent: Agent,
-    file: Option<PathBuf>,
+    source: Source,
     logs: &'l log::Handle,
     notifier: Notifier,
 }
@@ -223,6 +253,7 @@ impl Running<'_> {
 
     fn tick(&mut self) {
         self.agent.refresh_mibs();
+        self.agent.hear_missing(Instant::now());
         self.agent.tick();
         if self.agent.is_alive() {
             self.notify(&[State::Watchdog, State::Status(self.agent.status_line())]);
@@ -233,7 +264,7 @@ impl Running<'_> {
         self.notify(&[State::Reloading {
             monotonic_usec: systemd::monotonic_usec(),
         }]);
-        match load(self.file.as_deref()) {
+        match load(self.source.file()) {
             Ok(loaded) => self.apply(loaded),
             Err(refused) => {
                 self.agent.reload_failed();
@@ -253,11 +284,18 @@ impl Running<'_> {
         if let Err(error) = self.logs.set_filter(&config.log.filter) {
             tracing::error!(%error, "log level not changed");
         }
-        let reload = self.agent.reload(config);
+        let reloaded = self.agent.reload(config);
+        let reload = reloaded.difference;
         tracing::info!(
             applied = reload.applied.join(", "),
             "configuration reloaded"
         );
+        if !reloaded.not_read.is_empty() {
+            tracing::error!(
+                keys = reloaded.not_read.join(", "),
+                "reloaded in part: what these held before stays in use"
+            );
+        }
         if !reload.needs_restart.is_empty() {
             tracing::warn!(
                 keys = reload.needs_restart.join(", "),
@@ -296,6 +334,19 @@ impl Running<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_made_after_the_start_is_read_by_a_reload_and_one_that_goes_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let default = folder.path().join("trapline.toml");
+        let mut source = Source::new(ConfigArguments { config: None });
+        assert_eq!(source.file_or(&default), None);
+        std::fs::write(&default, "").unwrap();
+        assert_eq!(source.file_or(&default), Some(default.as_path()));
+        std::fs::remove_file(&default).unwrap();
+        assert_eq!(source.file_or(&default), Some(default.as_path()));
+        assert!(load(source.file_or(&default)).is_err());
+    }
 
     #[test]
     fn a_running_agent_leaves_no_core() {

@@ -45,6 +45,12 @@ impl Heartbeat {
         self.last_ms.store(self.ms(now), Ordering::Relaxed);
     }
 
+    /// Says that from here until its next beat the thread is inside calls of a disk, and is not missed, as with
+    /// [`Heartbeat::at_disk`]. For the spool's writer, whose disk's trouble the spool says, and which beats when it panics.
+    pub fn wait_for_disk(&self) {
+        self.last_ms.store(AT_DISK, Ordering::Relaxed);
+    }
+
     /// Says that the thread ends as it should, and is not missed. A thread that panics does not get here, and is.
     pub fn finish(&self) {
         self.last_ms.store(FINISHED, Ordering::Relaxed);
@@ -53,7 +59,7 @@ impl Heartbeat {
     /// Says that the thread waits for a disk until what is returned is dropped, and is not missed so long: a disk may take
     /// minutes, and a restart mends none. Only for threads that nobody waits for.
     pub fn at_disk(&self) -> AtDisk<'_> {
-        self.last_ms.store(AT_DISK, Ordering::Relaxed);
+        self.wait_for_disk();
         AtDisk(self)
     }
 
@@ -480,6 +486,21 @@ mod tests {
         let pulses = heartbeats.pulses(later);
         assert_eq!(pulses.len(), 1);
         assert_eq!(healthz(&pulses).http_status(), 503);
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_a_disk_is_not_missed_until_it_has_beaten_again() {
+        let start = Instant::now();
+        let heartbeats = Heartbeats::new(start);
+        let writer = heartbeats.register("spool-writer");
+        writer.wait_for_disk();
+        let later = start + Duration::from_secs(3600);
+        assert_eq!(healthz(&heartbeats.pulses(later)), Health::Alive);
+        heartbeats.register("receive-0").finish();
+        writer.beat_at(later);
+        assert_eq!(heartbeats.pulses(later).len(), 1);
+        let health = healthz(&heartbeats.pulses(later + Duration::from_secs(11)));
+        assert_eq!(health.http_status(), 503);
     }
 
     #[test]

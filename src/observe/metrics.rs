@@ -100,10 +100,11 @@ fn agent(page: &mut Page<'_>, picture: &Picture) -> fmt::Result {
     )?;
     page.counters(
         "trapline_config_reloads",
-        "Times the configuration was read again, by result.",
+        "Times the configuration was read again, by result; partial: a file that it names (inventory, MIBs, certificate) could not be.",
         None,
         [
             ([("result", "succeeded")], picture.reloads.succeeded),
+            ([("result", "partial")], picture.reloads.partial),
             ([("result", "failed")], picture.reloads.failed),
         ],
     )

@@ -285,6 +285,8 @@ pub struct ErrorCount {
 pub struct Reloads {
     /// The new file is in force.
     pub succeeded: u64,
+    /// The new file is in force, and something that it names could not be read again: what that held before is in use.
+    pub partial: u64,
     /// The file was refused and the old one stayed in force.
     pub failed: u64,
 }

@@ -18,7 +18,8 @@
 //! list when all its records that were handed over have had their delivery report (`held` is 0). librdkafka reports
 //! each message that it accepted exactly once, or not at all when the client is destroyed; and destruction
 //! (`rd_kafka_destroy`, which joins all of librdkafka's threads) always comes before the slots are freed: the fields of
-//! [`Client`] are dropped in order of declaration, topics, then producer, then slots.
+//! [`Client`] are dropped in order of declaration, topics, then producer, then slots. Destruction can take long, so the
+//! whole client, slots included, goes to a thread of its own for that ([`Closing`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 
 use super::Config;
+use super::closing::Closing;
 use super::errors::Failure;
 use super::handing::{Handing, NativeHeader, Topic, native_headers};
 use super::inbox::{Context, ErrorEvent, Inbox, Report};
@@ -97,7 +99,7 @@ pub(super) struct Settled {
     pub result: Result<(), Failure>,
 }
 
-/// One producer with all that it needs. Lives on one thread.
+/// One producer with all that it needs. Lives on one thread, and ends on another.
 pub(super) struct Client {
     // The order of these three fields matters: see the head of this file.
     topics: Vec<Topic>,
@@ -334,17 +336,18 @@ impl Client {
         }
     }
 
-    /// Takes back what is in flight, tells `each` of every report that is still coming, and closes the client. A
-    /// record without a report was not settled either.
-    pub fn close(mut self, each: impl FnMut(Settled)) {
+    /// Takes back what is in flight, tells `each` of every report that is still coming, and begins to close the client.
+    /// A record without a report was not settled either.
+    pub fn close(mut self, each: impl FnMut(Settled)) -> Closing {
+        // Blocking, it would wait for each of librdkafka's threads, and one may wait for a name server.
         self.producer
-            .purge(PurgeConfig::default().queue().inflight());
+            .purge(PurgeConfig::default().queue().inflight().non_blocking());
         let deadline = Instant::now() + PURGE_TIME_MAX;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.producer.poll(Duration::from_millis(10));
         }
         self.take_reports(each);
-        // `self` ends here: topics, producer, slots, in this order.
+        Closing::begin(self)
     }
 }
 

@@ -21,6 +21,9 @@ use super::inbox::Context;
 /// A topic of a client: spares librdkafka a search by name for each record.
 pub(super) struct Topic(*mut rd::rd_kafka_topic_t);
 
+// SAFETY: librdkafka's handles may be used, and given back, on any thread (its "rdkafka.h", "Thread safety").
+unsafe impl Send for Topic {}
+
 impl Topic {
     /// Registers `name` with the client. `None` for a name that librdkafka does not take.
     pub fn new(producer: &BaseProducer<Context>, name: &str) -> Option<Topic> {

@@ -22,6 +22,7 @@
 //! lowest unacknowledged record, send the failed range one by one, set the culprit aside, go on.
 
 mod client;
+mod closing;
 pub mod embedded;
 mod errors;
 mod handing;

@@ -30,6 +30,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Settled, SlotId, slots_max};
+use super::closing::Closing;
 use super::errors::Failure;
 use super::handle::{Shared, lock};
 use super::lane::{Lane, Mode, Share};
@@ -55,6 +56,10 @@ const IDLE_WAIT: Duration = Duration::from_millis(250);
 /// How long a turn waits without a broker's address.
 const UNCONFIGURED_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the end waits for a client to be destroyed: it takes some milliseconds, unless one of its threads waits for a
+/// name server. Its last reports were taken before, so what is left of it may end with the process.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
 /// How often the state is written down for others.
 const PUBLISH_MS: u64 = 250;
 
@@ -65,6 +70,8 @@ pub(super) struct Producer {
     spool: Arc<Spool>,
     shared: Arc<Shared>,
     client: Option<Client>,
+    /// The client before, while it is destroyed.
+    closing: Option<Closing>,
     topics: Vec<Topic>,
     connection: Connection,
     /// While there is no connection to a cluster that is configured.
@@ -117,6 +124,7 @@ impl Producer {
             spool,
             shared,
             client: None,
+            closing: None,
             outage: (connection != Connection::NotConfigured).then(|| Outage::new(0)),
             connection,
             reopen_at_ms: 0,
@@ -145,9 +153,14 @@ impl Producer {
             self.turn(&heartbeat);
         }
         if let Some(client) = self.client.take() {
-            client.close(|settled| self.settled.push(settled));
+            let closing = client.close(|settled| self.settled.push(settled));
             self.apply();
             self.acknowledge();
+            if !closing.wait(CLOSE_WAIT, &heartbeat) {
+                tracing::info!(
+                    "the kafka client still waits for the answer of a name server, and ends with the process"
+                );
+            }
         }
         self.publish(self.now_ms());
     }

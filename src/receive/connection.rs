@@ -54,7 +54,10 @@ pub(super) struct Connection<S> {
 /// Why a connection is no longer read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
+    /// By its sender.
     Closed,
+    /// A read failed.
+    Broken,
     Idle,
     NotAllowed,
     /// It speaks SNMP, and its listener reads syslog.
@@ -91,11 +94,20 @@ impl<S: Sink> Connection<S> {
     }
 
     async fn read_all(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
-        let ending = self.read(stream, frames).await;
+        let mut ending = self.read(stream, frames).await;
         if ending == Ending::Stopping {
-            self.drain(stream, frames).await;
+            ending = self.drain(stream, frames).await;
         }
-        self.take(frames, EndOfStream::Reached).unwrap_or(ending)
+        let end = match ending {
+            Ending::Closed => EndOfStream::Reached,
+            Ending::Broken
+            | Ending::Idle
+            | Ending::NotAllowed
+            | Ending::Snmp
+            | Ending::FramingLost
+            | Ending::Stopping => EndOfStream::Abandoned,
+        };
+        self.take(frames, end).unwrap_or(ending)
     }
 
     async fn read(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
@@ -110,10 +122,10 @@ impl<S: Sink> Connection<S> {
                 biased;
                 () = &mut wanted => return Ending::Stopping,
                 read = stream.read(frames.buffer.room()) => {
-                    let bytes = self.read_bytes(read);
-                    if bytes == 0 {
-                        return Ending::Closed;
-                    }
+                    let bytes = match self.read_bytes(read) {
+                        Ok(bytes) => bytes,
+                        Err(ending) => return ending,
+                    };
                     frames.buffer.add(bytes);
                     heard = Instant::now();
                     if let Some(ending) = self.take(frames, EndOfStream::NotYet) {
@@ -135,36 +147,41 @@ impl<S: Sink> Connection<S> {
         }
     }
 
-    async fn drain(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) {
+    async fn drain(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> Ending {
         let deadline = Instant::now() + DRAIN_MAX;
         loop {
             let until = deadline.min(Instant::now() + QUIET);
             let read = tokio::time::timeout_at(until, stream.read(frames.buffer.room())).await;
             let Ok(read) = read else {
-                return;
+                return Ending::Stopping;
             };
-            let bytes = self.read_bytes(read);
-            if bytes == 0 || Instant::now() >= deadline {
-                frames.buffer.add(bytes);
-                return;
+            match self.read_bytes(read) {
+                Ok(bytes) => frames.buffer.add(bytes),
+                Err(ending) => return ending,
             }
-            frames.buffer.add(bytes);
-            if self.take(frames, EndOfStream::NotYet).is_some() {
-                return;
+            if Instant::now() >= deadline {
+                return Ending::Stopping;
+            }
+            if let Some(ending) = self.take(frames, EndOfStream::NotYet) {
+                return ending;
             }
             tokio::task::yield_now().await;
         }
     }
 
-    /// A failed read ends the stream like a close: what came before it is taken.
-    fn read_bytes(&self, read: std::io::Result<usize>) -> usize {
+    /// How many bytes were read, never 0. A failed read ends the stream like a close: what came before it is taken.
+    fn read_bytes(&self, read: std::io::Result<usize>) -> Result<usize, Ending> {
         static MUTE: Mute = Mute::usual();
-        read.unwrap_or_else(|error| {
-            if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
-                tracing::info!(listener = %self.config.listener.name, peer = %self.peer, %error, skipped, "a connection broke");
+        match read {
+            Ok(0) => Err(Ending::Closed),
+            Ok(bytes) => Ok(bytes),
+            Err(error) => {
+                if let Some(skipped) = MUTE.admit(std::time::Instant::now()) {
+                    tracing::info!(listener = %self.config.listener.name, peer = %self.peer, %error, skipped, "a connection broke");
+                }
+                Err(Ending::Broken)
             }
-            0
-        })
+        }
     }
 
     /// Takes all frames that are there. Returns why nothing more is to be read, where that is so.

@@ -25,8 +25,9 @@
 //!   [`COUNT_BELIEVED_MAX`] is a mistake or an attack: discarding by it would swallow all that the connection ever
 //!   says, so such a frame ends at the next trailer, and is marked as cut.
 //! - A line longer than the limit is cut, and what follows is skipped up to its trailer.
-//! - At the end of a stream an unterminated line is whole (many senders close without a last LF); a counted frame that
-//!   is not all there is a half.
+//! - Where the sender has closed, an unterminated line is whole (many close without a last LF); a counted frame that is
+//!   not all there is a half. Where the stream was given up before its end (the agent stops, the sender was silent for too
+//!   long, the connection broke) nobody knows what was to follow: then an unterminated line is a half as well.
 
 pub mod ber;
 
@@ -52,8 +53,10 @@ pub const OVERHEAD_BYTES_MAX: usize = COUNT_DIGITS_MAX + 2;
 pub enum EndOfStream {
     /// More may come: an incomplete frame waits.
     NotYet,
-    /// Nothing more will come: what is left is a frame, or half of one.
+    /// The sender has closed: what is left is a frame, or half of one.
     Reached,
+    /// Nothing more is read, and the sender has not closed: what is left is half a frame.
+    Abandoned,
 }
 
 /// What to do next with the buffered bytes.
@@ -192,6 +195,7 @@ impl Framer {
                 };
                 self.end_line(window, window.len(), best)
             }
+            EndOfStream::Abandoned => self.end_line(window, window.len(), Wholeness::Half),
         }
     }
 
@@ -222,7 +226,7 @@ impl Framer {
                 frame(0..length, Wholeness::Whole, wanted)
             }
             (None, EndOfStream::NotYet) => Step::NeedMore,
-            (None, EndOfStream::Reached) => {
+            (None, EndOfStream::Reached | EndOfStream::Abandoned) => {
                 self.enter(State::Start);
                 let length = without_trailer(buffered).len();
                 frame(0..length, Wholeness::Half, buffered.len())

@@ -226,6 +226,15 @@ pub enum ReceiveError {
     },
 }
 
+/// Why a listener has not all of its threads, and those that it has: they receive, and somebody must wait for their end.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// What failed.
+    pub error: ReceiveError,
+    /// The threads of the shards before it.
+    pub threads: Vec<std::thread::JoinHandle<()>>,
+}
+
 fn holder_command(transport: Transport, bind: &SocketAddr) -> String {
     let kind = match transport {
         Transport::Udp => "u",

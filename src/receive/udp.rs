@@ -24,7 +24,7 @@ use crate::time::UnixMicros;
 use super::parking::Parking;
 use super::recvmmsg::{Batch, Datagram};
 use super::socket::{self, Buffer, Dropped, KernelDrops, Ownership, UdpSocket, Way};
-use super::{AllowList, Config, ReceiveError, Stop, listening};
+use super::{AllowList, Config, NotStarted, ReceiveError, Stop, listening};
 
 /// How long a read waits when nothing comes: how late a thread sees that it is to stop.
 const WAIT: Duration = Duration::from_millis(250);
@@ -150,25 +150,29 @@ impl UdpListener {
     /// ended and every handle on the kernel's drops is gone.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the system gives no thread, or no memory for it. What was started until then goes on.
     pub fn spawn<S: Sink + Send + 'static>(
         self,
         mut sink: impl FnMut(usize) -> S,
         stop: &Arc<Stop>,
         heartbeats: &Heartbeats,
-    ) -> Result<Vec<JoinHandle<()>>, ReceiveError> {
+    ) -> Result<Vec<JoinHandle<()>>, NotStarted> {
         let mut threads = Vec::with_capacity(self.sockets.len());
         for (shard, socket) in self.sockets.iter().enumerate() {
             let (sink, stop, config) = (sink(shard), Arc::clone(stop), self.config.clone());
             let (socket, allow) = (Arc::clone(socket), self.allow.clone());
             let (ledger, drops) = (Arc::clone(&self.ledger), Arc::clone(&self.drops));
             let name = format!("udp-{}-{shard}", self.config.listener.index);
-            let heartbeat = heartbeats.register(name.clone());
             let failed = |source| ReceiveError::Thread {
                 name: self.config.listener.name.to_string(),
                 source,
             };
-            let room = Batch::room(config.datagram_bytes_max).map_err(failed)?;
+            let room = match Batch::room(config.datagram_bytes_max).map_err(failed) {
+                Ok(room) => room,
+                Err(error) => return Err(NotStarted { error, threads }),
+            };
+            let heartbeat = heartbeats.register(name.clone());
+            let beating = Arc::clone(&heartbeat);
             let run = move || {
                 let batch = Batch::new(config.datagram_bytes_max, room);
                 let mut thread = Thread {
@@ -194,8 +198,15 @@ impl UdpListener {
             let thread = std::thread::Builder::new()
                 .name(name)
                 .spawn(run)
-                .map_err(failed)?;
-            threads.push(thread);
+                .map_err(failed);
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    // Nobody beats it, and nobody shall miss it.
+                    beating.finish();
+                    return Err(NotStarted { error, threads });
+                }
+            }
         }
         Ok(threads)
     }

@@ -6,6 +6,10 @@
 //!               └─ nothing ─────────────────────────────────┴▶ bind ─▶ mode, owner, group ─▶ SocketFile
 //! ```
 //!
+//! The folder may be one that others write to, so that the file can be exchanged behind our back for a link to another
+//! one. Nothing is therefore given away by its path: the file is held first ([`HeldFile`]), and has to be a socket of our
+//! own user.
+//!
 //! Unlike UDP, nothing is dropped when such a socket is full: the sender waits, or is told (EAGAIN). So a container's
 //! own logs should come this way, where the receive buffer of UDP cannot be raised.
 //!
@@ -14,8 +18,9 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -108,6 +113,14 @@ pub enum UnixError {
         /// What was asked for.
         name: String,
     },
+    /// Somebody has put something else there between two calls.
+    #[error(
+        "{path} was exchanged for something else while the socket was made: others may write to its folder; choose one that is trapline's alone"
+    )]
+    Exchanged {
+        /// The socket's file.
+        path: PathBuf,
+    },
     /// Another call failed.
     #[error("{path}: {what} failed: {source}")]
     Call {
@@ -134,6 +147,73 @@ impl Drop for SocketFile {
         if is_ours {
             // If it cannot be removed, the next start finds it stale and removes it.
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The file of a socket that was just bound, held by a descriptor (`O_PATH`): what is done to it is done to this file,
+/// whatever stands at its path by then.
+#[derive(Debug)]
+struct HeldFile {
+    descriptor: OwnedFd,
+    mode: u32,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl HeldFile {
+    /// Holds what stands at `path`, which must be a socket of our own user.
+    fn hold(path: &Path) -> Result<HeldFile, UnixError> {
+        let looking = || call(path, "looking at the new socket");
+        let name = CString::new(path.as_os_str().as_bytes())
+            .map_err(|error| looking()(io::Error::from(error)))?;
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        // SAFETY: the name ends with a zero and outlives the call.
+        let descriptor = unsafe { libc::open(name.as_ptr(), flags) };
+        if descriptor < 0 {
+            return Err(looking()(io::Error::last_os_error()));
+        }
+        // SAFETY: it was just opened, and nobody else has it.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let file = fs::File::from(descriptor);
+        let found = file.metadata().map_err(looking())?;
+        // SAFETY: geteuid has no arguments and cannot fail.
+        let ours = unsafe { libc::geteuid() };
+        if !found.file_type().is_socket() || found.uid() != ours {
+            let path = path.to_owned();
+            return Err(UnixError::Exchanged { path });
+        }
+        Ok(HeldFile {
+            mode: found.mode() & 0o7777,
+            identity: (found.dev(), found.ino()),
+            descriptor: file.into(),
+        })
+    }
+
+    /// Sets its permission bits. A descriptor of this kind takes no fchmod; the kernel's own name for it leads to the
+    /// file and nowhere else (proc_pid_fd(5)).
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        if self.mode == mode {
+            return Ok(());
+        }
+        let name = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+        fs::set_permissions(name, fs::Permissions::from_mode(mode))
+    }
+
+    /// Gives it to a user, a group, or both.
+    fn give(&self, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        if owner.is_none() && group.is_none() {
+            return Ok(());
+        }
+        // -1, which is u32::MAX, leaves one as it is (chown(2)).
+        let (owner, group) = (owner.unwrap_or(u32::MAX), group.unwrap_or(u32::MAX));
+        let descriptor = self.descriptor.as_raw_fd();
+        // SAFETY: the descriptor is open for the length of the call, and the empty name ends with a zero.
+        let given =
+            unsafe { libc::fchownat(descriptor, c"".as_ptr(), owner, group, libc::AT_EMPTY_PATH) };
+        match given {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 }
@@ -190,20 +270,18 @@ fn bind(config: &Config, kind: Type) -> Result<(Socket, SocketFile), UnixError> 
                 source,
             },
         })?;
-    let identity = identity(path).map_err(call(path, "looking at the new socket"))?;
+    let held = HeldFile::hold(path)?;
     let file = SocketFile {
         path: path.clone(),
-        identity,
+        identity: held.identity,
     };
-    if owner.is_some() || group.is_some() {
-        chown(path, owner, group).map_err(call(
-            path,
-            "giving it to its owner and group (only root may give files away, and others only to groups of their own)",
-        ))?;
-    }
-    // What the umask took away.
-    fs::set_permissions(path, fs::Permissions::from_mode(config.mode))
+    // What the umask took away; while the file is ours, since a stranger's needs another right.
+    held.set_mode(config.mode)
         .map_err(call(path, "setting its mode"))?;
+    held.give(owner, group).map_err(call(
+        path,
+        "giving it to its owner and group (only root may give files away, and others only to groups of their own)",
+    ))?;
     Ok((socket, file))
 }
 

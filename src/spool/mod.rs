@@ -36,10 +36,12 @@ pub mod disk;
 mod forgetful;
 mod frame;
 mod given_up;
+mod hanging;
 pub mod inspect;
 mod lane;
 pub mod log;
 mod oldest;
+mod refused;
 pub mod requeue;
 pub mod segment;
 mod settled;
@@ -53,7 +55,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::observe::ledger::RecordCounts;
 use crate::packet::Reason;
@@ -65,6 +67,7 @@ use cursor::Cursor;
 use dead_letter::DeadLetters;
 use lane::Lane;
 use log::{LogReader, LogView};
+use refused::Refused;
 use segment::Damage;
 use window::Kept;
 
@@ -73,7 +76,7 @@ pub use frame::{Batch, Entry, KEY_BYTES_MAX};
 pub use given_up::GivenUp;
 pub use settled::Settled;
 pub use window::LaneWindow;
-pub use writer::{Opened, Writer, WriterStop, topic_folder};
+pub use writer::{Opened, Phase, Writer, WriterStop, topic_folder};
 
 /// A segment's size. Small enough that `drop_oldest` gives up little at a time and that an idle lane costs little;
 /// large enough for some hundred records, so that segments are rare beside records.
@@ -264,6 +267,10 @@ struct Inner {
     when_full: WhenFull,
     /// The log is full and its policy is `drop_newest`.
     log_is_full: bool,
+    /// The last append, if it was refused.
+    refused: Option<Refused>,
+    /// Since when the writer is inside a call of the disk.
+    on_disk: Option<Instant>,
     /// Counts segments as they are opened, over all lanes, so that the oldest can be found.
     segments_opened: u64,
     /// Used-up segments' buffers, kept so that a steady flow does not allocate.
@@ -319,6 +326,8 @@ impl Spool {
             bytes_max: config.bytes_max,
             when_full: config.when_full,
             log_is_full: false,
+            refused: None,
+            on_disk: None,
             segments_opened: 0,
             spare: Vec::new(),
             producer_waits: false,
@@ -348,7 +357,14 @@ impl Spool {
     /// With the memory kind it is accepted then, with the disk kind when the writer has written it.
     pub fn append(&self, record: &Record<'_>) -> Result<Number, Reason> {
         let mut inner = self.lock();
-        let number = inner.append(record)?;
+        let number = match inner.append(record) {
+            Ok(number) => number,
+            Err(reason) => {
+                inner.refuse(record, reason);
+                return Err(reason);
+            }
+        };
+        inner.refused = None;
         let wake_writer = std::mem::take(&mut inner.writer_waits);
         let wake_producer =
             inner.keeping != Keeping::Disk && std::mem::take(&mut inner.producer_waits);
@@ -512,14 +528,15 @@ impl Spool {
         self.lock().keeping != Keeping::Memory
     }
 
-    /// What is wrong with the disk, if anything: it does not take records, or they cannot be read back.
+    /// What is wrong with the disk, if anything: it does not take records or does not answer, or they cannot be read back.
     pub fn trouble(&self) -> Option<String> {
         let inner = self.lock();
         match &inner.keeping {
             Keeping::DiskFails(why) => Some(why.clone()),
             Keeping::Memory | Keeping::Disk => {
                 let mut troubles = inner.read_trouble.iter().flatten();
-                troubles.next().map(|trouble| trouble.why.clone())
+                let unread = || troubles.next().map(|trouble| trouble.why.clone());
+                inner.hanging(Instant::now()).or_else(unread)
             }
         }
     }

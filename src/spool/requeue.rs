@@ -343,7 +343,7 @@ pub fn requeue_offline(
     };
     let opened = Spool::open(&config, &disk)?;
     let (spool, stop) = (opened.spool, Arc::new(WriterStop::default()));
-    let writer = opened.writer.spawn(stop.clone(), || {})?;
+    let writer = opened.writer.spawn(stop.clone(), |_| {})?;
     let done = loop {
         match spool.requeue_dead_letters(which, NewId::AsBefore, OFFLINE_WAIT) {
             Ok(requeued) => {

@@ -56,6 +56,15 @@ const RESERVE_BYTES: usize = 64 * 1024;
 /// How often cursors are saved, caps are kept, and a failing disk is tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// What the writer's thread does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It waits for records, for a quarter of a second at most.
+    Waits,
+    /// It calls the disk, which may hang for as long as it likes.
+    OnDisk,
+}
+
 /// The writer's side of a spool on disk.
 #[derive(Debug)]
 pub struct Writer {
@@ -125,25 +134,28 @@ impl Spool {
 }
 
 impl Writer {
-    /// Runs until `stop` says so, then writes and saves what is left. Calls `beat` each turn.
+    /// Runs until `stop` says so, then writes and saves what is left. Calls `beat` before and after each
+    /// turn.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn spawn(
         mut self,
         stop: Arc<WriterStop>,
-        beat: impl Fn() + Send + 'static,
+        beat: impl Fn(Phase) + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new()
             .name("spool-writer".to_owned())
             .spawn(move || {
+                let spool = self.spool.clone();
                 while !stop.is_wanted() {
-                    beat();
                     if self.spool.wait_for_work(HOUSEKEEPING / 4) && self.spool.gather(GATHER) {
                         stop.wait(GATHER_URGENT);
                     }
+                    let _on_disk = spool.enter_disk(&beat);
                     self.turn(UnixMicros::now(), Instant::now());
                 }
+                let _on_disk = spool.enter_disk(&beat);
                 self.finish(UnixMicros::now(), Instant::now());
             })
     }
@@ -246,7 +258,8 @@ impl Writer {
     fn write_run(&mut self, index: usize, end: u64, now: UnixMicros) -> Result<bool, SpoolError> {
         self.run.clear();
         let numbers = {
-            let inner = self.spool.lock();
+            let mut inner = self.spool.lock();
+            inner.advance_on_disk();
             let Some(lane) = inner.lanes.get(index) else {
                 return Ok(false);
             };

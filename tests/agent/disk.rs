@@ -59,12 +59,21 @@ fn full_disk(disk: &SmallDisk, policy: &'static str) {
         _ => assert!(ledger.lost("spool_full") > 0, "{:#}", ledger.0),
     }
     assert!(ledger.records("pending") > 1000, "{:#}", ledger.0);
+    if policy == "drop_newest" {
+        let ready = agent.get("/readyz");
+        let refuses = ready
+            .body
+            .contains("spool: no record can be appended: the log");
+        assert!(ready.status == 503 && refuses, "{}", ready.body);
+    }
 
     // Others take the rest of the disk, to the last byte; then they give it back.
     let hog = disk.fill();
     send_paced(to, "r2", 0..HOGGED, 5000, BULKY);
     wait_until_ended(&agent, EVENTS + HOGGED);
-    assert_eq!(agent.get("/readyz").status, 200);
+    if policy == "drop_oldest" {
+        assert_eq!(agent.get("/readyz").status, 200);
+    }
     std::fs::remove_file(hog).expect("the file that fills the disk");
     let broker = own.start();
     broker.create("full", &[]);
@@ -259,6 +268,37 @@ fn a_spool_folder_that_goes_away_or_becomes_read_only_is_named_and_used_again_wh
     );
     let sent = Sent::from([("r1".to_owned(), total)]);
     assert_eq!(assert_nothing_missing(&broker, "away", "reports", &sent), 0);
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_named_and_makes_no_agent_that_receives_unhealthy() {
+    let disk = FailingDisk::build();
+    let broker = Broker::shared();
+    let topic = broker.topic("hanging");
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut settings = Settings::new(&broker.address, vec![Listener::syslog_tcp()])
+        .topic("syslog", &topic)
+        .on_disk(folder.path());
+    settings.environment = disk.environment(folder.path());
+    let agent = Agent::start(&settings);
+    let to = agent.listener("syslog-tcp");
+    send_paced(to, "r1", 0..100, 5000, 0);
+    agent.wait_until_delivered(100);
+    disk.set(Failing::Hanging);
+    send_paced(to, "r1", 100..200, 5000, 0);
+    agent.wait_until_received("syslog-tcp", 200);
+    // No other thread may be silent for so long.
+    agent.wait_until_named("the disk has not answered for 12 s", SOON);
+    let health = agent.get("/healthz");
+    assert_eq!(health.status, 200, "{}", health.body);
+    assert_eq!(agent.get("/readyz").status, 200);
+    send_paced(to, "r1", 200..300, 5000, 0);
+    agent.wait_until_received("syslog-tcp", 300);
+    disk.set(Failing::Nothing);
+    wait_until_spool_is_well(&agent);
+    agent.wait_until_delivered(300);
+    agent.stop().assert_in_order();
+    assert_eq!(broker.read(&topic, 300).len(), 300);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::support::agent::Agent;
 use crate::support::audit::{Answer, audit};
@@ -108,6 +110,39 @@ fn sigterm_under_load_delivers_or_reports_everything_that_was_sent_before() {
     assert_eq!(ledger.lost_total(), 0, "Kafka was there to the end");
     let findings = audit(broker, &[&topic, &reports], Answer::Complete);
     assert_eq!(findings.count(&topic, "found"), delivered);
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_holds_up_no_stop_and_costs_no_event() {
+    let silent = Preload::build("silent_names");
+    let broker = Broker::shared();
+    let topic = broker.topic("silent-names");
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut settings = Settings::new("kafka.invalid:9092", vec![Listener::syslog_udp()])
+        .topic("syslog", &topic)
+        .on_disk(&folder.path().join("spool"));
+    settings.environment = vec![silent.environment()];
+    settings.more = "[shutdown]\ndrain_seconds = 1".to_owned();
+    let agent = Agent::start(&settings);
+    let fleet = fleet(2, agent.listener("syslog-udp"));
+    send_in_turn(&agent, "syslog-udp", &fleet, 0..50, 0);
+    agent.signal(libc::SIGTERM);
+    let asked = Instant::now();
+    let ended = agent.wait();
+    let took = asked.elapsed();
+    // A second of draining, one at most for the client, and what a busy machine adds.
+    assert!(took < Duration::from_secs(8), "{took:?}:\n{}", ended.log);
+    assert_eq!(ended.status.code(), Some(0), "log:\n{}", ended.log);
+    ended.ledger.assert_balances();
+    assert_eq!(ended.ledger.records("pending"), 100);
+
+    settings.bootstrap.clone_from(&broker.address);
+    let agent = Agent::start(&settings);
+    let records = broker.read(&topic, 100);
+    assert_well_made(&records);
+    assert_numbered(&records, &names(&fleet), 50);
+    agent.wait_until_delivered(100);
+    agent.stop().assert_in_order();
 }
 
 #[test]

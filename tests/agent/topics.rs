@@ -272,5 +272,10 @@ fn a_full_spool_drops_by_its_policy_and_counts_every_drop() {
             !kept_first,
             "{policy}: {pushed_out} pushed out"
         );
+        let ready = agent.get("/readyz");
+        let refuses = ready.body.contains("spool: no record can be appended");
+        assert_eq!(refuses, kept_first, "{policy}: {}", ready.body);
+        let status = if kept_first { 503 } else { 200 };
+        assert_eq!(ready.status, status, "{policy}: {}", ready.body);
     }
 }

@@ -84,7 +84,7 @@ impl Running {
     fn start(opened: Opened) -> Running {
         let (stop, cpu) = (Arc::new(WriterStop::default()), Arc::new(AtomicU64::new(0)));
         let told = cpu.clone();
-        let beat = move || told.store(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
+        let beat = move |_| told.store(thread_cpu().as_nanos() as u64, Ordering::Relaxed);
         Running {
             spool: opened.spool,
             writer: opened.writer.spawn(stop.clone(), beat).expect("a thread"),

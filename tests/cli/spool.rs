@@ -42,7 +42,7 @@ impl Open {
         let Opened { spool, writer, .. } = Spool::open(&config, &disk).expect("a spool");
         let writer: Writer = writer;
         let stop = Arc::new(WriterStop::default());
-        let thread = writer.spawn(stop.clone(), || {}).expect("a thread");
+        let thread = writer.spawn(stop.clone(), |_| {}).expect("a thread");
         Open {
             spool,
             stop,

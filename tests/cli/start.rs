@@ -16,7 +16,7 @@ fn listener(name: &str, transport: &str, bind: &str) -> String {
 const STATUS_OFF: &str = "[status]\nbind = \"off\"\n";
 
 #[test]
-fn a_port_in_use_names_the_command_that_shows_the_holder_and_the_other_listeners_go_on() {
+fn a_port_in_use_names_the_command_that_shows_the_holder_and_is_taken_when_it_is_free() {
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
     let (udp_at, tcp_at) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
@@ -43,6 +43,11 @@ fn a_port_in_use_names_the_command_that_shows_the_holder_and_the_other_listeners
         let line = agent.line_of(name, "listener is missing");
         let error = line["error"].as_str().expect("text");
         assert!(error.contains(&command), "{error}");
+    }
+    drop((udp, tcp));
+    for (name, at) in [("taken-udp", udp_at), ("taken-tcp", tcp_at)] {
+        let line = agent.line_of(name, "listening");
+        assert_eq!(line["address"], at.to_string());
     }
     agent.signal(TERM);
     let ended = agent.end();

@@ -84,6 +84,31 @@ fn a_killed_agent_s_socket_is_taken_over_and_a_living_one_s_is_not() {
 }
 
 #[test]
+fn a_bad_edit_of_the_file_makes_no_running_agent_unhealthy() {
+    const BIND: &str = "TRAPLINE_STATUS__BIND";
+    let folder = folder();
+    let file = write(&folder, CONFIG);
+    let agent = Running::start(trapline().env(BIND, "127.0.0.1:0"), &file);
+    let page = agent.line("status page");
+    let page = page["address"].as_str().expect("an address");
+    write(&folder, "[listener\nthis is no TOML");
+    let check = || {
+        let mut command = trapline();
+        command.args(["healthcheck", "--config"]).arg(&file);
+        command
+    };
+    let ended = end(check().env(BIND, page));
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.out.contains("alive"), "{ended:#?}");
+    assert!(ended.err.contains("trapline.toml"), "{}", ended.err);
+    assert!(ended.err.contains(page), "{}", ended.err);
+    agent.signal(libc::SIGTERM);
+    assert_eq!(agent.end().code, Some(0));
+    let nobody = end(check().env(BIND, page));
+    assert_eq!(nobody.code, Some(1), "{nobody:#?}");
+}
+
+#[test]
 fn where_the_socket_is_off_the_command_says_so() {
     let folder = folder();
     let file = write(&folder, CONFIG);

@@ -1,7 +1,8 @@
-/* Loaded before the C library (LD_PRELOAD): calls on files below FAILING_DISK_FOLDER end in EIO while the switch says so.
+/* Loaded before the C library (LD_PRELOAD): calls on files below FAILING_DISK_FOLDER end in EIO, or do not end, while the
+ * switch says so.
  *
  *   the test ──writes one byte──▶ switch file ◀──mapped── this, in the process under test
- *                                                 bit 0: writes   bit 1: reads   bit 2: syncs
+ *                                                 bit 0: writes   bit 1: reads   bit 2: syncs   bit 3: writes and syncs hang
  *
  * Everything else goes to the C library unchanged. */
 #define _GNU_SOURCE
@@ -14,9 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { WRITES = 1, READS = 2, SYNCS = 4 };
+enum { WRITES = 1, READS = 2, SYNCS = 4, HANGING = 8 };
 
 static const volatile unsigned char *state;
 static const char *folder;
@@ -37,7 +39,7 @@ __attribute__((constructor)) static void map_switch(void) {
 }
 
 static int fails(int fd, unsigned char kind) {
-    if (!state || !(*state & kind))
+    if (!state || !(*state & (kind | HANGING)))
         return 0;
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -46,6 +48,12 @@ static int fails(int fd, unsigned char kind) {
         return 0;
     path[length] = 0;
     if (strncmp(path, folder, strlen(folder)) != 0)
+        return 0;
+    while (kind != READS && (*state & HANGING)) {
+        struct timespec moment = {0, 10 * 1000 * 1000};
+        nanosleep(&moment, NULL);
+    }
+    if (!(*state & kind))
         return 0;
     errno = EIO;
     return 1;

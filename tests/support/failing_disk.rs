@@ -1,4 +1,4 @@
-//! A disk whose calls end in EIO when a test says so: a small library that is loaded into the agent before the C library.
+//! A disk whose calls end in EIO, or do not end, when a test says so: a small library that is loaded into the agent before the C library.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -18,6 +18,8 @@ pub enum Failing {
     Reads = 2,
     /// All syncs.
     Syncs = 4,
+    /// None, but no write and no sync comes back before something else is said.
+    Hanging = 8,
 }
 
 /// The library and its switch.

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! In: a client's fatal error, or what a report asked for. Out: a new client, and lanes that begin again at their
-//! lowest unacknowledged record.
+//! lowest unacknowledged record. The old client is destroyed meanwhile; there are never more than one of each, so the
+//! next one waits for its end.
 
 use std::time::{Duration, Instant};
 
-use super::{POLL_MS, Producer, Topic};
+use super::{IDLE_WAIT, POLL_MS, Producer, Topic};
 use crate::produce::client::Client;
 
 /// How long a client with a fatal error may still hand in reports. librdkafka takes back what is queued and leaves
@@ -24,6 +25,15 @@ impl Producer {
         if self.client.is_some() || !configured || now_ms < self.reopen_at_ms {
             return;
         }
+        if self
+            .closing
+            .as_ref()
+            .is_some_and(|closing| !closing.is_over())
+        {
+            self.reopen_at_ms = now_ms + IDLE_WAIT.as_millis() as u64;
+            return;
+        }
+        self.closing = None;
         match Client::open(&self.config) {
             Ok(client) => {
                 self.client = Some(client);
@@ -68,7 +78,7 @@ impl Producer {
         );
         self.await_reports(heartbeat);
         if let Some(client) = self.client.take() {
-            client.close(|settled| self.settled.push(settled));
+            self.closing = Some(client.close(|settled| self.settled.push(settled)));
         }
         self.apply();
         self.acknowledge();
@@ -95,5 +105,42 @@ impl Producer {
             self.apply();
             self.acknowledge();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+    use crate::produce::Config;
+    use crate::produce::closing::Closing;
+    use crate::produce::closing::tests::Stubborn;
+    use crate::produce::handle::Shared;
+    use crate::spool::{self, Spool, WhenFull};
+
+    #[test]
+    fn the_next_client_waits_for_the_end_of_the_one_before_and_the_thread_does_not() {
+        let mut config = Config::new(vec!["t".to_owned()]);
+        config.bootstrap_servers = Some("127.0.0.1:1".to_owned());
+        let spool = Arc::new(Spool::new(&spool::Config {
+            bytes_max: 1 << 20,
+            when_full: WhenFull::DropNewest,
+            topics: config.topics.clone(),
+            disk: None,
+        }));
+        let mut producer = Producer::new(config, spool, Arc::new(Shared::default()));
+        let (may_go, told) = mpsc::channel();
+        producer.closing = Some(Closing::begin(Stubborn(told)));
+        producer.open(0);
+        assert!(producer.client.is_none());
+        // Tried again after a rest, and not in a loop that burns a core.
+        let reopen_at_ms = producer.reopen_at_ms;
+        assert!(reopen_at_ms > 0);
+        may_go.send(()).unwrap();
+        let closing = producer.closing.as_ref().unwrap();
+        assert!(closing.wait(Duration::from_secs(10), || ()));
+        producer.open(reopen_at_ms);
+        assert!(producer.client.is_some());
     }
 }

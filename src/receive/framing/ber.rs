@@ -113,7 +113,7 @@ impl BerFramer {
     fn wait(&mut self, buffered: &[u8], end: EndOfStream) -> Step {
         match end {
             EndOfStream::NotYet => Step::NeedMore,
-            EndOfStream::Reached => {
+            EndOfStream::Reached | EndOfStream::Abandoned => {
                 let length = buffered.len().min(self.message_bytes_max);
                 frame(0..length, Wholeness::Half, buffered.len())
             }

@@ -191,6 +191,63 @@ fn a_half_frame_at_the_close_becomes_a_packet_and_is_counted() {
 }
 
 #[test]
+fn a_line_that_the_stop_an_idle_close_or_a_reset_cuts_is_a_half() {
+    let reset = |sender: Sender| {
+        let socket = socket2::Socket::from(sender);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    };
+    type UntilEnd = Box<dyn Fn(&mut Running, Sender)>;
+    let ends: [(&str, u64, UntilEnd); 3] = [
+        (
+            "stop",
+            3600,
+            Box::new(|running, sender| {
+                running.finish();
+                drop(sender);
+            }),
+        ),
+        (
+            "idle",
+            1,
+            Box::new(|running, sender| {
+                wait_until("the idle close", || running.seen.count() == 2);
+                drop(sender);
+                running.finish();
+            }),
+        ),
+        (
+            "reset",
+            3600,
+            Box::new(move |running, sender| {
+                reset(sender);
+                wait_until("the reset", || running.seen.count() == 2);
+                running.finish();
+            }),
+        ),
+    ];
+    for (end, idle_seconds_max, until_end) in ends {
+        let mut config = config(Transport::Tcp);
+        config.idle_seconds_max = idle_seconds_max;
+        let mut running = start(config);
+        let mut sender = running.connect();
+        sender.write_all(b"<13>one\n<13>two is cut he").unwrap();
+        wait_until("the first", || running.seen.count() == 1);
+        until_end(&mut running, sender);
+        let given = running.seen.given();
+        let given: Vec<_> = given
+            .iter()
+            .map(|given| (given.text.as_str(), given.wholeness))
+            .collect();
+        let expected = [
+            ("<13>one", Wholeness::Whole),
+            ("<13>two is cut he", Wholeness::Half),
+        ];
+        assert_eq!(given, expected, "{end}");
+        assert_eq!(running.read(&running.ledger.half_frames), 1, "{end}");
+    }
+}
+
+#[test]
 fn a_frame_above_the_limit_is_cut_and_the_next_one_is_whole() {
     let mut running = start(config(Transport::Tcp));
     let long = format!("<13>{}", "x".repeat(100_000));

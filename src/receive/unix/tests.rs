@@ -259,6 +259,35 @@ fn mode_owner_and_group_are_as_asked_whatever_the_umask() {
 }
 
 #[test]
+fn what_was_put_in_the_place_of_the_socket_is_given_to_nobody() {
+    let place = Place::new();
+    let victim = place.folder.path().join("victim");
+    fs::write(&victim, "").unwrap();
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
+    let exchanged = |path: &Path| {
+        let held = HeldFile::hold(path);
+        assert!(
+            matches!(&held, Err(UnixError::Exchanged { .. })),
+            "{held:?}"
+        );
+    };
+    exchanged(&victim);
+    std::os::unix::fs::symlink(&victim, place.path()).unwrap();
+    exchanged(place.path());
+    fs::remove_file(place.path()).unwrap();
+
+    // Exchanged later: what is held is what was held.
+    let (_socket, _file) = bind(&place.config, Type::DGRAM).unwrap();
+    let held = HeldFile::hold(place.path()).unwrap();
+    let aside = place.folder.path().join("aside");
+    fs::rename(place.path(), &aside).unwrap();
+    std::os::unix::fs::symlink(&victim, place.path()).unwrap();
+    held.set_mode(0o640).unwrap();
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!((mode(&victim), mode(&aside)), (0o600, 0o640));
+}
+
+#[test]
 fn names_of_users_and_groups_are_looked_up() {
     let place = Place::new();
     assert_eq!(id(place.path(), Some("root"), &USERS).unwrap(), Some(0));

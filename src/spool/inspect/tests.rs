@@ -29,7 +29,7 @@ fn spool(home: &Path, count: u64) -> PathBuf {
         spool.append(&record).unwrap();
     }
     let stop = Arc::new(WriterStop::default());
-    let thread = writer.spawn(stop.clone(), || {}).unwrap();
+    let thread = writer.spawn(stop.clone(), |_| {}).unwrap();
     stop.stop();
     thread.join().unwrap();
     spool.acknowledge(LaneId(0), 0..1);

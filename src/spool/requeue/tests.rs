@@ -30,7 +30,7 @@ impl Rig {
 
     fn start(spool: Arc<Spool>, writer: Writer) -> Rig {
         let stop = Arc::new(WriterStop::default());
-        let thread = Some(writer.spawn(stop.clone(), || {}).unwrap());
+        let thread = Some(writer.spawn(stop.clone(), |_| {}).unwrap());
         Rig {
             spool,
             stop,

@@ -398,7 +398,7 @@ fn the_thread_writes_what_comes_and_what_is_left_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let Opened { spool, writer, .. } = open(folder.path());
     let stop = Arc::new(WriterStop::default());
-    let thread = writer.spawn(stop.clone(), || {}).unwrap();
+    let thread = writer.spawn(stop.clone(), |_| {}).unwrap();
     for _ in 0..1000 {
         append(&spool, 0, b"<>").unwrap();
     }
