@@ -56,7 +56,7 @@ pub(super) fn next_of_list<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
         if walk.input.is_empty() {
             return None;
         }
-        if let Some(field) = take_pair_to(&mut walk.input, [b',', b',']) {
+        if let Some(field) = take_pair_to::<b',', b','>(&mut walk.input) {
             return Some(field);
         }
         walk.passed_over = true;
@@ -67,12 +67,14 @@ pub(super) fn next_of_list<'a>(walk: &mut Walk<'a>) -> Option<Field<'a>> {
 
 /// Takes `name=value`, `name="value"` or `name='value'`. Takes nothing where it returns `None`.
 pub(super) fn take_pair<'a>(input: &mut Reader<'a>) -> Option<Field<'a>> {
-    take_pair_to(input, [b' ', b'\t'])
+    take_pair_to::<b' ', b'\t'>(input)
 }
 
-/// The same; a value without quotes goes to one of `ends`.
-#[inline]
-fn take_pair_to<'a>(input: &mut Reader<'a>, ends: [u8; 2]) -> Option<Field<'a>> {
+/// The same; a value without quotes goes to one of two ends, which the compiler must know: half of a firewall's line goes
+/// through here.
+fn take_pair_to<'a, const END: u8, const OTHER_END: u8>(
+    input: &mut Reader<'a>,
+) -> Option<Field<'a>> {
     let mut after = *input;
     let name = after.take_while(is_name);
     if name.is_empty() || !after.eat(b'=') {
@@ -81,7 +83,7 @@ fn take_pair_to<'a>(input: &mut Reader<'a>, ends: [u8; 2]) -> Option<Field<'a>> 
     let value = if let Some(quote @ (b'"' | b'\'')) = after.peek() {
         quoted(&mut after, quote)
     } else {
-        let word = after.take_to(ends);
+        let word = after.take_to([END, OTHER_END]);
         // In lists a comma stands behind each pair but the last.
         Value::plain(word.strip_suffix(b",").unwrap_or(word))
     };
