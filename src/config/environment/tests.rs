@@ -84,11 +84,7 @@ fn an_empty_value_is_not_set_and_an_unknown_name_stays_an_error() {
     );
 }
 
-fn put_over(listeners: Vec<RawListener>, variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
-    let mut raw = Raw {
-        listeners,
-        ..Raw::default()
-    };
+fn put_over(mut raw: Raw, variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
     let pairs = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -96,9 +92,20 @@ fn put_over(listeners: Vec<RawListener>, variables: &[(&str, &str)]) -> (Raw, Ve
     (raw, problems.iter().map(ToString::to_string).collect())
 }
 
+fn put_over_listeners(
+    listeners: Vec<RawListener>,
+    variables: &[(&str, &str)],
+) -> (Raw, Vec<String>) {
+    let raw = Raw {
+        listeners,
+        ..Raw::default()
+    };
+    put_over(raw, variables)
+}
+
 #[test]
 fn a_listener_is_found_by_its_folded_name_or_made_where_its_transport_is_said() {
-    let (raw, problems) = put_over(
+    let (raw, problems) = put_over_listeners(
         listener::defaults(),
         &[
             ("TRAPLINE_LISTENER__LAB__BIND", "[::]:5515"),
@@ -126,7 +133,7 @@ fn a_listener_is_found_by_its_folded_name_or_made_where_its_transport_is_said() 
 
 #[test]
 fn a_misspelt_listener_is_a_problem_that_names_those_that_exist() {
-    let (raw, problems) = put_over(
+    let (raw, problems) = put_over_listeners(
         listener::defaults(),
         &[
             ("TRAPLINE_LISTENER__SYSLOG_UPD__ALLOW", "10.0.0.0/8"),
@@ -165,15 +172,11 @@ fn user(settings: &[(&'static str, &str)]) -> RawUser {
 }
 
 fn put_over_users(users: Vec<RawUser>, variables: &[(&str, &str)]) -> (Raw, Vec<String>) {
-    let mut raw = Raw {
+    let raw = Raw {
         users,
         ..Raw::default()
     };
-    let pairs = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let problems = overlay(&mut raw, pairs);
-    (raw, problems.iter().map(ToString::to_string).collect())
+    put_over(raw, variables)
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn a_listener_without_a_name_is_found_by_the_one_that_it_goes_by() {
         at: Place::Absent,
         settings: Settings::default(),
     };
-    let (raw, problems) = put_over(
+    let (raw, problems) = put_over_listeners(
         vec![unnamed],
         &[
             ("TRAPLINE_LISTENER__SYSLOG_UDP__BIND", "[::]:5514"),
