@@ -22,6 +22,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chain::{Chain, chains};
+use super::findings::{AgentFindings, Findings, Tally, TopicFindings, Unknown, WindowFindings};
 use super::history::{AgentHistory, History, TopicHistory};
 use super::numbers::Ranges;
 use super::record::{Kept, Lost, Report, Time, What};
@@ -36,136 +38,6 @@ pub struct Period {
     pub since_ms: Option<i64>,
     /// Those that begin before it.
     pub until_ms: Option<i64>,
-}
-
-/// What the audit found.
-#[derive(Debug, Clone, Default)]
-pub struct Findings {
-    /// Each agent, by name.
-    pub agents: Vec<AgentFindings>,
-    /// Records that were read.
-    pub records: u64,
-    /// Those of them that are no events of an agent's.
-    pub foreign: u64,
-}
-
-/// The audit's answer in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
-    /// Everything that was produced is there, or may still come.
-    Complete,
-    /// Something is missing, and reports say so.
-    Declared,
-    /// Something is not there, and is so old that Kafka may have deleted it: whether it was there cannot be known.
-    Expired,
-    /// An agent has events, and none of its reports was read: what it produced cannot be known.
-    Unreported,
-    /// Reports name topics that were not read: whether their records are there cannot be known.
-    Unread,
-    /// Something is missing, and no report says so.
-    Missing,
-}
-
-/// One agent.
-#[derive(Debug, Clone)]
-pub struct AgentFindings {
-    /// Its name.
-    pub agent: String,
-    /// Its windows, in the order of its reports.
-    pub windows: Vec<WindowFindings>,
-    /// By topic: what does not belong to a window.
-    pub topics: Vec<TopicFindings>,
-    /// Runs that could not know what the run before them left.
-    pub unknown: Vec<Unknown>,
-    /// Its reports that were read, those of other times than the wanted ones too.
-    pub reports: usize,
-}
-
-/// A run that could not know what the run before it took after its last report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
-    /// The run.
-    pub boot: String,
-    /// When it started.
-    pub at: Time,
-}
-
-/// One window.
-#[derive(Debug, Clone)]
-pub struct WindowFindings {
-    /// The run that reported; `None` for a gap between reports.
-    pub boot: Option<String>,
-    /// What made it report; `None` for a gap.
-    pub what: Option<What>,
-    /// When it began.
-    pub begin: Time,
-    /// When it ended.
-    pub end: Time,
-    /// Its numbers by topic; topics without numbers are left out.
-    pub topics: Vec<Tally>,
-}
-
-/// One topic in one window.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// The topic.
-    pub topic: String,
-    /// Records that were accepted.
-    pub produced: u64,
-    /// Those that are there.
-    pub found: u64,
-    /// Those that are not, and no report says why.
-    pub missing: Ranges,
-    /// Those that are not, by the reason that a report gives.
-    pub declared: Vec<(String, Ranges)>,
-    /// Those that may still come.
-    pub pending: Ranges,
-    /// Those that Kafka may have deleted by now.
-    pub expired: Ranges,
-    /// Those of a topic that was not read.
-    pub unread: Ranges,
-    /// Numbers that came more than once.
-    pub repeated: u64,
-    /// Numbers that stand behind a higher one of their partition.
-    pub out_of_order: u64,
-}
-
-/// One topic of one agent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TopicFindings {
-    /// The topic.
-    pub topic: String,
-    /// Records that came again, each time counted.
-    pub repeats: u64,
-    /// Events that no report covers yet.
-    pub uncovered: u64,
-}
-
-impl Findings {
-    /// The answer over all agents.
-    pub fn answer(&self) -> Answer {
-        let tallies = || self.agents.iter().flat_map(AgentFindings::tallies);
-        match () {
-            () if tallies().any(|tally| !tally.missing.is_empty()) => Answer::Missing,
-            () if tallies().any(|tally| !tally.unread.is_empty()) => Answer::Unread,
-            () if self.agents.iter().any(|agent| agent.reports == 0) => Answer::Unreported,
-            () if tallies().any(|tally| !tally.expired.is_empty()) => Answer::Expired,
-            () if tallies().any(|tally| !tally.declared.is_empty()) => Answer::Declared,
-            () => Answer::Complete,
-        }
-    }
-
-    /// Whether there is a report at all.
-    pub fn has_reports(&self) -> bool {
-        self.agents.iter().any(|agent| !agent.windows.is_empty())
-    }
-}
-
-impl AgentFindings {
-    /// Every topic of every window.
-    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        self.windows.iter().flat_map(|window| &window.topics)
-    }
 }
 
 /// Judges everything that was read.
@@ -208,29 +80,6 @@ struct Judged<'h> {
     covered: BTreeMap<Chain<'h>, Ranges>,
     /// The lowest number that a report speaks of.
     from: BTreeMap<Chain<'h>, u64>,
-}
-
-/// Numbers that go on from one another: those of a log on disk, which counts from 0 and may be made anew, or those of one
-/// run in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Chain<'h> {
-    Disk(u32),
-    Memory(&'h str),
-}
-
-/// Which log on disk a topic's reports are of, one after the other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Log {
-    number: u32,
-    next: u64,
-}
-
-impl Log {
-    fn after(self, next: u64) -> Log {
-        let is_new = next < self.next;
-        let number = self.number + u32::from(is_new);
-        Log { number, next }
-    }
 }
 
 /// Losses of one chain in one topic.
@@ -604,30 +453,6 @@ impl<'h> Judging<'h> {
         };
         self.history.topics.iter().map(topic).collect()
     }
-}
-
-/// Of each report, the chain of each topic that it speaks of.
-fn chains(reports: &[Report]) -> Vec<BTreeMap<&str, Chain<'_>>> {
-    let mut logs: BTreeMap<&str, Log> = BTreeMap::new();
-    let chains = reports.iter().map(|report| {
-        let mut chains = BTreeMap::new();
-        for topic in &report.topics {
-            if report.spool == Kept::Disk {
-                let log = logs.entry(&topic.topic).or_default();
-                *log = log.after(topic.next);
-            }
-        }
-        let named = report.topics.iter().map(|topic| &topic.topic);
-        for topic in named.chain(report.lost.iter().map(|lost| &lost.topic)) {
-            let chain = match report.spool {
-                Kept::Disk => Chain::Disk(logs.get(topic.as_str()).map_or(0, |log| log.number)),
-                Kept::Memory => Chain::Memory(&report.boot),
-            };
-            chains.insert(topic.as_str(), chain);
-        }
-        chains
-    });
-    chains.collect()
 }
 
 fn found(topic: &TopicHistory) -> BTreeMap<&str, Ranges> {

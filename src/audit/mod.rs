@@ -11,6 +11,8 @@
 //! Pure: reading the topics is the produce stage's business, printing the command's. The shape of a report is written
 //! down a second time here ([`record`]), so that the audit does not share the agent's mistakes.
 
+mod chain;
+pub mod findings;
 pub mod history;
 pub mod judge;
 pub mod numbers;

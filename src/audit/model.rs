@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::findings::{Answer, Findings, Tally};
 use super::history::{History, Place};
-use super::judge::{Answer, Findings, Period, judge};
+use super::judge::{Period, judge};
 use super::numbers::Ranges;
 use super::record::{Kept, Lost, Report, Seen, Time, Topic, What};
 
@@ -204,7 +205,7 @@ fn event(run: usize, number: u64) -> Seen {
     }
 }
 
-fn all(findings: &Findings, part: impl Fn(&super::judge::Tally) -> Ranges) -> BTreeSet<u64> {
+fn all(findings: &Findings, part: impl Fn(&Tally) -> Ranges) -> BTreeSet<u64> {
     let tallies = findings.agents.iter().flat_map(|agent| agent.tallies());
     tallies
         .filter(|tally| tally.topic == TOPIC)
@@ -238,7 +239,7 @@ proptest! {
             )),
             declared.clone()
         );
-        let sum = |count: fn(&super::judge::Tally) -> u64| -> u64 {
+        let sum = |count: fn(&Tally) -> u64| -> u64 {
             let tallies = findings.agents.iter().flat_map(|agent| agent.tallies());
             tallies.filter(|tally| tally.topic == TOPIC).map(count).sum()
         };
@@ -294,9 +295,8 @@ fn history(reports: Vec<Report>, events: &[(usize, u64)]) -> History {
 }
 
 fn only_tally(findings: &Findings) -> BTreeMap<&'static str, Vec<u64>> {
-    let numbers = |part: fn(&super::judge::Tally) -> Ranges| -> Vec<u64> {
-        all(findings, part).into_iter().collect()
-    };
+    let numbers =
+        |part: fn(&Tally) -> Ranges| -> Vec<u64> { all(findings, part).into_iter().collect() };
     BTreeMap::from([
         ("missing", numbers(|tally| tally.missing.clone())),
         ("pending", numbers(|tally| tally.pending.clone())),

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::judge::{AgentFindings, Answer, Findings, Tally, WindowFindings};
+use super::findings::{AgentFindings, Answer, Findings, Tally, WindowFindings};
 use super::numbers::Ranges;
 use super::record::What;
 

@@ -10,8 +10,9 @@ use clap::Args;
 
 use super::output::{Output, complain, tamed};
 use super::{ConfigArguments, run};
+use crate::audit::findings::Answer;
 use crate::audit::history::{History, Place};
-use crate::audit::judge::{self, Answer, Period};
+use crate::audit::judge::{self, Period};
 use crate::audit::{record, statement};
 use crate::config::Resolved;
 use crate::produce::Options;

@@ -1,0 +1,57 @@
+//! Which numbers go on from one another.
+//!
+//! ```text
+//!  reports of a spool on disk   next 100 ─▶ 250 ─▶ 400 │ next 0 ─▶ 70      the log was made anew
+//!                               └──── Disk(0) ────────┘└─ Disk(1) ─┘
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::record::{Kept, Report};
+
+/// Numbers that go on from one another: those of a log on disk, which counts from 0 and may be made anew, or those of one
+/// run in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Chain<'h> {
+    Disk(u32),
+    Memory(&'h str),
+}
+
+/// Which log on disk a topic's reports are of, one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+struct Log {
+    number: u32,
+    next: u64,
+}
+
+impl Log {
+    fn after(self, next: u64) -> Log {
+        let is_new = next < self.next;
+        let number = self.number + u32::from(is_new);
+        Log { number, next }
+    }
+}
+
+/// Of each report, the chain of each topic that it speaks of.
+pub(super) fn chains(reports: &[Report]) -> Vec<BTreeMap<&str, Chain<'_>>> {
+    let mut logs: BTreeMap<&str, Log> = BTreeMap::new();
+    let chains = reports.iter().map(|report| {
+        let mut chains = BTreeMap::new();
+        for topic in &report.topics {
+            if report.spool == Kept::Disk {
+                let log = logs.entry(&topic.topic).or_default();
+                *log = log.after(topic.next);
+            }
+        }
+        let named = report.topics.iter().map(|topic| &topic.topic);
+        for topic in named.chain(report.lost.iter().map(|lost| &lost.topic)) {
+            let chain = match report.spool {
+                Kept::Disk => Chain::Disk(logs.get(topic.as_str()).map_or(0, |log| log.number)),
+                Kept::Memory => Chain::Memory(&report.boot),
+            };
+            chains.insert(topic.as_str(), chain);
+        }
+        chains
+    });
+    chains.collect()
+}
