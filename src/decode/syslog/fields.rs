@@ -203,16 +203,17 @@ impl<'a> Fields<'a> {
         mut each: impl FnMut(Field<'a>),
     ) -> Self {
         // A table of columns has each name once.
-        let may_repeat = !matches!(syntax, Syntax::Columns(_));
-        let mut names = Names::<64>::new();
-        self.names
-            .iter()
-            .for_each(|name| names.add(name.as_bytes()));
+        let is_table = matches!(syntax, Syntax::Columns(_));
+        let mut names = (!is_table).then(Names::<64>::new);
+        if let Some(names) = &mut names {
+            let parts = self.names.iter();
+            parts.for_each(|name| names.add(name.as_bytes()));
+        }
         let mut walk = Walk::new(bytes);
         while walk.place < FIELDS_MAX
             && let Some(field) = walk.next(syntax)
         {
-            if may_repeat {
+            if let Some(names) = &mut names {
                 names.add(field.name);
             }
             each(field);
@@ -223,7 +224,7 @@ impl<'a> Fields<'a> {
             && walk.place + self.names.len() <= FIELDS_MAX;
         self.bytes = bytes;
         self.syntax = syntax;
-        self.may_repeat_name = may_repeat && names.may_repeat();
+        self.may_repeat_name = names.is_some_and(|names| names.may_repeat());
         self
     }
 

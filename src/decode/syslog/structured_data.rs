@@ -121,7 +121,22 @@ fn open_element<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
 
 /// Takes an SD-NAME (RFC 5424, section 6.3.2): printable ASCII without `=`, `]`, `"`. Longer than its 32 bytes too.
 fn take_name<'a>(input: &mut Reader<'a>) -> &'a [u8] {
-    input.take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"'))
+    input.take_while(is_name)
+}
+
+/// Looked up, because every byte of every name is asked.
+fn is_name(byte: u8) -> bool {
+    const NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let letter = byte as u8;
+            table[byte] = letter.is_ascii_graphic() && !matches!(letter, b'=' | b']' | b'"');
+            byte += 1;
+        }
+        table
+    };
+    NAME.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 /// Takes ` name="value"`; the value as it stands, with its escapes. Takes nothing where it returns `None`.
@@ -134,24 +149,19 @@ fn take_param<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     if name.is_empty() || !after.eat(b'=') || !after.eat(b'"') {
         return None;
     }
-    let value = after.rest();
-    let mut value_bytes = 0;
+    let (value, start) = (after.rest(), after.at());
     loop {
-        let found = memchr::memchr2(b'"', b'\\', after.rest())?;
-        after.take(found);
-        value_bytes += found;
-        if after.byte() == Some(b'"') {
-            break;
+        after.take_to([b'"', b'\\']);
+        let value_bytes = after.at() - start;
+        if after.byte()? == b'"' {
+            *input = after;
+            return Some((name, value.get(..value_bytes)?));
         }
         // Only these three are escapes; a backslash before anything else stands for itself (section 6.3.3).
-        value_bytes += 1;
         if matches!(after.peek(), Some(b'"' | b'\\' | b']')) {
             after.byte();
-            value_bytes += 1;
         }
     }
-    *input = after;
-    Some((name, value.get(..value_bytes)?))
 }
 
 /// Structured data as it stands in the message, already checked by the reader that made it.
@@ -196,7 +206,7 @@ impl<'a> StructuredData<'a> {
 
     /// The first element's id.
     pub(super) fn first_id(&self) -> &'a [u8] {
-        self.elements().next().map_or(b"", |(id, _)| id)
+        open_element(&mut Reader::new(self.bytes)).unwrap_or_default()
     }
 
     fn has_repeated_id(&self) -> bool {
