@@ -80,6 +80,17 @@ fn wrong_arguments_end_with_2_and_nothing_on_stdout() {
 }
 
 #[test]
+fn the_allocator_gives_back_what_was_freed_by_a_thread_of_its_own() {
+    let version = end(trapline()
+        .arg("--version")
+        .env("MALLOC_CONF", "stats_print:true"));
+    let said = version.out + &version.err;
+    for setting in ["opt.background_thread: true", "opt.dirty_decay_ms: 1000 "] {
+        assert!(said.contains(setting), "{setting}: {said}");
+    }
+}
+
+#[test]
 fn the_version_is_the_crate_s() {
     let version = end(trapline().arg("--version"));
     assert_eq!(
