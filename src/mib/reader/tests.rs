@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mib::format::{self, Definition};
+use crate::mib::format::{self, Base, Convention, Definition, Form, Kind};
 
 /// The BER content of some arcs.
 fn ber(arcs: &[u32]) -> Vec<u8> {
