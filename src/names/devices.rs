@@ -70,7 +70,7 @@ pub struct Device {
     pub conflict_told: UnixMicros,
 }
 
-/// A device that called itself by its name so short a time ago has not lost it: another address can take the name after
+/// A device that was heard so short a time ago has not lost its name: another address can take it after
 /// [`OWNER_SILENT_MICROS`] of silence, which the sweep notes a few seconds late.
 const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
 
@@ -90,17 +90,24 @@ impl Device {
         }
     }
 
-    /// Whether `name` is the device's own by all that is known, so that nobody else need be asked. Most messages of most
-    /// devices take this way. Only its own word counts: after a long silence its next message, whatever it says, must
-    /// not give it back a name that another has taken meanwhile.
-    pub(super) fn surely_owns(&self, name: &str, inventory: u32, now: UnixMicros) -> bool {
-        let standing = &self.standing;
-        let is_recent = |heard: UnixMicros| now.0.saturating_sub(heard.0) < OWNER_SURE_MICROS;
-        standing.rank == Rank::Learned
-            && self.said.is_checked
-            && self.said.is_of(inventory, standing)
-            && standing.own_heard().is_some_and(is_recent)
-            && standing.name == name
+    /// It is about to be heard. After a long silence the next message, whatever it says, must not give it back a name that
+    /// another has taken meanwhile: whose it is has to be found out again.
+    pub(super) fn speaks(&mut self, now: UnixMicros) {
+        let pause = now.0.saturating_sub(self.standing.last_heard.0);
+        self.said.is_checked &= pause < OWNER_SURE_MICROS;
+    }
+
+    /// Whether the stored name is nobody else's by all that is known, so that nobody need be asked. Most messages of most
+    /// devices take this way.
+    pub(super) fn is_sure_of_name(&self, inventory: u32) -> bool {
+        self.said.is_checked && self.said.is_of(inventory, &self.standing)
+    }
+
+    /// Whether `name` is the device's own in this way.
+    pub(super) fn surely_owns(&self, name: &str, inventory: u32) -> bool {
+        self.standing.rank == Rank::Learned
+            && self.is_sure_of_name(inventory)
+            && self.standing.name == name
     }
 }
 
@@ -405,7 +412,8 @@ impl Devices {
         for shard in &self.shards {
             let shard = lock(shard);
             let mut owners = self.owners();
-            for (address, device) in shard.known.iter() {
+            // Newcomers too: where the table is full, one of them may have earned its name.
+            for (address, device) in shard.known.iter().chain(shard.newcomers.iter()) {
                 if let Some(owner) = owners.get_mut(device.standing.name.as_str())
                     && owner.address == address
                 {

@@ -1,5 +1,6 @@
 //! Claims about who a device is.
 
+mod belonging;
 mod relays;
 mod resolving;
 mod watching;
@@ -484,37 +485,6 @@ fn to_expect_senders_changes_nothing_that_is_known_of_them_nor_makes_them_known(
     view.expect((0..2_600).map(address).chain([IpAddr::from([0; 16])]));
     view.expect(std::iter::empty());
     assert_eq!(seen(), before);
-}
-
-#[test]
-fn a_device_that_comes_back_after_hours_does_not_take_its_name_from_who_has_earned_it_meanwhile() {
-    let (names, view) = names("");
-    teach(&view, ROUTER, "r1");
-    identify(&view, claim(ROUTER, Some("r1"), 61));
-    for seconds in [8_000, 8_030, 8_061] {
-        names.devices.sweep(UnixMicros(seconds * 1_000_000));
-        identify(&view, claim(OTHER, Some("r1"), seconds));
-    }
-    identify(&view, claim(ROUTER, None, 8_070));
-    for seconds in [8_071, 8_072] {
-        let named = identify(&view, claim(ROUTER, Some("r1"), seconds));
-        assert_eq!(named, "r1 Learned");
-    }
-    assert_eq!(names.conflicts(), 2);
-    assert_eq!(names.devices.owner("r1"), Some(OTHER.into()));
-}
-
-#[test]
-fn a_name_that_a_new_inventory_gives_to_another_is_no_longer_believed_of_who_had_learned_it() {
-    let (names, mut view) = names("");
-    teach(&view, ROUTER, "r1");
-    identify(&view, claim(ROUTER, Some("r1"), 61));
-    let parsed = inventory::parse("address,hostname\n10.0.0.7,r1\n", DomainPolicy::Keep);
-    let config = names.known().config.clone();
-    names.replace(config, Arc::new(parsed.unwrap().inventory));
-    view.refresh();
-    identify(&view, claim(ROUTER, Some("r1"), 62));
-    assert_eq!(names.conflicts(), 1);
 }
 
 /// The README shows one event of each kind; every field that it shows is the real event's.

@@ -94,6 +94,11 @@ impl View {
             .with(subject, claim.received, |device, tell| {
                 device.is_named = said.is_some_and(inventory::Device::is_host);
                 hear_behind(device, claim, relay, tell);
+                if hostname.is_none() {
+                    // Whether the name is checked stands beside what the inventory says.
+                    self.said(device, subject);
+                    self.give_up_lost_name(device, subject, claim.received, tell);
+                }
                 write_previous(&device.standing, subject, claim.received, previous);
                 if let Some(hostname) = hostname {
                     name.extend_from_slice(hostname.as_bytes());
@@ -126,6 +131,7 @@ impl View {
         let said = self.known.inventory.find(relay);
         let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
             device.is_named = said.is_some_and(inventory::Device::is_host);
+            device.speaks(now);
             device.standing.hear(now);
             device.heard_via(None);
             let is_own = match (claim.name, host(named)) {
@@ -227,11 +233,16 @@ impl View {
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
+                    device.speaks(claim.received);
                     let said = self.said(device, address);
                     device.is_named = said.is_host;
                     let is_believed = claim.name.is_none_or(|claimed| {
                         !is_anothers && self.believes(device, claimed, address, claim.received)
                     });
+                    let is_keyed_by_stored = claim.name.is_none() || !is_believed;
+                    if is_keyed_by_stored && said.hostname == Hostname::Open {
+                        self.give_up_lost_name(device, address, claim.received, tell);
+                    }
                     let renamed = device.standing.renamed;
                     self.hear(device, claim, address, is_believed, tell);
                     if said.hostname != Hostname::Open {
@@ -315,7 +326,7 @@ impl View {
         address: IpAddr,
         now: UnixMicros,
     ) -> bool {
-        if device.surely_owns(claimed, self.known.generation, now) {
+        if device.surely_owns(claimed, self.known.generation) {
             return true;
         }
         let may_use = self.may_use(claimed, address, now);
@@ -327,6 +338,32 @@ impl View {
             device.said.is_checked = claims.claim(claimed);
         }
         may_use
+    }
+
+    /// A stored name that the inventory or the table gives to another address by now is no key here any more. Its events say
+    /// for a day that they were keyed by it. A name of reverse DNS stays whoever else earns it: nobody owned it.
+    fn give_up_lost_name(
+        &self,
+        device: &mut Device,
+        address: IpAddr,
+        now: UnixMicros,
+        tell: &mut dyn FnMut(News),
+    ) {
+        if device.is_sure_of_name(self.known.generation) {
+            return;
+        }
+        let name = &device.standing.name;
+        let mut claims = self.names.devices.claims(address, now);
+        let is_kept = match device.standing.rank {
+            Rank::Address => return,
+            Rank::Dns => !self.known.inventory.gives_to_another(name, address),
+            // As in `believes`.
+            Rank::Learned => self.may_use(name, address, now) && claims.claim(name),
+        };
+        device.said.is_checked = is_kept;
+        if !is_kept && let Some(news) = news_of(device.standing.forget_name(now, &mut claims)) {
+            tell(news);
+        }
     }
 
     /// A name that the inventory or the table gives to another address is not taken.
@@ -452,6 +489,7 @@ fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
 
 /// One more message of a device, that a relay brings. Its numbers are followed: a relay may lose messages too.
 fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut dyn FnMut(News)) {
+    device.speaks(claim.received);
     device.standing.hear(claim.received);
     device.heard_via(Some(relay));
     hear_kind(device, claim);
