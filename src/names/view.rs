@@ -329,9 +329,12 @@ impl View {
         if device.surely_owns(claimed, self.known.generation) {
             return true;
         }
-        let may_use = self.may_use(claimed, address, now);
         let standing = &device.standing;
-        if may_use && standing.rank == Rank::Learned && standing.name == claimed {
+        let is_stored = standing.rank == Rank::Learned && standing.name == claimed;
+        // Who has earned the name before relays spoke for it is the device.
+        let may_use = self.may_use(claimed, address, now)
+            && (is_stored || !self.names.relayed.speak_for(claimed, now));
+        if may_use && is_stored {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
             let mut claims = self.names.devices.claims(address, now);

@@ -102,3 +102,64 @@ fn a_device_that_says_its_name_seldom_and_speaks_on_keeps_it() {
     let named = identify(&view, claim(OTHER, Some("r1"), 50_001));
     assert_eq!(named, "10.0.0.2 Address", "it is its own again");
 }
+
+#[test]
+fn a_stranger_cannot_take_the_name_of_a_device_that_only_a_relay_speaks_for() {
+    let (names, view) = names("");
+    let mut watch = Watch::default();
+    let stranger = [10, 66, 6, 6];
+    teach(&view, RELAY, "core-9");
+    for step in 0..120 {
+        let seconds = 61 + i64::try_from(step).unwrap();
+        // The device loses its message 50; what the stranger counts is no number of it.
+        let sequence = Some(step + u64::from(step >= 50));
+        let real = claim(RELAY, Some("core-9"), seconds);
+        let named = identify(&view, Claim { sequence, ..real });
+        assert_eq!(named, "core-9 Header");
+        let sequence = Some(500_000 + step);
+        let forged = claim(stranger, Some("core-9"), seconds);
+        let named = identify(&view, Claim { sequence, ..forged });
+        assert_eq!(named, "10.66.6.6 Address");
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+    }
+    assert_eq!(names.devices.owner("core-9"), None);
+    assert_eq!(names.conflicts(), 120);
+    assert!(names.relayed.get("core-9").is_some());
+    let gaps: Vec<_> = told(&names)
+        .into_iter()
+        .filter(|(name, news)| name == "core-9" && matches!(news, News::Missing(_)))
+        .collect();
+    assert_eq!(gaps, [("core-9".into(), News::Missing(50..=50))]);
+}
+
+#[test]
+fn a_device_that_comes_out_from_behind_a_relay_has_its_name_after_an_hour_or_by_the_inventory() {
+    let (names, mut view) = names("");
+    teach(&view, RELAY, "far");
+    let direct = |view: &View, seconds| identify(view, claim(ROUTER, Some("far"), seconds));
+    for seconds in [100, 3_000, 3_659] {
+        assert_eq!(direct(&view, seconds), "10.0.0.1 Address");
+    }
+    for seconds in [3_660, 3_690, 3_720] {
+        assert_eq!(direct(&view, seconds), "far Header");
+    }
+    assert_eq!(names.devices.owner("far"), Some(ROUTER.into()));
+    teach(&view, RELAY, "near");
+    give(&names, &mut view, "address,hostname\n10.0.0.2,near\n");
+    let near = claim(OTHER, Some("near"), 61);
+    assert_eq!(identify(&view, near), "near Inventory");
+}
+
+#[test]
+fn a_device_that_had_its_name_before_a_relay_spoke_for_it_keeps_it() {
+    let (names, view) = names("");
+    let mut watch = Watch::default();
+    teach(&view, ROUTER, "r1");
+    for seconds in [8_000, 8_030, 8_060] {
+        names.watch(&mut watch, UnixMicros(seconds * 1_000_000));
+        identify(&view, claim(RELAY, Some("r1"), seconds));
+    }
+    assert!(names.relayed.get("r1").is_some());
+    let named = identify(&view, claim(ROUTER, Some("r1"), 8_061));
+    assert_eq!(named, "r1 Header");
+}
