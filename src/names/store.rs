@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::Names;
 use super::devices::Device;
 use super::standing::{Rank, Standing};
+use crate::normalize::device;
 use crate::time::UnixMicros;
 
 /// Longer lines are none of ours: a name has 255 bytes, an engine 32.
@@ -170,14 +171,17 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
 }
 
 fn device_of(line: Line) -> Device {
+    // A name that an older version took and that can be none is no name.
+    let is_name = device::is_sane(line.name.as_bytes());
+    let name = if is_name { line.name.as_str() } else { "" };
     let rank = match line.rank {
-        _ if line.name.is_empty() => Rank::Address,
+        _ if name.is_empty() => Rank::Address,
         StoredRank::Address => Rank::Address,
         StoredRank::Dns => Rank::Dns,
         StoredRank::Learned => Rank::Learned,
     };
     let mut standing = Standing {
-        name: line.name.as_str().into(),
+        name: name.into(),
         rank,
         first_heard: UnixMicros(line.first),
         last_heard: UnixMicros(line.last),
@@ -305,5 +309,17 @@ mod tests {
         };
         assert_eq!(load(&path, &names).unwrap(), whole);
         assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["r1", ""]);
+    }
+
+    #[test]
+    fn a_name_of_an_older_version_that_can_be_none_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let older = r#"{"address":"10.0.0.1","name":"127.0.0.1","rank":"learned","first":0,"last":9,"messages":3}"#;
+        fs::write(&path, older).unwrap();
+        let names = std::sync::Arc::new(Names::new(Config::default()));
+        load(&path, &names).unwrap();
+        assert_eq!(names.devices.owner("127.0.0.1"), None);
+        assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["10.0.0.1", ""]);
     }
 }

@@ -246,7 +246,7 @@ pub fn canonical(name: &[u8], domain: DomainPolicy) -> Option<CompactString> {
 ///
 /// It is a host name (letters, digits, `-`, `.`, and `_`, which devices use though RFC 952 does not) or an address,
 /// and none of the words that stand where a name should when a reader lost its way: a bare number, a date's word, an
-/// interface, and what every unnamed device calls itself.
+/// interface, what every unnamed device calls itself, and an address that every device has.
 ///
 /// ```
 /// use trapline::normalize::device::is_sane;
@@ -260,7 +260,7 @@ pub fn is_sane(name: &[u8]) -> bool {
     }
     let octets = Octets::of(name);
     if octets.look_like_address() {
-        return address(name).is_some();
+        return address(name).is_some_and(|address| !is_nobodys(address));
     }
     octets.all & Octets::OF_NAME != 0
         && name
@@ -416,6 +416,14 @@ fn is_interface(name: &[u8]) -> bool {
         .map_or(0, |at| at + 1);
     let (kind, number) = name.split_at_checked(kind_bytes).unwrap_or((name, b""));
     !number.is_empty() && KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known))
+}
+
+/// An address that devices write as long as they have none, or talk to themselves (RFC 6890, section 2.2). As a key it would
+/// mix them up.
+fn is_nobodys(address: IpAddr) -> bool {
+    address.is_unspecified()
+        || address.is_loopback()
+        || matches!(address, IpAddr::V4(address) if address.is_broadcast())
 }
 
 /// What devices say before somebody has named them. As a key these would mix many devices up.
@@ -584,6 +592,12 @@ mod tests {
             "unknown",
             "-r1",
             "____",
+            "0.0.0.0",
+            "127.0.0.1",
+            "127.8.8.8",
+            "255.255.255.255",
+            "::",
+            "::1",
             long.as_str(),
         ] {
             assert_eq!(
