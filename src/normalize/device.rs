@@ -332,6 +332,7 @@ impl Octets {
 /// ```
 /// use trapline::normalize::device::address_of;
 /// assert_eq!(address_of("10.0.0.1"), Some([10, 0, 0, 1].into()));
+/// assert_eq!(address_of("::ffff:10.0.0.1"), address_of("10.0.0.1"));
 /// assert_eq!(address_of("lax-cor-r1"), None);
 /// ```
 pub fn address_of(name: &str) -> Option<IpAddr> {
@@ -342,8 +343,10 @@ pub fn address_of(name: &str) -> Option<IpAddr> {
         .flatten()
 }
 
+/// As the addresses of packets are: what is IPv4-mapped is IPv4.
 fn address(name: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(name).ok()?.parse().ok()
+    let address: IpAddr = std::str::from_utf8(name).ok()?.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 fn without_final_dot(name: &[u8]) -> &[u8] {
@@ -598,6 +601,7 @@ mod tests {
             "255.255.255.255",
             "::",
             "::1",
+            "::ffff:127.0.0.1",
             long.as_str(),
         ] {
             assert_eq!(
@@ -616,6 +620,8 @@ mod tests {
             ("sw_17", "sw_17"),
             ("192.0.2.7", "192.0.2.7"),
             ("2001:DB8:0::1", "2001:db8::1"),
+            ("::ffff:10.0.0.5", "10.0.0.5"),
+            ("::FFFF:A00:5", "10.0.0.5"),
             ("3com", "3com"),
             ("march-hare", "march-hare"),
             ("serial", "serial"),
