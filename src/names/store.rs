@@ -94,6 +94,8 @@ pub fn load(path: &Path, names: &Names) -> io::Result<Loaded> {
             .filter(|line| line.len() <= LINE_BYTES_MAX)
             .and_then(|line| serde_json::from_slice::<Line>(line).ok());
         match device {
+            // A relay that names an address names the device there: older versions wrote it as one behind the relay.
+            Some(line) if line.relayed && device::address_of(&line.name).is_some() => {}
             Some(line) => {
                 loaded.devices += 1;
                 match line.relayed {
@@ -321,5 +323,25 @@ mod tests {
         load(&path, &names).unwrap();
         assert_eq!(names.devices.owner("127.0.0.1"), None);
         assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["10.0.0.1", ""]);
+    }
+
+    #[test]
+    fn a_device_that_an_older_version_knew_by_its_address_behind_a_relay_is_no_second_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let line = |name| {
+            format!(
+                r#"{{"address":"10.9.9.9","name":"{name}","rank":"address","first":0,"last":9,"messages":3,"relayed":true}}"#
+            )
+        };
+        fs::write(&path, line("10.0.0.1") + "\n" + &line("r1")).unwrap();
+        let names = Names::new(Config::default());
+        let one = Loaded {
+            devices: 1,
+            bad_lines: 0,
+        };
+        assert_eq!(load(&path, &names).unwrap(), one);
+        assert_eq!(names.relayed.len(), 1);
+        assert!(names.relayed.get("r1").is_some());
     }
 }
