@@ -230,12 +230,12 @@ impl Names {
             return None;
         }
         let mut claims = self.devices.claims(address, now);
-        let change = standing.hear_dns(name, now, &mut claims)?;
+        let change = standing.hear_dns(name, &mut claims)?;
         let line = known.inventory.find(address);
         if line.is_some_and(|line| line.hostname.is_some()) {
-            standing.forget_previous();
             return None;
         }
+        standing.was_renamed(&change, now);
         news_of(Some(change))
     }
 

@@ -169,13 +169,13 @@ impl Standing {
             self.hear_own(now);
             return Some(Renamed {
                 was_always_said: u64::from(messages) == self.messages,
-                ..self.rename(name, Rank::Learned, now, owners)
+                ..self.rename(name, Rank::Learned, owners)
             });
         }
         let others = self.candidates().filter(|other| other.is_proved());
         self.is_shared = others.count() >= SHARED_NAMES - 1;
         match self.is_shared {
-            true => self.forget_name(now, owners),
+            true => self.forget_name(owners),
             false => None,
         }
     }
@@ -214,25 +214,14 @@ impl Standing {
     }
 
     /// Reverse DNS has answered. A name that the device gave itself is better.
-    pub fn hear_dns(
-        &mut self,
-        name: &str,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Option<Renamed> {
+    pub fn hear_dns(&mut self, name: &str, owners: &mut impl Owners) -> Option<Renamed> {
         if self.rank > Rank::Dns || self.is_shared || self.name == name {
             return None;
         }
-        Some(self.rename(name, Rank::Dns, now, owners))
+        Some(self.rename(name, Rank::Dns, owners))
     }
 
-    fn rename(
-        &mut self,
-        to: &str,
-        rank: Rank,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Renamed {
+    fn rename(&mut self, to: &str, rank: Rank, owners: &mut impl Owners) -> Renamed {
         let from = CompactString::from(self.name.as_str());
         self.name = to.into();
         self.renamed = self.renamed.wrapping_add(1);
@@ -240,11 +229,17 @@ impl Standing {
             owners.release(&from);
         }
         self.rank = rank;
-        self.was_called(&from, now);
         Renamed {
             from,
             to: to.into(),
             was_always_said: false,
+        }
+    }
+
+    /// Its stored name, which is another now, was what its events were keyed by. Whoever asks the inventory first knows that.
+    pub(super) fn was_renamed(&mut self, change: &Renamed, now: UnixMicros) {
+        if !change.was_always_said {
+            self.was_called(&change.from, now);
         }
     }
 
@@ -268,22 +263,17 @@ impl Standing {
         self.previous = (!name.is_empty()).then(|| Box::new(name.into()));
     }
 
-    /// Another name of its own was no other key.
-    pub(super) fn forget_previous(&mut self) {
+    fn forget_previous(&mut self) {
         (self.previous_until, self.previous) = (UnixMicros::default(), None);
     }
 
     /// It has no name of its own any more.
-    pub(super) fn forget_name(
-        &mut self,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Option<Renamed> {
+    pub(super) fn forget_name(&mut self, owners: &mut impl Owners) -> Option<Renamed> {
         self.candidates = None;
         if self.name.is_empty() {
             return None;
         }
-        Some(self.rename("", Rank::Address, now, owners))
+        Some(self.rename("", Rank::Address, owners))
     }
 
     /// The wall clock was set: nothing was heard later than `now`. Names that were about to prove themselves begin anew
@@ -352,7 +342,11 @@ mod tests {
     }
 
     fn hear(standing: &mut Standing, name: &str, seconds: i64) -> Option<Renamed> {
-        standing.hear_name(name, at(seconds), &mut Taken::default())
+        let change = standing.hear_name(name, at(seconds), &mut Taken::default());
+        if let Some(change) = &change {
+            standing.was_renamed(change, at(seconds));
+        }
+        change
     }
 
     #[test]
@@ -434,7 +428,7 @@ mod tests {
     #[test]
     fn reverse_dns_gives_way_to_the_devices_own_word_and_never_the_other_way() {
         let mut standing = Standing::new(at(0));
-        let change = standing.hear_dns("r1.example.net", at(1), &mut Taken::default());
+        let change = standing.hear_dns("r1.example.net", &mut Taken::default());
         assert_eq!(
             change.map(|change| change.to),
             Some("r1.example.net".into())
@@ -446,10 +440,7 @@ mod tests {
             (standing.name.as_str(), standing.rank),
             ("r1", Rank::Learned)
         );
-        assert_eq!(
-            standing.hear_dns("other", at(70), &mut Taken::default()),
-            None
-        );
+        assert_eq!(standing.hear_dns("other", &mut Taken::default()), None);
         assert_eq!(standing.name, "r1");
     }
 

@@ -241,12 +241,13 @@ fn a_device_that_is_told_as_new_with_its_name_is_not_told_as_renamed_from_its_ad
         told_names,
         [("r1".into(), News::Unknown), ("r2".into(), News::New)]
     );
-    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("10.0.0.1")"#);
-    // Here messages without a name came first, and one by one.
+    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("")"#);
+    // Here a message without a name came first, whose key was the address.
     let third = [10, 0, 0, 3];
     identify(&view, claim(third, None, 0));
     teach(&view, third, "r3");
     assert_eq!(told(&names), [("r3".into(), News::Unknown)]);
+    assert_eq!(said_before(third), r#"Ok("r3") Ok("10.0.0.3")"#);
 }
 
 #[test]
@@ -591,6 +592,14 @@ fn a_device_that_the_inventory_renames_says_its_name_before_for_a_day_and_its_ow
     let parsed = inventory::parse("address,hostname\n10.0.0.1,r7\n", DomainPolicy::Keep).unwrap();
     names.replace_inventory(Arc::new(parsed.inventory), UnixMicros(70_000_000));
     view.refresh();
+    for (from, word) in [(100, "r7"), (200, "own2")] {
+        for seconds in [from, from + 30, from + 60] {
+            identify(&view, claim(ROUTER, Some(word), seconds));
+        }
+        let stored = names.devices.get(ROUTER.into()).unwrap().standing.name;
+        assert_eq!(stored, word);
+        assert_eq!(said(&view, from + 61), r#"Ok("r7") Ok("r1")"#);
+    }
     assert_eq!(said(&view, 70 + DAY), r#"Ok("r7") Ok("r1")"#);
     assert_eq!(said(&view, 71 + DAY), r#"Ok("r7") Ok("")"#);
 }

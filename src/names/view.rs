@@ -14,7 +14,7 @@ use super::devices::{Device, News, news_of};
 use super::inventory;
 use super::said::{Hostname, Said};
 use super::sequence::Way;
-use super::standing::{Owners, Rank, Standing};
+use super::standing::{Owners, Rank, Renamed, Standing};
 use super::{DnsPolicy, Known, Names};
 use crate::event::HostnameSource;
 use crate::normalize::device::{self, Claim, Identity, write_address};
@@ -243,13 +243,8 @@ impl View {
                     if is_keyed_by_stored && said.hostname == Hostname::Open {
                         self.give_up_lost_name(device, address, claim.received, tell);
                     }
-                    let renamed = device.standing.renamed;
                     self.hear(device, claim, address, is_believed, tell);
                     if said.hostname != Hostname::Open {
-                        if renamed != device.standing.renamed {
-                            // What it calls itself changes no key then.
-                            device.standing.forget_previous();
-                        }
                         self.write_hostname(device, said, name);
                         write_previous(&device.standing, address, claim.received, previous);
                         return (HostnameSource::Inventory, said);
@@ -280,9 +275,6 @@ impl View {
         }
         if !news.is_empty() {
             let name = text(name);
-            if source == HostnameSource::Inventory {
-                news.retain(|one| !matches!(one, News::Renamed { .. }));
-            }
             let is_said = self.has(address);
             self.tell(address, (name, source), claim.received, is_said, news);
         }
@@ -364,8 +356,9 @@ impl View {
             Rank::Learned => self.may_use(name, address, now) && claims.claim(name),
         };
         device.said.is_checked = is_kept;
-        if !is_kept && let Some(news) = news_of(device.standing.forget_name(now, &mut claims)) {
-            tell(news);
+        if !is_kept {
+            let change = device.standing.forget_name(&mut claims);
+            note_key(device, change, now, tell);
         }
     }
 
@@ -391,10 +384,8 @@ impl View {
         self.names.devices.with_known(address, |device, tell| {
             if device.standing.name == name {
                 let mut claims = self.names.devices.claims(address, now);
-                let change = device.standing.forget_name(now, &mut claims);
-                if let Some(news) = news_of(change) {
-                    tell(news);
-                }
+                let change = device.standing.forget_name(&mut claims);
+                note_key(device, change, now, tell);
             }
         })
     }
@@ -416,8 +407,10 @@ impl View {
                 if device.standing.is_shared && !was_shared {
                     tell(News::Shared);
                 }
-                if let Some(news) = news_of(change) {
-                    tell(news);
+                match device.said.hostname {
+                    Hostname::Open => note_key(device, change, now, tell),
+                    // What it calls itself changes no key then, and what it was called before stays that.
+                    Hostname::Stored | Hostname::Other => {}
                 }
             }
             Some(name) => {
@@ -477,6 +470,21 @@ fn write_previous(standing: &Standing, address: IpAddr, now: UnixMicros, previou
         None => {}
         Some("") => write_address(address, previous),
         Some(before) => previous.extend_from_slice(before.as_bytes()),
+    }
+}
+
+/// Another name has taken the stored one's place, and so the key's.
+fn note_key(
+    device: &mut Device,
+    change: Option<Renamed>,
+    now: UnixMicros,
+    tell: &mut dyn FnMut(News),
+) {
+    if let Some(change) = &change {
+        device.standing.was_renamed(change, now);
+    }
+    if let Some(news) = news_of(change) {
+        tell(news);
     }
 }
 

@@ -57,7 +57,7 @@ fn where_the_inventory_has_a_name_another_of_reverse_dns_changes_no_key_and_is_n
     names.take_dns_answer(ROUTER.into(), "dns.example.net", at(61));
     let text = "address,hostname\n10.0.0.1,r1\n";
     let parsed = inventory::parse(text, DomainPolicy::Keep).unwrap();
-    names.replace(names.known().config.clone(), Arc::new(parsed.inventory));
+    names.replace_inventory(Arc::new(parsed.inventory), at(62));
     view.refresh();
     names.notices.take();
     let said = |seconds| {
@@ -65,9 +65,11 @@ fn where_the_inventory_has_a_name_another_of_reverse_dns_changes_no_key_and_is_n
         text.split(" Some(").next().unwrap_or_default().to_owned()
     };
     names.rewrite_dns_names(DomainPolicy::Strip, at(90));
-    assert_eq!(said(91), r#"Ok("r1") Ok("")"#);
+    assert_eq!(said(91), r#"Ok("r1") Ok("dns.example.net")"#);
     names.take_dns_answer(ROUTER.into(), "late.example.net", at(92));
-    assert_eq!(said(93), r#"Ok("r1") Ok("")"#);
+    assert_eq!(said(93), r#"Ok("r1") Ok("dns.example.net")"#);
+    let stored = names.devices.get(ROUTER.into()).unwrap().standing.name;
+    assert_eq!(stored, "late.example.net");
     assert_eq!(told(&names), []);
 }
 
