@@ -406,6 +406,7 @@ impl View {
                 let change = device.standing.hear_name(name, now, &mut claims);
                 if device.standing.is_shared && !was_shared {
                     tell(News::Shared);
+                    device.sequence = None;
                 }
                 match device.said.hostname {
                     Hostname::Open => note_key(device, change, now, tell),
@@ -437,7 +438,7 @@ impl View {
             self.names.devices.engines.note(engine_id, address);
         }
         if !device.standing.is_shared {
-            hear_number(device, claim, Way::Direct, tell);
+            hear_own_number(device, claim, tell);
         }
     }
 
@@ -512,6 +513,19 @@ fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn 
     if let Some(number) = claim.sequence {
         let sequence = device.sequence.get_or_insert_default();
         sequence.hear_by(way, number, claim.received, |numbers| {
+            tell(News::Missing(numbers));
+        });
+    }
+}
+
+/// The number of a message that came from the device's address. Other devices may speak from there too.
+fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
+    let Some(number) = claim.sequence else { return };
+    let standing = &device.standing;
+    if claim.name.is_none_or(|name| standing.goes_by(name)) {
+        hear_number(device, claim, Way::Direct, tell);
+    } else if let Some(sequence) = &mut device.sequence {
+        sequence.hear_of_other_name(number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }
