@@ -4,7 +4,7 @@
 //!                    names itself `b` three times over a minute, never `a` in between
 //!   name a (learned) ─────────────────────────────────────────────────────────▶ name b, previous a for 24 h
 //!         │ two more names, each as often, while `a` goes on
-//!         └────────────▶ shared: a relay or NAT speaks here; no name is learned any more
+//!         └────────────▶ shared: a relay or NAT speaks here; no name is learned until one alone has spoken for a day
 //! ```
 //!
 //! In: one message's claim and the time. Out: what the message may be called after, and what changed. Anybody can send
@@ -29,6 +29,9 @@ const SHARED_NAMES: usize = 3;
 
 /// Names beside its own that are followed at once. A flood of names turns the weakest of them over.
 const CANDIDATES_MAX: usize = 4;
+
+/// A shared address from which one name alone has spoken for so long is one device's again.
+const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
@@ -93,6 +96,15 @@ struct Candidate {
 }
 
 impl Candidate {
+    fn new(name: &str, now: UnixMicros) -> Candidate {
+        Candidate {
+            name: name.into(),
+            since: now,
+            last: now,
+            messages: 0,
+        }
+    }
+
     fn is_proved(&self) -> bool {
         self.messages >= CONFIRM_MESSAGES && self.last.0 - self.since.0 >= CONFIRM_MICROS
     }
@@ -152,9 +164,10 @@ impl Standing {
             }
             return None;
         }
-        if self.is_shared {
+        if self.is_shared && !self.has_one_name(name, now) {
             return None;
         }
+        self.is_shared = false;
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
         let (since, messages) = (candidate.since, candidate.messages);
@@ -180,6 +193,25 @@ impl Standing {
         }
     }
 
+    /// Whether a shared address has brought no other name for a day. The one that it brings is its only candidate.
+    fn has_one_name(&mut self, name: &str, now: UnixMicros) -> bool {
+        let candidates = &mut self.candidates.get_or_insert_default().0;
+        candidates.truncate(1);
+        let Some(only) = candidates.first_mut() else {
+            candidates.push(Candidate::new(name, now));
+            return false;
+        };
+        if only.name != name {
+            // The text's room is kept: names may alternate with each message.
+            only.name.clear();
+            only.name.push_str(name);
+            (only.since, only.messages) = (now, 0);
+        }
+        only.messages = only.messages.saturating_add(1);
+        only.last = now;
+        only.is_proved() && now.0 - only.since.0 >= ONE_NAME_MICROS
+    }
+
     /// The entry of a name that is not the address's own, one message older.
     fn candidate(&mut self, name: &str, now: UnixMicros) -> &mut Candidate {
         let recent = |other: &Candidate| now.0 - other.last.0 < CANDIDATE_MICROS;
@@ -192,12 +224,7 @@ impl Standing {
                     .min_by_key(|place| candidates.get(*place).map(|other| other.messages));
                 candidates.remove(weakest.unwrap_or_default());
             }
-            candidates.push(Candidate {
-                name: name.into(),
-                since: now,
-                last: now,
-                messages: 0,
-            });
+            candidates.push(Candidate::new(name, now));
             candidates.len() - 1
         });
         let candidate = &mut candidates[place];
@@ -429,6 +456,30 @@ mod tests {
         for second in 130..1000 {
             assert_eq!(hear(&mut standing, "r2", second), None);
         }
+    }
+
+    #[test]
+    fn a_shared_address_is_one_devices_again_when_one_name_alone_has_spoken_for_a_day() {
+        const DAY: i64 = 86_400;
+        let mut standing = Standing::new(at(0));
+        for second in 0..200 {
+            let name = ["r1", "r2", "r3"][second as usize % 3];
+            hear(&mut standing, name, second);
+        }
+        assert!(standing.is_shared);
+        let mut say = |name, second| {
+            let change = hear(&mut standing, name, second);
+            (change.map(|change| change.to), standing.is_shared)
+        };
+        assert_eq!(say("r1", 200), (None, true));
+        assert_eq!(say("r1", 200 + DAY / 2), (None, true));
+        // Another one is there all the same.
+        assert_eq!(say("r2", 201 + DAY / 2), (None, true));
+        assert_eq!(say("r1", 1_000 + DAY), (None, true));
+        assert_eq!(say("r1", 30_000 + DAY), (None, true));
+        assert_eq!(say("r1", 999 + 2 * DAY), (None, true));
+        let one_again = (Some("r1".into()), false);
+        assert_eq!(say("r1", 1_000 + 2 * DAY), one_again);
     }
 
     #[test]
