@@ -11,19 +11,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
 use super::engines::Engines;
+use super::news::News;
 use super::pace::Pace;
 use super::said::Said;
 use super::senders::{Key, Senders};
 use super::sequence::Sequence;
-use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Renamed, Standing};
-use crate::event::HostnameSource;
+use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Standing};
 use crate::time::UnixMicros;
 
 /// Shards, so that receiving threads seldom meet, and none waits for long where all devices are gone through.
@@ -120,58 +119,6 @@ impl Device {
         }
         self.dns_asked = self.dns_asked.min(now);
         self.conflict_told = self.conflict_told.min(now);
-    }
-}
-
-/// Something that became known of a sender, for a `device` or `gap` event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The sender.
-    pub address: IpAddr,
-    /// Its name, empty where the address is all there is.
-    pub name: CompactString,
-    /// Why it is called so.
-    pub source: HostnameSource,
-    /// When.
-    pub at: UnixMicros,
-    /// What.
-    pub news: News,
-}
-
-/// What became known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// It has been heard several times over a minute, and was not known before.
-    New,
-    /// The same of a sender that the inventory does not have, where there is one.
-    Unknown,
-    /// It goes on using a name that belongs to another address.
-    Conflict {
-        /// That name.
-        claimed: CompactString,
-    },
-    /// Several names speak side by side from its address: a relay or NAT. None of them is learned any more.
-    Shared,
-    /// Its stored name, and so the key of messages that bring none, changed.
-    Renamed {
-        /// The name before, empty for the address.
-        from: CompactString,
-    },
-    /// Nothing came for longer than its limit.
-    Silent {
-        /// When it was last heard; `None`: never, since the agent started.
-        last_heard: Option<UnixMicros>,
-    },
-    /// It speaks again.
-    Back,
-    /// These numbers of its own counting never arrived.
-    Missing(RangeInclusive<u64>),
-}
-
-impl News {
-    /// A name in the place of the address.
-    fn is_first_name(&self) -> bool {
-        matches!(self, News::Renamed { from } if from.is_empty())
     }
 }
 
@@ -575,14 +522,9 @@ impl Owners for Claims<'_> {
     }
 }
 
-/// What is told of a name that was replaced. Who has never been called otherwise was not renamed.
-pub fn news_of(change: Option<Renamed>) -> Option<News> {
-    let change = change.filter(|change| !change.was_always_said)?;
-    Some(News::Renamed { from: change.from })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::news::news_of;
     use super::*;
     use std::net::Ipv4Addr;
 

@@ -216,7 +216,7 @@ fn bytes_of(hex: &str) -> Option<Box<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::devices::news_of;
+    use crate::names::news::news_of;
     use crate::names::{Config, View};
     use crate::normalize::device::{Claim, Names as _};
 

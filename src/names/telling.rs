@@ -15,7 +15,7 @@ use crate::event::{
 use crate::normalize::device::write_address;
 use crate::time::UnixMicros;
 
-use super::devices::{News, Notice};
+use super::news::{News, Notice};
 use super::notices::Skipped;
 
 /// The texts that one event borrows.

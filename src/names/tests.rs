@@ -5,7 +5,7 @@ mod relays;
 mod resolving;
 mod watching;
 
-use super::devices::News;
+use super::news::News;
 use super::*;
 use crate::names::watch::Watch;
 use crate::normalize::DomainPolicy;

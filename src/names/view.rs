@@ -10,8 +10,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::devices::{Device, News, news_of};
+use super::devices::Device;
 use super::inventory;
+use super::news::{News, news_of};
 use super::said::{Hostname, Said};
 use super::sequence::Way;
 use super::standing::{Owners, Rank, Renamed, Standing};
