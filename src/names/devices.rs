@@ -325,22 +325,46 @@ impl Devices {
     /// Puts back a device that an earlier process knew.
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
-        let (mut shard, key) = self.shard(address);
-        if !shard.known.contains(key) && !self.takes_one(&mut shard) {
-            return;
+        let Standing {
+            name, last_heard, ..
+        } = device.standing.clone();
+        let is_learned = device.standing.rank == Rank::Learned;
+        {
+            let (mut shard, key) = self.shard(address);
+            if !shard.known.contains(key) && !self.takes_one(&mut shard) {
+                return;
+            }
+            if let Some(engine_id) = &device.engine_id {
+                self.engines.note(engine_id, address);
+            }
+            *shard.known.get_or_insert_with(key, Device::default) = device;
         }
-        if device.standing.rank == Rank::Learned {
-            let owner = Owner {
-                address,
-                heard: device.standing.last_heard,
-            };
-            self.owners()
-                .insert(device.standing.name.as_str().into(), owner);
+        if is_learned {
+            let heard = last_heard;
+            self.restore_owner(&name, Owner { address, heard });
         }
-        if let Some(engine_id) = &device.engine_id {
-            self.engines.note(engine_id, address);
-        }
-        *shard.known.get_or_insert_with(key, Device::default) = device;
+    }
+
+    /// Of two devices that were kept with one name, the one that was heard last has it, and the other none.
+    fn restore_owner(&self, name: &str, owner: Owner) {
+        let loser = {
+            let mut owners = self.owners();
+            let other = owners.get(name).copied();
+            match other.filter(|other| other.address != owner.address) {
+                Some(other) if other.heard > owner.heard => owner.address,
+                other => {
+                    owners.insert(name.into(), owner);
+                    let Some(other) = other else { return };
+                    other.address
+                }
+            }
+        };
+        self.with_known(loser, |device, _| {
+            if device.standing.name == name {
+                let mut claims = self.claims(loser, owner.heard);
+                device.standing.forget_name(&mut claims);
+            }
+        });
     }
 
     /// Counts one more known device of this shard, where there is room for one.
@@ -631,5 +655,24 @@ mod tests {
         later.restore(address(1), copy);
         assert!(later.belongs_to_another("r1", address(2), at(100)));
         assert_eq!(later.get(address(1)).unwrap().standing.name, "r1");
+    }
+
+    #[test]
+    fn of_two_restored_devices_with_one_name_the_one_that_was_heard_last_has_it() {
+        let of = |seconds| {
+            let devices = Devices::new(1000);
+            known(&devices, 1, "r1");
+            say(&devices, 1, "r1", seconds);
+            devices.get(address(1)).unwrap()
+        };
+        for (first, second) in [(100, 200), (200, 100)] {
+            let later = Devices::new(1000);
+            later.restore(address(1), of(first));
+            later.restore(address(2), of(second));
+            let (winner, loser) = if first > second { (1, 2) } else { (2, 1) };
+            assert_eq!(later.owner("r1"), Some(address(winner)));
+            let name = |number| later.get(address(number)).unwrap().standing.name;
+            assert_eq!((name(winner).as_str(), name(loser).as_str()), ("r1", ""));
+        }
     }
 }
