@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
-use crate::normalize::{DomainPolicy, device};
+use crate::normalize::{DomainPolicy, hostname};
 use crate::time::UnixMicros;
 
 use devices::Devices;
@@ -165,7 +165,7 @@ impl Names {
         let known = self.known();
         let said = match known.is_relay(sender) {
             true => known.inventory.named(name).or_else(|| {
-                let address = device::address_of(name)?;
+                let address = hostname::address_of(name)?;
                 known.inventory.find(address)
             }),
             false => known.inventory.find(sender),
@@ -207,7 +207,7 @@ impl Names {
             if standing.rank != Rank::Dns {
                 return;
             }
-            let Some(name) = device::canonical(standing.name.as_bytes(), domain) else {
+            let Some(name) = hostname::canonical(standing.name.as_bytes(), domain) else {
                 return;
             };
             let news = self.hear_dns(&known, address, standing, &name, now);

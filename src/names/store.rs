@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::Names;
 use super::devices::Device;
 use super::standing::{Rank, Standing};
-use crate::normalize::device;
+use crate::normalize::hostname;
 use crate::time::UnixMicros;
 
 /// Longer lines are none of ours: a name has 255 bytes, an engine 32.
@@ -95,7 +95,7 @@ pub fn load(path: &Path, names: &Names) -> io::Result<Loaded> {
             .and_then(|line| serde_json::from_slice::<Line>(line).ok());
         match device {
             // A relay that names an address names the device there: older versions wrote it as one behind the relay.
-            Some(line) if line.relayed && device::address_of(&line.name).is_some() => {}
+            Some(line) if line.relayed && hostname::address_of(&line.name).is_some() => {}
             Some(line) => {
                 loaded.devices += 1;
                 match line.relayed {
@@ -174,7 +174,7 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
 
 fn device_of(line: Line) -> Device {
     // A name that an older version took and that can be none is no name.
-    let is_name = device::is_sane(line.name.as_bytes());
+    let is_name = hostname::is_sane(line.name.as_bytes());
     let name = if is_name { line.name.as_str() } else { "" };
     let rank = match line.rank {
         _ if name.is_empty() => Rank::Address,

@@ -12,7 +12,7 @@ use crate::event::{
     Agent, Device, DeviceChange, DeviceChangeKind, Event, Gap, HostnameSource, Id, Kind, Rfc3339,
     SCHEMA, Severity, Storm, Text, TimeSource,
 };
-use crate::normalize::device::write_address;
+use crate::normalize::hostname::write_address;
 use crate::time::UnixMicros;
 
 use super::news::{News, Notice};

@@ -18,7 +18,8 @@ use super::sequence::Way;
 use super::standing::{Owners, Rank, Renamed, Standing};
 use super::{DnsPolicy, Known, Names};
 use crate::event::HostnameSource;
-use crate::normalize::device::{self, Claim, Identity, write_address};
+use crate::normalize::device::{self, Claim, Identity};
+use crate::normalize::hostname::{self, write_address};
 use crate::time::UnixMicros;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
@@ -68,7 +69,7 @@ impl View {
         previous: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        let in_header = claim.name.and_then(device::address_of);
+        let in_header = claim.name.and_then(hostname::address_of);
         if let Some(claimed) = claim.name.filter(|_| in_header.is_none()) {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
@@ -372,7 +373,7 @@ impl View {
     /// Whether a name is the address of another device, and so that device's key: of one that is known, or that has a
     /// line of its own. Two addresses to which the inventory gives one hostname are one device's.
     fn is_address_of_another(&self, name: &str, address: IpAddr) -> bool {
-        let named = device::address_of(name).filter(|named| *named != address);
+        let named = hostname::address_of(name).filter(|named| *named != address);
         named.is_some_and(|named| {
             let inventory = &self.known.inventory;
             let is_device = inventory.has_host(named) || self.names.devices.is_known(named);
