@@ -23,7 +23,7 @@ use crate::names::notices::Said;
 use crate::names::telling::Telling;
 use crate::names::watch::{Clock, Watch};
 use crate::names::{DnsPolicy, Names, dns, store};
-use crate::normalize::{DomainPolicy, device};
+use crate::normalize::{DomainPolicy, hostname};
 use crate::observe::health::Heartbeat;
 use crate::record::Origin;
 use crate::route::{RouteError, Router};
@@ -75,7 +75,7 @@ fn canonical(
     let shared = shared.clone();
     move |name| {
         let domain = shared.orders().domain;
-        device::canonical(name.as_bytes(), domain)
+        hostname::canonical(name.as_bytes(), domain)
     }
 }
 

@@ -11,19 +11,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
 use super::engines::Engines;
+use super::news::News;
 use super::pace::Pace;
 use super::said::Said;
 use super::senders::{Key, Senders};
 use super::sequence::Sequence;
-use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Renamed, Standing};
-use crate::event::HostnameSource;
+use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Standing};
 use crate::time::UnixMicros;
 
 /// Shards, so that receiving threads seldom meet, and none waits for long where all devices are gone through.
@@ -70,7 +69,7 @@ pub struct Device {
     pub conflict_told: UnixMicros,
 }
 
-/// A device that called itself by its name so short a time ago has not lost it: another address can take the name after
+/// A device that was heard so short a time ago has not lost its name: another address can take it after
 /// [`OWNER_SILENT_MICROS`] of silence, which the sweep notes a few seconds late.
 const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
 
@@ -90,17 +89,24 @@ impl Device {
         }
     }
 
-    /// Whether `name` is the device's own by all that is known, so that nobody else need be asked. Most messages of most
-    /// devices take this way. Only its own word counts: after a long silence its next message, whatever it says, must
-    /// not give it back a name that another has taken meanwhile.
-    pub(super) fn surely_owns(&self, name: &str, inventory: u32, now: UnixMicros) -> bool {
-        let standing = &self.standing;
-        let is_recent = |heard: UnixMicros| now.0.saturating_sub(heard.0) < OWNER_SURE_MICROS;
-        standing.rank == Rank::Learned
-            && self.said.is_checked
-            && self.said.is_of(inventory, standing)
-            && standing.own_heard().is_some_and(is_recent)
-            && standing.name == name
+    /// It is about to be heard. After a long silence the next message, whatever it says, must not give it back a name that
+    /// another has taken meanwhile: whose it is has to be found out again.
+    pub(super) fn speaks(&mut self, now: UnixMicros) {
+        let pause = now.0.saturating_sub(self.standing.last_heard.0);
+        self.said.is_checked &= pause < OWNER_SURE_MICROS;
+    }
+
+    /// Whether the stored name is nobody else's by all that is known, so that nobody need be asked. Most messages of most
+    /// devices take this way.
+    pub(super) fn is_sure_of_name(&self, inventory: u32) -> bool {
+        self.said.is_checked && self.said.is_of(inventory, &self.standing)
+    }
+
+    /// Whether `name` is the device's own in this way.
+    pub(super) fn surely_owns(&self, name: &str, inventory: u32) -> bool {
+        self.standing.rank == Rank::Learned
+            && self.is_sure_of_name(inventory)
+            && self.standing.name == name
     }
 }
 
@@ -113,58 +119,6 @@ impl Device {
         }
         self.dns_asked = self.dns_asked.min(now);
         self.conflict_told = self.conflict_told.min(now);
-    }
-}
-
-/// Something that became known of a sender, for a `device` or `gap` event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The sender.
-    pub address: IpAddr,
-    /// Its name, empty where the address is all there is.
-    pub name: CompactString,
-    /// Why it is called so.
-    pub source: HostnameSource,
-    /// When.
-    pub at: UnixMicros,
-    /// What.
-    pub news: News,
-}
-
-/// What became known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// It has been heard several times over a minute, and was not known before.
-    New,
-    /// The same of a sender that the inventory does not have, where there is one.
-    Unknown,
-    /// It goes on using a name that belongs to another address.
-    Conflict {
-        /// That name.
-        claimed: CompactString,
-    },
-    /// Several names speak side by side from its address: a relay or NAT. None of them is learned any more.
-    Shared,
-    /// Its stored name, and so the key of messages that bring none, changed.
-    Renamed {
-        /// The name before, empty for the address.
-        from: CompactString,
-    },
-    /// Nothing came for longer than its limit.
-    Silent {
-        /// When it was last heard; `None`: never, since the agent started.
-        last_heard: Option<UnixMicros>,
-    },
-    /// It speaks again.
-    Back,
-    /// These numbers of its own counting never arrived.
-    Missing(RangeInclusive<u64>),
-}
-
-impl News {
-    /// A name in the place of the address.
-    fn is_first_name(&self) -> bool {
-        matches!(self, News::Renamed { from } if from.is_empty())
     }
 }
 
@@ -371,22 +325,46 @@ impl Devices {
     /// Puts back a device that an earlier process knew.
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
-        let (mut shard, key) = self.shard(address);
-        if !shard.known.contains(key) && !self.takes_one(&mut shard) {
-            return;
+        let Standing {
+            name, last_heard, ..
+        } = device.standing.clone();
+        let is_learned = device.standing.rank == Rank::Learned;
+        {
+            let (mut shard, key) = self.shard(address);
+            if !shard.known.contains(key) && !self.takes_one(&mut shard) {
+                return;
+            }
+            if let Some(engine_id) = &device.engine_id {
+                self.engines.note(engine_id, address);
+            }
+            *shard.known.get_or_insert_with(key, Device::default) = device;
         }
-        if device.standing.rank == Rank::Learned {
-            let owner = Owner {
-                address,
-                heard: device.standing.last_heard,
-            };
-            self.owners()
-                .insert(device.standing.name.as_str().into(), owner);
+        if is_learned {
+            let heard = last_heard;
+            self.restore_owner(&name, Owner { address, heard });
         }
-        if let Some(engine_id) = &device.engine_id {
-            self.engines.note(engine_id, address);
-        }
-        *shard.known.get_or_insert_with(key, Device::default) = device;
+    }
+
+    /// Of two devices that were kept with one name, the one that was heard last has it, and the other none.
+    fn restore_owner(&self, name: &str, owner: Owner) {
+        let loser = {
+            let mut owners = self.owners();
+            let other = owners.get(name).copied();
+            match other.filter(|other| other.address != owner.address) {
+                Some(other) if other.heard > owner.heard => owner.address,
+                other => {
+                    owners.insert(name.into(), owner);
+                    let Some(other) = other else { return };
+                    other.address
+                }
+            }
+        };
+        self.with_known(loser, |device, _| {
+            if device.standing.name == name {
+                let mut claims = self.claims(loser, owner.heard);
+                device.standing.forget_name(&mut claims);
+            }
+        });
     }
 
     /// Counts one more known device of this shard, where there is room for one.
@@ -405,7 +383,8 @@ impl Devices {
         for shard in &self.shards {
             let shard = lock(shard);
             let mut owners = self.owners();
-            for (address, device) in shard.known.iter() {
+            // Newcomers too: where the table is full, one of them may have earned its name.
+            for (address, device) in shard.known.iter().chain(shard.newcomers.iter()) {
                 if let Some(owner) = owners.get_mut(device.standing.name.as_str())
                     && owner.address == address
                 {
@@ -567,14 +546,9 @@ impl Owners for Claims<'_> {
     }
 }
 
-/// What is told of a name that was replaced. Who has never been called otherwise was not renamed.
-pub fn news_of(change: Option<Renamed>) -> Option<News> {
-    let change = change.filter(|change| !change.was_always_said)?;
-    Some(News::Renamed { from: change.from })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::news::news_of;
     use super::*;
     use std::net::Ipv4Addr;
 
@@ -681,5 +655,24 @@ mod tests {
         later.restore(address(1), copy);
         assert!(later.belongs_to_another("r1", address(2), at(100)));
         assert_eq!(later.get(address(1)).unwrap().standing.name, "r1");
+    }
+
+    #[test]
+    fn of_two_restored_devices_with_one_name_the_one_that_was_heard_last_has_it() {
+        let of = |seconds| {
+            let devices = Devices::new(1000);
+            known(&devices, 1, "r1");
+            say(&devices, 1, "r1", seconds);
+            devices.get(address(1)).unwrap()
+        };
+        for (first, second) in [(100, 200), (200, 100)] {
+            let later = Devices::new(1000);
+            later.restore(address(1), of(first));
+            later.restore(address(2), of(second));
+            let (winner, loser) = if first > second { (1, 2) } else { (2, 1) };
+            assert_eq!(later.owner("r1"), Some(address(winner)));
+            let name = |number| later.get(address(number)).unwrap().standing.name;
+            assert_eq!((name(winner).as_str(), name(loser).as_str()), ("r1", ""));
+        }
     }
 }

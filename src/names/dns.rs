@@ -18,7 +18,7 @@ use compact_str::CompactString;
 use socket2::SockAddr;
 
 use super::Names;
-use crate::normalize::device;
+use crate::normalize::hostname;
 use crate::time::UnixMicros;
 
 /// Addresses that wait. More senders than that without a name within seconds are a flood.
@@ -147,7 +147,7 @@ fn look_up(address: IpAddr) -> Option<String> {
 
 /// Whoever owns an address writes what it is called. An address is the key of the device there, and no name for another.
 fn is_name(answer: &str) -> bool {
-    device::address_of(answer.trim_end_matches('.')).is_none()
+    hostname::address_of(answer.trim_end_matches('.')).is_none()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //!
 //! Best source first: inventory, the header's name, for relays the notification's own address or engine, the learned
 //! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address, or is that address,
-//! is not taken, unless a trusted relay brings it.
+//! is not taken, unless a trusted relay brings it. Nor is such a name of reverse DNS.
 //!
 //! Every receiving thread has a [`View`] of its own; they share [`Names`]. Nothing here waits.
 
@@ -21,6 +21,7 @@ pub mod engines;
 pub mod inventory;
 pub mod listing;
 pub mod name;
+pub mod news;
 pub mod notices;
 pub mod pace;
 mod prefetch;
@@ -43,12 +44,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ipnet::IpNet;
 
 use crate::event::HostnameSource;
-use crate::normalize::{DomainPolicy, device};
+use crate::normalize::{DomainPolicy, hostname};
 use crate::time::UnixMicros;
 
-use devices::{Devices, News, Notice, news_of};
+use devices::Devices;
 use dns::Resolver;
 use inventory::Inventory;
+use news::{News, Notice, news_of};
 use notices::{Notices, ToldKinds};
 use relayed::Relayed;
 use standing::{Rank, Standing};
@@ -163,7 +165,7 @@ impl Names {
         let known = self.known();
         let said = match known.is_relay(sender) {
             true => known.inventory.named(name).or_else(|| {
-                let address = device::address_of(name)?;
+                let address = hostname::address_of(name)?;
                 known.inventory.find(address)
             }),
             false => known.inventory.find(sender),
@@ -205,7 +207,7 @@ impl Names {
             if standing.rank != Rank::Dns {
                 return;
             }
-            let Some(name) = device::canonical(standing.name.as_bytes(), domain) else {
+            let Some(name) = hostname::canonical(standing.name.as_bytes(), domain) else {
                 return;
             };
             let news = self.hear_dns(&known, address, standing, &name, now);
@@ -214,7 +216,8 @@ impl Names {
         });
     }
 
-    /// Returns what is to be told. Where the inventory has a name, another of reverse DNS changes no key.
+    /// Returns what is to be told. Where the inventory has a name, another of reverse DNS changes no key. Whoever writes a
+    /// zone, or has a DHCP server write it, may put another device's name there: it is not taken.
     fn hear_dns(
         &self,
         known: &Known,
@@ -223,13 +226,18 @@ impl Names {
         name: &str,
         now: UnixMicros,
     ) -> Option<News> {
-        let mut claims = self.devices.claims(address, now);
-        let change = standing.hear_dns(name, now, &mut claims)?;
-        let line = known.inventory.find(address);
-        if line.is_some_and(|line| line.hostname.is_some()) {
-            standing.forget_previous();
+        if known.inventory.gives_to_another(name, address)
+            || self.devices.belongs_to_another(name, address, now)
+        {
             return None;
         }
+        let mut claims = self.devices.claims(address, now);
+        let change = standing.hear_dns(name, &mut claims)?;
+        let line = known.inventory.find(address);
+        if line.is_some_and(|line| line.hostname.is_some()) {
+            return None;
+        }
+        standing.was_renamed(&change, now);
         news_of(Some(change))
     }
 

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::devices::{News, Notice};
+use super::news::{News, Notice};
 
 /// Events of our own making a second, the summary included.
 pub const EVENTS_MAX: usize = 10;

@@ -6,6 +6,8 @@
 //!                          └─▶ newcomers  (a flood of made-up names turns only these over)
 //! ```
 //!
+//! Such a name is the device's own as an address's is: no stranger can take it while relays speak for it.
+//!
 //! Bounded as the table by address is. A newcomer whose turn it is to go stays for another round if it was heard again
 //! meanwhile, which made-up names seldom are: a device that goes on speaking proves itself while a flood passes by.
 
@@ -17,9 +19,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
-use super::devices::{Device, NEWCOMERS_MAX, News, SHARDS};
+use super::devices::{Device, NEWCOMERS_MAX, SHARDS};
+use super::news::News;
 use super::pace::Pace;
-use super::standing::Standing;
+use super::standing::{OWNER_SILENT_MICROS, Standing};
 use crate::time::UnixMicros;
 
 /// A newcomer that was not heard for so long is forgotten.
@@ -80,6 +83,19 @@ impl Relayed {
             news.push(News::New);
         }
         news
+    }
+
+    /// Whether relays speak for a device of this name: they have for a minute, and went on of late. Asked where a sender's
+    /// entry is held: nobody waits for one of those while a shard here is.
+    pub(super) fn speak_for(&self, name: &str, now: UnixMicros) -> bool {
+        if self.known.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let shard = self.shard(name);
+        shard.known.get(name).is_some_and(|device| {
+            let silent = now.0.saturating_sub(device.standing.last_heard.0);
+            silent < OWNER_SILENT_MICROS
+        })
     }
 
     /// A copy of one entry.

@@ -9,8 +9,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::devices::{News, Notice};
 use super::inventory::Inventory;
+use super::news::{News, Notice};
 use super::{Config, Known, Names};
 use crate::time::UnixMicros;
 

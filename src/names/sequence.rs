@@ -11,6 +11,8 @@
 //! one way are followed: a relay may be an hour behind with what it kept. Of several relays all are followed together, since
 //! a device may use them by turns, except for one that is at another place in the numbering.
 //!
+//! Of several names that speak from one address the numbers of one are followed: others may be of other devices behind NAT.
+//!
 //! A relay may also be behind by less than that. Numbers between its last one and those of a relay that is ahead are awaited
 //! until it has come past them, or has brought none of them for [`BEHIND_MICROS`]:
 //!
@@ -120,6 +122,22 @@ impl Sequence {
         if way == self.way || self.last == Some(number) {
             (self.way, self.way_heard) = (way, now);
         }
+    }
+
+    /// One more number, of a message that calls its sender otherwise. A device with two names and one counter goes on from
+    /// the last number, or brings one that is awaited. Any other is of another device behind the same address; where it is
+    /// not, what comes under the other name right after a loss counts as lost too.
+    pub fn hear_of_other_name(
+        &mut self,
+        number: u64,
+        now: UnixMicros,
+        mut tell: impl FnMut(RangeInclusive<u64>),
+    ) {
+        if self.last.is_some_and(|last| number == last.wrapping_add(1)) {
+            return self.hear_by(Way::Direct, number, now, tell);
+        }
+        self.expire(now, &mut tell);
+        self.arrive_late(Way::Direct, number, now);
     }
 
     /// One more number of the ways that are followed.

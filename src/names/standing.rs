@@ -4,7 +4,7 @@
 //!                    names itself `b` three times over a minute, never `a` in between
 //!   name a (learned) ─────────────────────────────────────────────────────────▶ name b, previous a for 24 h
 //!         │ two more names, each as often, while `a` goes on
-//!         └────────────▶ shared: a relay or NAT speaks here; no name is learned any more
+//!         └────────────▶ shared: a relay or NAT speaks here; no name is learned until one alone has spoken for a day
 //! ```
 //!
 //! In: one message's claim and the time. Out: what the message may be called after, and what changed. Anybody can send
@@ -29,6 +29,9 @@ const SHARED_NAMES: usize = 3;
 
 /// Names beside its own that are followed at once. A flood of names turns the weakest of them over.
 const CANDIDATES_MAX: usize = 4;
+
+/// A shared address from which one name alone has spoken for so long is one device's again.
+const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
@@ -93,6 +96,15 @@ struct Candidate {
 }
 
 impl Candidate {
+    fn new(name: &str, now: UnixMicros) -> Candidate {
+        Candidate {
+            name: name.into(),
+            since: now,
+            last: now,
+            messages: 0,
+        }
+    }
+
     fn is_proved(&self) -> bool {
         self.messages >= CONFIRM_MESSAGES && self.last.0 - self.since.0 >= CONFIRM_MICROS
     }
@@ -152,9 +164,10 @@ impl Standing {
             }
             return None;
         }
-        if self.is_shared {
+        if self.is_shared && !self.has_one_name(name, now) {
             return None;
         }
+        self.is_shared = false;
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
         let (since, messages) = (candidate.since, candidate.messages);
@@ -169,15 +182,34 @@ impl Standing {
             self.hear_own(now);
             return Some(Renamed {
                 was_always_said: u64::from(messages) == self.messages,
-                ..self.rename(name, Rank::Learned, now, owners)
+                ..self.rename(name, Rank::Learned, owners)
             });
         }
         let others = self.candidates().filter(|other| other.is_proved());
         self.is_shared = others.count() >= SHARED_NAMES - 1;
         match self.is_shared {
-            true => self.forget_name(now, owners),
+            true => self.forget_name(owners),
             false => None,
         }
+    }
+
+    /// Whether a shared address has brought no other name for a day. The one that it brings is its only candidate.
+    fn has_one_name(&mut self, name: &str, now: UnixMicros) -> bool {
+        let candidates = &mut self.candidates.get_or_insert_default().0;
+        candidates.truncate(1);
+        let Some(only) = candidates.first_mut() else {
+            candidates.push(Candidate::new(name, now));
+            return false;
+        };
+        if only.name != name {
+            // The text's room is kept: names may alternate with each message.
+            only.name.clear();
+            only.name.push_str(name);
+            (only.since, only.messages) = (now, 0);
+        }
+        only.messages = only.messages.saturating_add(1);
+        only.last = now;
+        only.is_proved() && now.0 - only.since.0 >= ONE_NAME_MICROS
     }
 
     /// The entry of a name that is not the address's own, one message older.
@@ -192,12 +224,7 @@ impl Standing {
                     .min_by_key(|place| candidates.get(*place).map(|other| other.messages));
                 candidates.remove(weakest.unwrap_or_default());
             }
-            candidates.push(Candidate {
-                name: name.into(),
-                since: now,
-                last: now,
-                messages: 0,
-            });
+            candidates.push(Candidate::new(name, now));
             candidates.len() - 1
         });
         let candidate = &mut candidates[place];
@@ -214,25 +241,14 @@ impl Standing {
     }
 
     /// Reverse DNS has answered. A name that the device gave itself is better.
-    pub fn hear_dns(
-        &mut self,
-        name: &str,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Option<Renamed> {
+    pub fn hear_dns(&mut self, name: &str, owners: &mut impl Owners) -> Option<Renamed> {
         if self.rank > Rank::Dns || self.is_shared || self.name == name {
             return None;
         }
-        Some(self.rename(name, Rank::Dns, now, owners))
+        Some(self.rename(name, Rank::Dns, owners))
     }
 
-    fn rename(
-        &mut self,
-        to: &str,
-        rank: Rank,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Renamed {
+    fn rename(&mut self, to: &str, rank: Rank, owners: &mut impl Owners) -> Renamed {
         let from = CompactString::from(self.name.as_str());
         self.name = to.into();
         self.renamed = self.renamed.wrapping_add(1);
@@ -240,11 +256,17 @@ impl Standing {
             owners.release(&from);
         }
         self.rank = rank;
-        self.was_called(&from, now);
         Renamed {
             from,
             to: to.into(),
             was_always_said: false,
+        }
+    }
+
+    /// Its stored name, which is another now, was what its events were keyed by. Whoever asks the inventory first knows that.
+    pub(super) fn was_renamed(&mut self, change: &Renamed, now: UnixMicros) {
+        if !change.was_always_said {
+            self.was_called(&change.from, now);
         }
     }
 
@@ -268,22 +290,17 @@ impl Standing {
         self.previous = (!name.is_empty()).then(|| Box::new(name.into()));
     }
 
-    /// Another name of its own was no other key.
-    pub(super) fn forget_previous(&mut self) {
+    fn forget_previous(&mut self) {
         (self.previous_until, self.previous) = (UnixMicros::default(), None);
     }
 
     /// It has no name of its own any more.
-    pub(super) fn forget_name(
-        &mut self,
-        now: UnixMicros,
-        owners: &mut impl Owners,
-    ) -> Option<Renamed> {
+    pub(super) fn forget_name(&mut self, owners: &mut impl Owners) -> Option<Renamed> {
         self.candidates = None;
         if self.name.is_empty() {
             return None;
         }
-        Some(self.rename("", Rank::Address, now, owners))
+        Some(self.rename("", Rank::Address, owners))
     }
 
     /// The wall clock was set: nothing was heard later than `now`. Names that were about to prove themselves begin anew
@@ -310,6 +327,12 @@ impl Standing {
 
     fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().flat_map(|all| &all.0)
+    }
+
+    /// Whether `name` is its own, or the first that may become so.
+    pub(super) fn goes_by(&self, name: &str) -> bool {
+        let is_first = || self.candidates().next().is_some_and(|one| one.name == name);
+        self.name == name || self.rank < Rank::Learned && is_first()
     }
 
     /// The name that it uses most of those that it has not earned.
@@ -352,7 +375,11 @@ mod tests {
     }
 
     fn hear(standing: &mut Standing, name: &str, seconds: i64) -> Option<Renamed> {
-        standing.hear_name(name, at(seconds), &mut Taken::default())
+        let change = standing.hear_name(name, at(seconds), &mut Taken::default());
+        if let Some(change) = &change {
+            standing.was_renamed(change, at(seconds));
+        }
+        change
     }
 
     #[test]
@@ -432,9 +459,33 @@ mod tests {
     }
 
     #[test]
+    fn a_shared_address_is_one_devices_again_when_one_name_alone_has_spoken_for_a_day() {
+        const DAY: i64 = 86_400;
+        let mut standing = Standing::new(at(0));
+        for second in 0..200 {
+            let name = ["r1", "r2", "r3"][second as usize % 3];
+            hear(&mut standing, name, second);
+        }
+        assert!(standing.is_shared);
+        let mut say = |name, second| {
+            let change = hear(&mut standing, name, second);
+            (change.map(|change| change.to), standing.is_shared)
+        };
+        assert_eq!(say("r1", 200), (None, true));
+        assert_eq!(say("r1", 200 + DAY / 2), (None, true));
+        // Another one is there all the same.
+        assert_eq!(say("r2", 201 + DAY / 2), (None, true));
+        assert_eq!(say("r1", 1_000 + DAY), (None, true));
+        assert_eq!(say("r1", 30_000 + DAY), (None, true));
+        assert_eq!(say("r1", 999 + 2 * DAY), (None, true));
+        let one_again = (Some("r1".into()), false);
+        assert_eq!(say("r1", 1_000 + 2 * DAY), one_again);
+    }
+
+    #[test]
     fn reverse_dns_gives_way_to_the_devices_own_word_and_never_the_other_way() {
         let mut standing = Standing::new(at(0));
-        let change = standing.hear_dns("r1.example.net", at(1), &mut Taken::default());
+        let change = standing.hear_dns("r1.example.net", &mut Taken::default());
         assert_eq!(
             change.map(|change| change.to),
             Some("r1.example.net".into())
@@ -446,10 +497,7 @@ mod tests {
             (standing.name.as_str(), standing.rank),
             ("r1", Rank::Learned)
         );
-        assert_eq!(
-            standing.hear_dns("other", at(70), &mut Taken::default()),
-            None
-        );
+        assert_eq!(standing.hear_dns("other", &mut Taken::default()), None);
         assert_eq!(standing.name, "r1");
     }
 

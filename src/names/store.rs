@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::Names;
 use super::devices::Device;
 use super::standing::{Rank, Standing};
+use crate::normalize::hostname;
 use crate::time::UnixMicros;
 
 /// Longer lines are none of ours: a name has 255 bytes, an engine 32.
@@ -93,6 +94,8 @@ pub fn load(path: &Path, names: &Names) -> io::Result<Loaded> {
             .filter(|line| line.len() <= LINE_BYTES_MAX)
             .and_then(|line| serde_json::from_slice::<Line>(line).ok());
         match device {
+            // A relay that names an address names the device there: older versions wrote it as one behind the relay.
+            Some(line) if line.relayed && hostname::address_of(&line.name).is_some() => {}
             Some(line) => {
                 loaded.devices += 1;
                 match line.relayed {
@@ -170,14 +173,17 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
 }
 
 fn device_of(line: Line) -> Device {
+    // A name that an older version took and that can be none is no name.
+    let is_name = hostname::is_sane(line.name.as_bytes());
+    let name = if is_name { line.name.as_str() } else { "" };
     let rank = match line.rank {
-        _ if line.name.is_empty() => Rank::Address,
+        _ if name.is_empty() => Rank::Address,
         StoredRank::Address => Rank::Address,
         StoredRank::Dns => Rank::Dns,
         StoredRank::Learned => Rank::Learned,
     };
     let mut standing = Standing {
-        name: line.name.as_str().into(),
+        name: name.into(),
         rank,
         first_heard: UnixMicros(line.first),
         last_heard: UnixMicros(line.last),
@@ -210,7 +216,7 @@ fn bytes_of(hex: &str) -> Option<Box<[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::devices::news_of;
+    use crate::names::news::news_of;
     use crate::names::{Config, View};
     use crate::normalize::device::{Claim, Names as _};
 
@@ -286,7 +292,8 @@ mod tests {
             load(&path, &later).unwrap();
             addresses.map(|address| said(&later, address, "", seconds).join(" before "))
         };
-        let within = ["new before old", "r2 before 10.0.0.2"];
+        // The other one's events were never keyed by its address.
+        let within = ["new before old", "r2 before "];
         assert_eq!(after(200), within);
         assert_eq!(after(160 + DAY), within);
         assert_eq!(after(161 + DAY), ["new before ", "r2 before "]);
@@ -305,5 +312,37 @@ mod tests {
         };
         assert_eq!(load(&path, &names).unwrap(), whole);
         assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["r1", ""]);
+    }
+
+    #[test]
+    fn a_name_of_an_older_version_that_can_be_none_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let older = r#"{"address":"10.0.0.1","name":"127.0.0.1","rank":"learned","first":0,"last":9,"messages":3}"#;
+        fs::write(&path, older).unwrap();
+        let names = std::sync::Arc::new(Names::new(Config::default()));
+        load(&path, &names).unwrap();
+        assert_eq!(names.devices.owner("127.0.0.1"), None);
+        assert_eq!(said(&names, [10, 0, 0, 1].into(), "", 1), ["10.0.0.1", ""]);
+    }
+
+    #[test]
+    fn a_device_that_an_older_version_knew_by_its_address_behind_a_relay_is_no_second_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.jsonl");
+        let line = |name| {
+            format!(
+                r#"{{"address":"10.9.9.9","name":"{name}","rank":"address","first":0,"last":9,"messages":3,"relayed":true}}"#
+            )
+        };
+        fs::write(&path, line("10.0.0.1") + "\n" + &line("r1")).unwrap();
+        let names = Names::new(Config::default());
+        let one = Loaded {
+            devices: 1,
+            bad_lines: 0,
+        };
+        assert_eq!(load(&path, &names).unwrap(), one);
+        assert_eq!(names.relayed.len(), 1);
+        assert!(names.relayed.get("r1").is_some());
     }
 }

@@ -12,10 +12,10 @@ use crate::event::{
     Agent, Device, DeviceChange, DeviceChangeKind, Event, Gap, HostnameSource, Id, Kind, Rfc3339,
     SCHEMA, Severity, Storm, Text, TimeSource,
 };
-use crate::normalize::device::write_address;
+use crate::normalize::hostname::write_address;
 use crate::time::UnixMicros;
 
-use super::devices::{News, Notice};
+use super::news::{News, Notice};
 use super::notices::Skipped;
 
 /// The texts that one event borrows.

@@ -1,10 +1,11 @@
 //! Claims about who a device is.
 
+mod belonging;
 mod relays;
 mod resolving;
 mod watching;
 
-use super::devices::News;
+use super::news::News;
 use super::*;
 use crate::names::watch::Watch;
 use crate::normalize::DomainPolicy;
@@ -240,12 +241,13 @@ fn a_device_that_is_told_as_new_with_its_name_is_not_told_as_renamed_from_its_ad
         told_names,
         [("r1".into(), News::Unknown), ("r2".into(), News::New)]
     );
-    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("10.0.0.1")"#);
-    // Here messages without a name came first, and one by one.
+    assert_eq!(said_before(ROUTER), r#"Ok("r1") Ok("")"#);
+    // Here a message without a name came first, whose key was the address.
     let third = [10, 0, 0, 3];
     identify(&view, claim(third, None, 0));
     teach(&view, third, "r3");
     assert_eq!(told(&names), [("r3".into(), News::Unknown)]);
+    assert_eq!(said_before(third), r#"Ok("r3") Ok("10.0.0.3")"#);
 }
 
 #[test]
@@ -486,37 +488,6 @@ fn to_expect_senders_changes_nothing_that_is_known_of_them_nor_makes_them_known(
     assert_eq!(seen(), before);
 }
 
-#[test]
-fn a_device_that_comes_back_after_hours_does_not_take_its_name_from_who_has_earned_it_meanwhile() {
-    let (names, view) = names("");
-    teach(&view, ROUTER, "r1");
-    identify(&view, claim(ROUTER, Some("r1"), 61));
-    for seconds in [8_000, 8_030, 8_061] {
-        names.devices.sweep(UnixMicros(seconds * 1_000_000));
-        identify(&view, claim(OTHER, Some("r1"), seconds));
-    }
-    identify(&view, claim(ROUTER, None, 8_070));
-    for seconds in [8_071, 8_072] {
-        let named = identify(&view, claim(ROUTER, Some("r1"), seconds));
-        assert_eq!(named, "r1 Learned");
-    }
-    assert_eq!(names.conflicts(), 2);
-    assert_eq!(names.devices.owner("r1"), Some(OTHER.into()));
-}
-
-#[test]
-fn a_name_that_a_new_inventory_gives_to_another_is_no_longer_believed_of_who_had_learned_it() {
-    let (names, mut view) = names("");
-    teach(&view, ROUTER, "r1");
-    identify(&view, claim(ROUTER, Some("r1"), 61));
-    let parsed = inventory::parse("address,hostname\n10.0.0.7,r1\n", DomainPolicy::Keep);
-    let config = names.known().config.clone();
-    names.replace(config, Arc::new(parsed.unwrap().inventory));
-    view.refresh();
-    identify(&view, claim(ROUTER, Some("r1"), 62));
-    assert_eq!(names.conflicts(), 1);
-}
-
 /// The README shows one event of each kind; every field that it shows is the real event's.
 #[test]
 fn the_readme_shows_the_events_as_they_are() {
@@ -621,6 +592,14 @@ fn a_device_that_the_inventory_renames_says_its_name_before_for_a_day_and_its_ow
     let parsed = inventory::parse("address,hostname\n10.0.0.1,r7\n", DomainPolicy::Keep).unwrap();
     names.replace_inventory(Arc::new(parsed.inventory), UnixMicros(70_000_000));
     view.refresh();
+    for (from, word) in [(100, "r7"), (200, "own2")] {
+        for seconds in [from, from + 30, from + 60] {
+            identify(&view, claim(ROUTER, Some(word), seconds));
+        }
+        let stored = names.devices.get(ROUTER.into()).unwrap().standing.name;
+        assert_eq!(stored, word);
+        assert_eq!(said(&view, from + 61), r#"Ok("r7") Ok("r1")"#);
+    }
     assert_eq!(said(&view, 70 + DAY), r#"Ok("r7") Ok("r1")"#);
     assert_eq!(said(&view, 71 + DAY), r#"Ok("r7") Ok("")"#);
 }

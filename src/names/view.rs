@@ -10,14 +10,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::devices::{Device, News, news_of};
+use super::devices::Device;
 use super::inventory;
+use super::news::{News, news_of};
 use super::said::{Hostname, Said};
 use super::sequence::Way;
-use super::standing::{Owners, Rank, Standing};
+use super::standing::{Owners, Rank, Renamed, Standing};
 use super::{DnsPolicy, Known, Names};
 use crate::event::HostnameSource;
-use crate::normalize::device::{self, Claim, Identity, write_address};
+use crate::normalize::device::{self, Claim, Identity};
+use crate::normalize::hostname::{self, write_address};
 use crate::time::UnixMicros;
 
 /// How long after an answer, or none, reverse DNS is asked again for the same address.
@@ -67,7 +69,7 @@ impl View {
         previous: &mut Vec<u8>,
     ) -> Option<Identity<'n>> {
         let inventory = &self.known.inventory;
-        let in_header = claim.name.and_then(device::address_of);
+        let in_header = claim.name.and_then(hostname::address_of);
         if let Some(claimed) = claim.name.filter(|_| in_header.is_none()) {
             name.extend_from_slice(claimed.as_bytes());
             let said = inventory.named(claimed);
@@ -94,6 +96,11 @@ impl View {
             .with(subject, claim.received, |device, tell| {
                 device.is_named = said.is_some_and(inventory::Device::is_host);
                 hear_behind(device, claim, relay, tell);
+                if hostname.is_none() {
+                    // Whether the name is checked stands beside what the inventory says.
+                    self.said(device, subject);
+                    self.give_up_lost_name(device, subject, claim.received, tell);
+                }
                 write_previous(&device.standing, subject, claim.received, previous);
                 if let Some(hostname) = hostname {
                     name.extend_from_slice(hostname.as_bytes());
@@ -126,6 +133,7 @@ impl View {
         let said = self.known.inventory.find(relay);
         let (is_own, news) = self.names.devices.with(relay, now, |device, tell| {
             device.is_named = said.is_some_and(inventory::Device::is_host);
+            device.speaks(now);
             device.standing.hear(now);
             device.heard_via(None);
             let is_own = match (claim.name, host(named)) {
@@ -227,18 +235,18 @@ impl View {
             self.names
                 .devices
                 .with(address, claim.received, |device, tell| {
+                    device.speaks(claim.received);
                     let said = self.said(device, address);
                     device.is_named = said.is_host;
                     let is_believed = claim.name.is_none_or(|claimed| {
                         !is_anothers && self.believes(device, claimed, address, claim.received)
                     });
-                    let renamed = device.standing.renamed;
+                    let is_keyed_by_stored = claim.name.is_none() || !is_believed;
+                    if is_keyed_by_stored && said.hostname == Hostname::Open {
+                        self.give_up_lost_name(device, address, claim.received, tell);
+                    }
                     self.hear(device, claim, address, is_believed, tell);
                     if said.hostname != Hostname::Open {
-                        if renamed != device.standing.renamed {
-                            // What it calls itself changes no key then.
-                            device.standing.forget_previous();
-                        }
                         self.write_hostname(device, said, name);
                         write_previous(&device.standing, address, claim.received, previous);
                         return (HostnameSource::Inventory, said);
@@ -269,9 +277,6 @@ impl View {
         }
         if !news.is_empty() {
             let name = text(name);
-            if source == HostnameSource::Inventory {
-                news.retain(|one| !matches!(one, News::Renamed { .. }));
-            }
             let is_said = self.has(address);
             self.tell(address, (name, source), claim.received, is_said, news);
         }
@@ -315,18 +320,48 @@ impl View {
         address: IpAddr,
         now: UnixMicros,
     ) -> bool {
-        if device.surely_owns(claimed, self.known.generation, now) {
+        if device.surely_owns(claimed, self.known.generation) {
             return true;
         }
-        let may_use = self.may_use(claimed, address, now);
         let standing = &device.standing;
-        if may_use && standing.rank == Rank::Learned && standing.name == claimed {
+        let is_stored = standing.rank == Rank::Learned && standing.name == claimed;
+        // Who has earned the name before relays spoke for it is the device.
+        let may_use = self.may_use(claimed, address, now)
+            && (is_stored || !self.names.relayed.speak_for(claimed, now));
+        if may_use && is_stored {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
             let mut claims = self.names.devices.claims(address, now);
             device.said.is_checked = claims.claim(claimed);
         }
         may_use
+    }
+
+    /// A stored name that the inventory or the table gives to another address by now is no key here any more. Its events say
+    /// for a day that they were keyed by it. A name of reverse DNS stays whoever else earns it: nobody owned it.
+    fn give_up_lost_name(
+        &self,
+        device: &mut Device,
+        address: IpAddr,
+        now: UnixMicros,
+        tell: &mut dyn FnMut(News),
+    ) {
+        if device.is_sure_of_name(self.known.generation) {
+            return;
+        }
+        let name = &device.standing.name;
+        let mut claims = self.names.devices.claims(address, now);
+        let is_kept = match device.standing.rank {
+            Rank::Address => return,
+            Rank::Dns => !self.known.inventory.gives_to_another(name, address),
+            // As in `believes`.
+            Rank::Learned => self.may_use(name, address, now) && claims.claim(name),
+        };
+        device.said.is_checked = is_kept;
+        if !is_kept {
+            let change = device.standing.forget_name(&mut claims);
+            note_key(device, change, now, tell);
+        }
     }
 
     /// A name that the inventory or the table gives to another address is not taken.
@@ -338,7 +373,7 @@ impl View {
     /// Whether a name is the address of another device, and so that device's key: of one that is known, or that has a
     /// line of its own. Two addresses to which the inventory gives one hostname are one device's.
     fn is_address_of_another(&self, name: &str, address: IpAddr) -> bool {
-        let named = device::address_of(name).filter(|named| *named != address);
+        let named = hostname::address_of(name).filter(|named| *named != address);
         named.is_some_and(|named| {
             let inventory = &self.known.inventory;
             let is_device = inventory.has_host(named) || self.names.devices.is_known(named);
@@ -351,10 +386,8 @@ impl View {
         self.names.devices.with_known(address, |device, tell| {
             if device.standing.name == name {
                 let mut claims = self.names.devices.claims(address, now);
-                let change = device.standing.forget_name(now, &mut claims);
-                if let Some(news) = news_of(change) {
-                    tell(news);
-                }
+                let change = device.standing.forget_name(&mut claims);
+                note_key(device, change, now, tell);
             }
         })
     }
@@ -375,9 +408,12 @@ impl View {
                 let change = device.standing.hear_name(name, now, &mut claims);
                 if device.standing.is_shared && !was_shared {
                     tell(News::Shared);
+                    device.sequence = None;
                 }
-                if let Some(news) = news_of(change) {
-                    tell(news);
+                match device.said.hostname {
+                    Hostname::Open => note_key(device, change, now, tell),
+                    // What it calls itself changes no key then, and what it was called before stays that.
+                    Hostname::Stored | Hostname::Other => {}
                 }
             }
             Some(name) => {
@@ -404,7 +440,7 @@ impl View {
             self.names.devices.engines.note(engine_id, address);
         }
         if !device.standing.is_shared {
-            hear_number(device, claim, Way::Direct, tell);
+            hear_own_number(device, claim, tell);
         }
     }
 
@@ -440,6 +476,21 @@ fn write_previous(standing: &Standing, address: IpAddr, now: UnixMicros, previou
     }
 }
 
+/// Another name has taken the stored one's place, and so the key's.
+fn note_key(
+    device: &mut Device,
+    change: Option<Renamed>,
+    now: UnixMicros,
+    tell: &mut dyn FnMut(News),
+) {
+    if let Some(change) = &change {
+        device.standing.was_renamed(change, now);
+    }
+    if let Some(news) = news_of(change) {
+        tell(news);
+    }
+}
+
 /// What a message shows of the device's make.
 fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
     if claim.vendor.is_some() {
@@ -452,6 +503,7 @@ fn hear_kind(device: &mut Device, claim: &Claim<'_>) {
 
 /// One more message of a device, that a relay brings. Its numbers are followed: a relay may lose messages too.
 fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut dyn FnMut(News)) {
+    device.speaks(claim.received);
     device.standing.hear(claim.received);
     device.heard_via(Some(relay));
     hear_kind(device, claim);
@@ -463,6 +515,19 @@ fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn 
     if let Some(number) = claim.sequence {
         let sequence = device.sequence.get_or_insert_default();
         sequence.hear_by(way, number, claim.received, |numbers| {
+            tell(News::Missing(numbers));
+        });
+    }
+}
+
+/// The number of a message that came from the device's address. Other devices may speak from there too.
+fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
+    let Some(number) = claim.sequence else { return };
+    let standing = &device.standing;
+    if claim.name.is_none_or(|name| standing.goes_by(name)) {
+        hear_number(device, claim, Way::Direct, tell);
+    } else if let Some(sequence) = &mut device.sequence {
+        sequence.hear_of_other_name(number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }

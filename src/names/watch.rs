@@ -16,7 +16,8 @@ use std::time::Instant;
 
 use compact_str::CompactString;
 
-use super::devices::{Device, News, Notice};
+use super::devices::Device;
+use super::news::{News, Notice};
 use super::notices::Notices;
 use super::standing::{Rank, Standing};
 use super::{Known, Names, inventory};

@@ -10,6 +10,7 @@
 
 mod address_type;
 pub mod device;
+pub mod hostname;
 mod known;
 pub mod mib;
 mod octets;

@@ -25,7 +25,8 @@ use serde::Deserialize;
 
 use super::{Device, Inventory};
 use crate::normalize::DomainPolicy;
-use crate::normalize::device::{Facts, canonical, prefix};
+use crate::normalize::device::{Facts, prefix};
+use crate::normalize::hostname::canonical;
 use crate::normalize::zone::Zone;
 
 /// A line costs up to half a kilobyte of memory, so a million lines is half a gigabyte: more than a branch has.

@@ -18,12 +18,12 @@ fn with_event<T>(
     code: Option<&str>,
     then: impl FnOnce(&Event<'_>) -> T,
 ) -> T {
-    let notice = super::super::devices::Notice {
+    let notice = super::super::news::Notice {
         address: address.into(),
         name: name.into(),
         source: crate::event::HostnameSource::Learned,
         at: UnixMicros(0),
-        news: super::super::devices::News::New,
+        news: super::super::news::News::New,
     };
     let telling = super::super::telling::Telling::new(&notice);
     let mut event = telling.event("br17");

@@ -57,7 +57,7 @@ fn where_the_inventory_has_a_name_another_of_reverse_dns_changes_no_key_and_is_n
     names.take_dns_answer(ROUTER.into(), "dns.example.net", at(61));
     let text = "address,hostname\n10.0.0.1,r1\n";
     let parsed = inventory::parse(text, DomainPolicy::Keep).unwrap();
-    names.replace(names.known().config.clone(), Arc::new(parsed.inventory));
+    names.replace_inventory(Arc::new(parsed.inventory), at(62));
     view.refresh();
     names.notices.take();
     let said = |seconds| {
@@ -65,8 +65,32 @@ fn where_the_inventory_has_a_name_another_of_reverse_dns_changes_no_key_and_is_n
         text.split(" Some(").next().unwrap_or_default().to_owned()
     };
     names.rewrite_dns_names(DomainPolicy::Strip, at(90));
-    assert_eq!(said(91), r#"Ok("r1") Ok("")"#);
+    assert_eq!(said(91), r#"Ok("r1") Ok("dns.example.net")"#);
     names.take_dns_answer(ROUTER.into(), "late.example.net", at(92));
-    assert_eq!(said(93), r#"Ok("r1") Ok("")"#);
+    assert_eq!(said(93), r#"Ok("r1") Ok("dns.example.net")"#);
+    let stored = names.devices.get(ROUTER.into()).unwrap().standing.name;
+    assert_eq!(stored, "late.example.net");
     assert_eq!(told(&names), []);
+}
+
+#[test]
+fn a_name_of_reverse_dns_that_belongs_to_another_address_is_not_taken() {
+    let (names, view) = names("address,hostname\n10.0.0.7,core\n");
+    let address = [10, 0, 0, 66];
+    teach(&view, [10, 0, 1, 1], "r1");
+    for name in ["core", "r1"] {
+        identify(&view, claim(address, None, 61));
+        names.take_dns_answer(address.into(), name, UnixMicros(62_000_000));
+        let named = identify(&view, claim(address, None, 63));
+        assert_eq!(named, "10.0.0.66 Address", "{name}");
+    }
+    // Its own address, and one that stands beside others in the inventory, may have it.
+    names.take_dns_answer([10, 0, 1, 1].into(), "r1", UnixMicros(64_000_000));
+    let named = identify(&view, claim([10, 0, 1, 1], None, 65));
+    assert_eq!(named, "r1 Learned");
+    let (names, view) = super::names("address,hostname\n10.0.0.7,core\n10.0.0.66,core\n");
+    identify(&view, claim(address, None, 61));
+    names.take_dns_answer(address.into(), "core", UnixMicros(62_000_000));
+    let known = names.devices.get(address.into()).unwrap();
+    assert_eq!(known.standing.name, "core");
 }

@@ -229,3 +229,59 @@ fn an_answer_of_reverse_dns_is_no_message_of_its_device() {
     names.take_dns_answer(OTHER.into(), "r2.example.net", UnixMicros(104_000_000));
     assert!(names.devices.get(OTHER.into()).is_none(), "never heard");
 }
+
+/// What is told as missing of these messages from one address: name and number, ten a second.
+fn missing(names: &Names, view: &View, said: &[(Option<&str>, u64)]) -> Vec<News> {
+    let mut watch = Watch::default();
+    for (step, (name, number)) in (0..).zip(said) {
+        let message = Claim {
+            sequence: Some(*number),
+            received: UnixMicros(step * 100_000),
+            ..claim(ROUTER, *name, 0)
+        };
+        identify(view, message);
+        names.watch(&mut watch, UnixMicros(step * 100_000));
+    }
+    names.watch(&mut watch, UnixMicros(90_000_000_000));
+    let told = told(names).into_iter().map(|(_, news)| news);
+    told.filter(|news| matches!(news, News::Missing(_)))
+        .collect()
+}
+
+#[test]
+fn the_numbers_of_two_devices_behind_one_address_are_no_gaps() {
+    for (inventory, second) in [("", "r2"), ("address,hostname\n10.0.0.7,core\n", "core")] {
+        let (names, view) = names(inventory);
+        let turns = (0..1_000).flat_map(|step| {
+            let lost = u64::from(step >= 900);
+            [
+                (Some("r1"), 100_000 + step + lost),
+                (Some(second), 5_000 + step),
+            ]
+        });
+        let told = missing(&names, &view, &turns.collect::<Vec<_>>());
+        assert_eq!(told, [News::Missing(100_900..=100_900)], "{second}");
+    }
+}
+
+#[test]
+fn a_device_with_two_names_and_one_counter_has_no_gaps_but_those_that_it_has() {
+    let (names, view) = names("");
+    let by_turns = |number: u64| [Some("r1"), Some("r1.example.net"), None][number as usize % 3];
+    let said = (0..2_000).filter(|number| ![900, 901, 1_502].contains(number));
+    let said = said.map(|number| (by_turns(number), number));
+    let told = missing(&names, &view, &said.collect::<Vec<_>>());
+    assert_eq!(
+        told,
+        [News::Missing(900..=901), News::Missing(1_502..=1_502)]
+    );
+}
+
+#[test]
+fn a_device_that_calls_itself_otherwise_goes_on_counting() {
+    let (names, view) = names("");
+    let said = (0..3_000).filter(|number| *number != 2_500);
+    let said = said.map(|number| (Some(if number < 1_000 { "old" } else { "new" }), number));
+    let told = missing(&names, &view, &said.collect::<Vec<_>>());
+    assert_eq!(told, [News::Missing(2_500..=2_500)]);
+}
