@@ -3,14 +3,16 @@
 //! ```text
 //!  Nov 22 01:20:01 relay │ <189>Nov 22 01:20:00 h2 app: x              a PRI of its own
 //!                        │ 1 2026-11-22T01:20:00Z h2 app - - - x       RFC 5424
-//!                        │ 2026-11-22T01:20:00Z h2 app: x              a tag behind time and host
+//!                        │ 2026-11-22T01:20:00Z h2 app[7]: x           a tag and its number behind time and host
 //!                        │ Nov 22 2026 01:20:00 HW-1 %%01IFNET/4/...    a dialect behind time and host
 //!  1 2026-11-22T01:20:01Z r1 57 - - - │ Nov 22 01:20:00: %SYS-5-CONFIG_I: x     rsyslog's form of a line of Cisco's,
 //!                                                                              whose counter it takes for the program
 //! ```
 //!
 //! Evidence: a header without a tag, and behind it another that is whole. A time alone is no header: many programs write one
-//! at the start of their text. What only the relay's header says (its time, its name) is left out, and said to be.
+//! at the start of their text, and behind one of ISO 8601 a thread and a class (`2026-11-22T01:20:00Z exec-1 com.Bar: x`), as
+//! if these were host and tag: such a tag needs its number. What only the relay's header says (its time, its name) is left
+//! out, and said to be.
 
 use super::first_word::is_hosts;
 use super::{BODIES, Fidelity, Format, HEADERS, Message, cisco, rfc3164, rfc5424, take_pri};
@@ -63,13 +65,15 @@ fn without_pri<'a>(input: Reader<'a>) -> Option<(Message<'a>, bool)> {
     }
     let mut inner = rfc3164::read(None, input)?;
     let host = inner.hostname?;
-    // What programs write at the start of their text has seldom a year and a zone both, and a word behind it is no host.
+    // What programs write at the start of their text has seldom a year and a zone both, and the words behind it are a
+    // thread and a class.
     let is_iso = input.peek().is_some_and(|byte| byte.is_ascii_digit());
     let zoned = || inner.time.is_some_and(|time| time.offset_minutes.is_some());
     if is_iso && !(is_hosts(host) && zoned()) {
         return None;
     }
-    if inner.app_name.is_some() || inner.text.starts_with(b"CISE_") {
+    let is_tagged = inner.app_name.is_some() && (!is_iso || inner.proc_id.is_some());
+    if is_tagged || inner.text.starts_with(b"CISE_") {
         return Some((inner, false));
     }
     let refined = BODIES.iter().any(|refine| refine(&mut inner));
@@ -119,7 +123,11 @@ mod tests {
         for (inner, expected) in [
             ("1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
             ("<13>1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
-            ("2026-11-22T01:20:00Z h2 app: x", "h2|app|~|x"),
+            ("2026-11-22T01:20:00Z h2 app[7]: x", "h2|app|~|x"),
+            (
+                "2026-11-22T01:20:00Z esx-1 Hostd: info hostd[7] [Originator@6876 sub=Vimsvc] x",
+                "esx-1|Hostd|~|x",
+            ),
             ("<189>Nov 22 01:20:00 h2 app: x", "h2|app|~|x"),
             ("<189>Nov 22 01:20:00 app: x", "relay|app|~|x"),
             ("Nov 22 01:20:00 h2 app: x", "h2|app|~|x"),
@@ -161,6 +169,8 @@ mod tests {
     fn what_a_program_writes_at_the_start_of_its_text_stays_there() {
         for inner in [
             "2026-11-22T01:20:00Z worker task: started",
+            "2026-11-22T01:20:00Z worker-1 task: started",
+            "2026-11-22T01:20:00.123Z http-nio-8080-exec-1 com.foo.Bar: started",
             "2026-11-22 01:20:00,123 worker-1 task: started",
             "Nov 22 01:20:00 INFO main: x",
             "Nov 22 01:20:00 some words",
