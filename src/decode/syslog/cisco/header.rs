@@ -67,6 +67,11 @@ pub(super) struct Header<'a> {
     has_agent: bool,
 }
 
+/// How IOS goes on with an error in lines of their own, which have neither time nor code but are counted.
+fn is_dump(text: &[u8]) -> bool {
+    text.starts_with(b"-Traceback=") || text.starts_with(b"-Process=")
+}
+
 impl<'a> Header<'a> {
     /// Reads all that stands in front of a code, item by item; `None` where an item is none of Cisco's.
     pub(super) fn of_code(header: &'a [u8], is_firewall: bool) -> Option<Self> {
@@ -87,7 +92,8 @@ impl<'a> Header<'a> {
     }
 
     /// Takes a header with no code behind it: a counter, a node or NX-OS's colon, then a time and a colon, as every
-    /// family ends it. Takes nothing where it returns `None`.
+    /// family ends it; or the counter alone, in front of what IOS dumps behind an error. Takes nothing where it returns
+    /// `None`.
     pub(super) fn take(input: &mut Reader<'a>) -> Option<Self> {
         let mut after = *input;
         // Most messages start with neither, and are told from these by their first bytes.
@@ -102,6 +108,11 @@ impl<'a> Header<'a> {
         let mut found = Header::starting(after.rest());
         while found.time.is_none() && !found.has_uptime {
             after.take_while(|byte| matches!(byte, b' ' | b':'));
+            if found.has_counter() && is_dump(after.rest()) {
+                found.end();
+                *input = after;
+                return Some(found);
+            }
             let is_near = after.at() < input.at() + HEADER_BYTES_MAX;
             (is_near && found.take_item(&mut after)).then_some(())?;
             let is_dated = found.has_colon && found.has_year_first;

@@ -13,6 +13,7 @@
 //!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
 //!  CBS          <189>Jul 15 12:34:56 10.1.1.1 %LINK-W-Down:  gi1/0/1                                    small offices
 //!  no code      <191>38: hostname: Mar  1 18:48:50.483: OSPF-1 ADJ   Gi0/0: text                        debugging
+//!               <186>39: hostname: -Traceback= 23B5F24Cz 23B5F5E4z                                      behind an error
 //! ```
 //!
 //! Evidence: the code, and nothing in front of it that none of these shapes has; without a code, a counter, a node or
@@ -420,6 +421,18 @@ mod tests {
                 "2001:db8::5|~|~|ios|57|Synchronized|text",
             ),
             (
+                "<186>1440: -Traceback= 23B5F24Cz",
+                "~|~|~|ios|1440|~|-Traceback= 23B5F24Cz",
+            ),
+            (
+                "<186>1441: r1: -Process= \"Chunk Manager\", ipl= 4",
+                "r1|~|~|ios|1441|~|-Process= \"Chunk Manager\", ipl= 4",
+            ),
+            (
+                "<186>Nov 22 01:20:02 10.0.0.7 1440: -Traceback= 23B5F24Cz",
+                "10.0.0.7|~|~|ios|1440|~|-Traceback= 23B5F24Cz",
+            ),
+            (
                 "<191>Nov 22 01:20:02 10.0.0.7 38: Nov 22 01:20:01: text",
                 "10.0.0.7|~|~|ios|38|Synchronized|text",
             ),
@@ -435,6 +448,7 @@ mod tests {
         for input in [
             "<13>38: text",
             "<13>38: host: text",
+            "<13>38: host: -Trace",
             "<13>38: Nov 22 01:20:01 host app: text",
             "<13>12:34:56: text",
             "<13>: 2026: text",
