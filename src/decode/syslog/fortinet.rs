@@ -5,8 +5,8 @@
 //!  <189>date=2026-07-15 time=12:34:56 devname="fw1" devid="FG100E4Q17000001" tz="+0200" logid="0100032002" type="event" ... msg="..."
 //! ```
 //!
-//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id, which starts with an F,
-//! and a log id. The device's own name goes before that of a header, which is often a relay's or the product's name; so does
+//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id, which starts with an F
+//! (FortiSwitch: with an S and its model's number), and a log id. The device's own name goes before that of a header, which is often a relay's or the product's name; so does
 //! its time, which mostly has a zone. (Fortinet, "FortiOS Log Message Reference": log field format.)
 
 use super::fields::{Fields, Syntax};
@@ -54,7 +54,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
             _ => {}
         }
     });
-    let is_ours = known.device_id.is_some_and(|id| id.starts_with(b"F"));
+    let is_ours = matches!(known.device_id, Some([b'F', ..] | [b'S', b'0'..=b'9', ..]));
     if !is_ours || known.log_id.is_none() {
         return false;
     }
@@ -139,6 +139,20 @@ mod tests {
         assert_eq!(message.text, br#"login \"root\" failed"#);
         assert_eq!(message.time.unwrap().offset_minutes, Some(120));
         assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn a_switch_names_its_model_in_its_id() {
+        for (id, vendor) in [
+            ("S524DN4K16000116", Some("fortinet")),
+            ("FS1D24T414000001", Some("fortinet")),
+            ("SERVER-1", None),
+        ] {
+            let input = format!(
+                "<190>date=2026-02-02 time=10:10:10 devname=acc-sw1 device_id={id} log_id=0103030016 msg=up"
+            );
+            assert_eq!(read(input.as_bytes()).vendor, vendor, "{input}");
+        }
     }
 
     #[test]
