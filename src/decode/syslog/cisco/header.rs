@@ -367,7 +367,8 @@ impl<'a> Header<'a> {
         true
     }
 
-    /// `[syslog@9 s_id="r1:514" s_sn="5"]:` of IOS's `logging host ... session-id ... sequence-num-session`, in any order.
+    /// `[syslog@9 s_sn="5" s_id ="r1:514"]:` of IOS's `logging host ... session-id ... sequence-num-session`, in any order,
+    /// and with the space that IOS writes there.
     fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
         if after.take(9) != Some(b"[syslog@9") {
@@ -380,7 +381,7 @@ impl<'a> Header<'a> {
             let Some(value) = after.take_until(b'"').filter(|_| opens) else {
                 return false;
             };
-            match name {
+            match name.trim_ascii_end() {
                 b"s_sn" => self.keep(SESSION, value),
                 b"s_id" => self.keep_first(PARTS_OF_SESSION, value),
                 _ => self.dropped = true,

@@ -590,6 +590,10 @@ mod tests {
                 r#"{"session_id":"R1:514","session":"5"}"#,
             ),
             (
+                "<189>85: R1: [syslog@9 s_sn=\"5\" s_id =\"R1:514\"]: *Sep 22 13:47:45: %SYS-5-CONFIG_I: x",
+                r#"{"session_id":"R1:514","session":"5"}"#,
+            ),
+            (
                 "<189>2026 Nov 22 01:20:01 nx1 %$ VDC-2 %$ %VPC-2-PEER_KEEP_ALIVE_RECV_FAIL: x",
                 r#"{"vdc":"2"}"#,
             ),
