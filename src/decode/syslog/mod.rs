@@ -174,11 +174,14 @@ impl<'a> Message<'a> {
     }
 
     /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these. One
-    /// that the text ends with was cut: every sender writes a colon behind it.
+    /// that the text ends with was cut: every sender writes a colon behind it. A space in front of it is a relay's (rsyslog
+    /// begins every text with one).
     fn with_event_code(mut self) -> Self {
-        if let Some((code, text)) = cisco::split_code(self.text)
-            && code.len() + 1 < self.text.len()
+        let marked = self.text.strip_prefix(b" ").unwrap_or(self.text);
+        if let Some((code, text)) = cisco::split_code(marked)
+            && code.len() + 1 < marked.len()
         {
+            self.fidelity = self.fidelity.changed_if(marked.len() < self.text.len());
             self.event_code = Some(code);
             self.text = text;
         }

@@ -5,8 +5,9 @@
 //!                        │ 1 2026-11-22T01:20:00Z h2 app - - - x       RFC 5424
 //!                        │ 2026-11-22T01:20:00Z h2 app[7]: x           a tag and its number behind time and host
 //!                        │ Nov 22 2026 01:20:00 HW-1 %%01IFNET/4/...    a dialect behind time and host
-//!  1 2026-11-22T01:20:01Z r1 57 - - - │ Nov 22 01:20:00: %SYS-5-CONFIG_I: x     rsyslog's form of a line of Cisco's,
-//!                                                                              whose counter it takes for the program
+//!  1 2026-11-22T01:20:01Z r1 57 - - - │  Nov 22 01:20:00: %SYS-5-CONFIG_I: x    rsyslog's form of a line of Cisco's,
+//!                                                                              whose counter it takes for the program;
+//!                                                                              its text begins with a space
 //! ```
 //!
 //! Evidence: a header without a tag, and behind it another that is whole. A time alone is no header: many programs write one
@@ -23,15 +24,23 @@ pub(super) fn inner<'a>(outer: &Message<'a>) -> Option<(Message<'a>, bool)> {
     if outer.app_name.is_some_and(|name| !is_number(name)) {
         return None;
     }
-    let input = Reader::new(outer.text);
+    let text = match outer.format {
+        Format::Rfc5424 => outer.text.strip_prefix(b" ").unwrap_or(outer.text),
+        _ => outer.text,
+    };
+    let input = Reader::new(text);
     // Judged by the first bytes: most texts start otherwise.
-    let found = match (outer.format, outer.text) {
+    let found = match (outer.format, text) {
         (Format::Rfc3164 | Format::Rfc5424, [b'<', b'0'..=b'9', ..]) => {
             with_pri(input).map(|inner| (inner, false))
         }
-        (Format::Rfc5424, [b'*' | b'.' | b':' | b'0'..=b'9' | b'A'..=b'Z', ..]) => {
-            cisco_line(outer, input).map(|inner| (inner, false))
-        }
+        (
+            Format::Rfc5424,
+            [
+                b'*' | b'.' | b':' | b'-' | b'[' | b'<' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z',
+                ..,
+            ],
+        ) => cisco_line(outer, input).map(|inner| (inner, false)),
         (
             Format::Rfc3164,
             [b'A'..=b'Z', _, _, b' ' | b',', ..]
@@ -80,16 +89,13 @@ fn without_pri<'a>(input: Reader<'a>) -> Option<(Message<'a>, bool)> {
     (refined && inner.vendor.is_some()).then_some((inner, true))
 }
 
-/// A line of Cisco's behind RFC 5424: the counter stands in APP-NAME, or nothing does.
+/// A line of Cisco's behind RFC 5424: the counter stands in APP-NAME, or nothing does. A code alone, without time or
+/// counter, may be quoted.
 fn cisco_line<'a>(outer: &Message<'a>, input: Reader<'a>) -> Option<Message<'a>> {
-    let mut inner = cisco::read(outer.pri, input)?;
-    let is_whole = inner.time.is_some() && inner.event_code.is_some();
-    let counter = outer
-        .app_name
-        .and_then(|name| std::str::from_utf8(name).ok());
-    inner.sequence = inner
-        .sequence
-        .or(counter.and_then(|digits| digits.parse().ok()));
+    let counter = outer.app_name.unwrap_or_default();
+    let mut inner = cisco::read_behind(counter, outer.pri, input)?;
+    let is_counted = inner.sequence.is_some() || inner.fields.is_some();
+    let is_whole = inner.time.is_some() || is_counted || inner.event_code.is_none();
     inner.msg_id = outer.msg_id;
     inner.structured_data = outer.structured_data;
     Some(inner).filter(|_| is_whole)
@@ -205,5 +211,88 @@ mod tests {
             read(b"<189>1 2026-11-22T01:20:01Z r1 app - - - Nov 22 01:20:00: %SYS-5-CONFIG_I: x");
         assert_eq!(program.app_name, Some(&b"app"[..]));
         assert_eq!(program.vendor, None);
+    }
+
+    /// The text, the counters and the system of a line of Cisco's that rsyslog wrote.
+    fn relayed(line: &str) -> String {
+        let (program, behind) = line.split_once(' ').unwrap();
+        let input = format!("<189>1 2026-11-22T01:20:01+00:00 192.0.2.7 {program} - - - {behind}");
+        let message = read(input.as_bytes());
+        let log_sequence = message.fields.and_then(|fields| fields.get("log_sequence"));
+        format!(
+            "{}|{}|{}|{}",
+            parts(&message),
+            message.sequence.unwrap_or_default(),
+            text(log_sequence.map(|value| value.bytes)),
+            message.os.unwrap_or("~"),
+        )
+    }
+
+    #[test]
+    fn whatever_a_device_of_ciscos_puts_in_front_is_found_behind_rsyslogs_space() {
+        for (line, expected) in [
+            (
+                "57  Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|57|~|ios",
+            ),
+            (
+                "57 r1: *Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+                "r1|~|SYS-5-CONFIG_I|x|57|~|ios",
+            ),
+            (
+                "57  r1: Nov 22 01:20:00.123: OSPF-1 ADJ   Gi0/0: x",
+                "r1|~|~|OSPF-1 ADJ   Gi0/0: x|57|~|ios",
+            ),
+            (
+                "-  57: r1: Nov 22 01:20:00.123: OSPF-1 ADJ   Gi0/0: x",
+                "r1|~|~|OSPF-1 ADJ   Gi0/0: x|57|~|ios",
+            ),
+            (
+                "45  000057: Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|45|000057|ios",
+            ),
+            (
+                "000057  Nov 22 01:20:00.123: %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|0|000057|ios",
+            ),
+            (
+                "57  3w2d: %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|57|~|ios",
+            ),
+            (
+                "57  %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|57|~|ios",
+            ),
+            (
+                "000057  %SYS-5-CONFIG_I: x",
+                "192.0.2.7|~|SYS-5-CONFIG_I|x|0|000057|ios",
+            ),
+            (
+                "57  -Traceback= 23B5F24Cz",
+                "192.0.2.7|~|~|-Traceback= 23B5F24Cz|57|~|ios",
+            ),
+            (
+                "57  r1 RP/0/RSP0/CPU0:Nov 22 01:20:00.123 : ifmgr[201]: %PKT_INFRA-LINK-3-UPDOWN : x",
+                "r1|ifmgr|PKT_INFRA-LINK-3-UPDOWN|x|57|~|ios-xr",
+            ),
+            ("-  %ASA-6-302013: x", "192.0.2.7|~|ASA-6-302013|x|0|~|asa"),
+            ("%ASA-6-302013  x", "192.0.2.7|~|ASA-6-302013|x|0|~|asa"),
+        ] {
+            assert_eq!(relayed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_space_in_front_stays_where_nothing_is_known() {
+        for line in ["57  some text: x", "-  Nov 22 text", "-  %SYS-5", "app  %x"] {
+            let (program, text) = line.split_once(' ').unwrap();
+            let input = format!("<189>1 2026-11-22T01:20:01Z r1 {program} - - - {text}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.text, text.as_bytes(), "{input}");
+            assert_eq!(message.fidelity, Fidelity::Exact, "{input}");
+        }
+        let coded = read(b"<189>1 2026-11-22T01:20:01Z r1 app - - -  %SYS-5-CONFIG_I: x");
+        assert_eq!(parts(&coded), "r1|app|SYS-5-CONFIG_I|x");
+        assert_eq!(coded.fidelity, Fidelity::Changed);
     }
 }

@@ -72,10 +72,15 @@ fn is_dump(text: &[u8]) -> bool {
     text.starts_with(b"-Traceback=") || text.starts_with(b"-Process=")
 }
 
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 impl<'a> Header<'a> {
-    /// Reads all that stands in front of a code, item by item; `None` where an item is none of Cisco's.
-    pub(super) fn of_code(header: &'a [u8], is_firewall: bool) -> Option<Self> {
-        let mut found = Header::starting(header);
+    /// Reads all that stands in front of a code, item by item; `None` where an item is none of Cisco's. A relay may have
+    /// taken the `counter` away; it is empty where none did.
+    pub(super) fn of_code(header: &'a [u8], is_firewall: bool, counter: &'a [u8]) -> Option<Self> {
+        let mut found = Header::starting(header, counter);
         found.is_firewall = is_firewall;
         let mut input = Reader::new(header);
         loop {
@@ -94,7 +99,7 @@ impl<'a> Header<'a> {
     /// Takes a header with no code behind it: a counter, a node or NX-OS's colon, then a time and a colon, as every
     /// family ends it; or the counter alone, in front of what IOS dumps behind an error. Takes nothing where it returns
     /// `None`.
-    pub(super) fn take(input: &mut Reader<'a>) -> Option<Self> {
+    pub(super) fn take(input: &mut Reader<'a>, counter: &'a [u8]) -> Option<Self> {
         let mut after = *input;
         // Most messages start with neither, and are told from these by their first bytes.
         let digits = after.take_while(|byte| byte.is_ascii_digit());
@@ -103,9 +108,9 @@ impl<'a> Header<'a> {
             [b':', b' ', b'1' | b'2', ..] | [_, _, b'/', ..] => digits.is_empty(),
             _ => false,
         };
-        starts.then_some(())?;
+        (starts || !counter.is_empty()).then_some(())?;
         let mut after = *input;
-        let mut found = Header::starting(after.rest());
+        let mut found = Header::starting(after.rest(), counter);
         while found.time.is_none() && !found.has_uptime {
             after.take_while(|byte| matches!(byte, b' ' | b':'));
             if found.has_counter() && is_dump(after.rest()) {
@@ -130,9 +135,11 @@ impl<'a> Header<'a> {
         Some(found)
     }
 
-    fn starting(header: &[u8]) -> Self {
+    fn starting(header: &[u8], counter: &'a [u8]) -> Self {
         Header {
             has_colon: header.first() == Some(&b':'),
+            counter,
+            sequence: number(counter),
             ..Header::default()
         }
     }
@@ -322,10 +329,7 @@ impl<'a> Header<'a> {
         if digits.is_empty() || after.peek() != Some(b':') || is_uptime {
             return false;
         }
-        let Some(sequence) = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-        else {
+        let Some(sequence) = number(digits) else {
             return false;
         };
         if self.has_counter() {
@@ -494,6 +498,14 @@ impl<'a> Header<'a> {
         message.os = os;
         message.sequence = self.sequence;
         message.clock = self.clock.or(unmarked);
+        message.fields = self.fields();
+    }
+
+    /// Tells a message that has its own time and host who counted it, and how far.
+    pub(super) fn tell_counter(&self, code: &[u8], message: &mut Message<'a>) {
+        message.vendor = Some("cisco");
+        message.os = self.os(code);
+        message.sequence = self.sequence.or(message.sequence);
         message.fields = self.fields();
     }
 
