@@ -361,7 +361,7 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
     let mut refined = false;
-    if let Some(inner) = relay::inner(&message) {
+    if let Some(inner) = relay::inner(&message, input) {
         (message, refined) = inner;
     }
     refined = refined || BODIES.iter().any(|refine| refine(&mut message));

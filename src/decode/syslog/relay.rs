@@ -19,8 +19,9 @@ use super::first_word::is_hosts;
 use super::{BODIES, Fidelity, Format, HEADERS, Message, cisco, rfc3164, rfc5424, take_pri};
 use crate::decode::reader::Reader;
 
-/// The message behind a relay's header, and whether a body reader has been through it.
-pub(super) fn inner<'a>(outer: &Message<'a>) -> Option<(Message<'a>, bool)> {
+/// The message behind a relay's header, and whether a body reader has been through it. `whole` is all of the message, with
+/// the relay's header in front.
+pub(super) fn inner<'a>(outer: &Message<'a>, whole: Reader<'a>) -> Option<(Message<'a>, bool)> {
     if outer.app_name.is_some_and(|name| !is_number(name)) {
         return None;
     }
@@ -54,6 +55,10 @@ pub(super) fn inner<'a>(outer: &Message<'a>) -> Option<(Message<'a>, bool)> {
     // Relays name the sender where the message does not.
     inner.hostname = inner.hostname.or(outer.hostname);
     inner.fidelity = Fidelity::Changed;
+    if let Some(error) = &mut inner.error {
+        // Counted from the text's first byte up to here; the text is the message's end.
+        error.at += whole.at() + whole.rest().len().saturating_sub(text.len());
+    }
     Some((inner, refined))
 }
 
@@ -189,6 +194,21 @@ mod tests {
             let input = format!("<13>Nov 22 01:20:01 h9 {inner}");
             let message = read(input.as_bytes());
             assert_eq!(parts(&message), format!("h9|~|~|{inner}"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_behind_a_relay_is_counted_from_the_messages_first_byte() {
+        for relay in [
+            "<13>Nov 22 01:20:01 relay ",
+            "<13>1 2026-11-22T01:20:01Z relay - - - -  ",
+        ] {
+            let alone = "<13>1 2026-11-22T01:20:00Z h2 app - - [bad x";
+            let at = read(alone.as_bytes()).error.unwrap().at;
+            let input = format!("{relay}{alone}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.hostname, Some(&b"h2"[..]));
+            assert_eq!(message.error.unwrap().at, relay.len() + at, "{input}");
         }
     }
 
