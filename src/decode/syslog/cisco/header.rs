@@ -159,7 +159,9 @@ impl<'a> Header<'a> {
     }
 
     /// A padded counter that stands alone is that of all that was logged: the sent-counter is off, and has no zeros in
-    /// front.
+    /// front. From 100000 on it has none either, and one line alone does not tell the two apart: it is taken for the
+    /// sent-counter then, and what such a device logs and does not send looks like a loss. (`logging message-counter syslog`
+    /// turns the sent-counter on.)
     fn end(&mut self) {
         let is_padded = matches!(self.counter, [b'0', _, ..]);
         if is_padded && self.log_sequence().is_empty() {
