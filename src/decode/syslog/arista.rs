@@ -30,7 +30,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         let facility = Reader::new(code).take_to([b'-']);
         AGENTS.contains(&without_worker(agent)) || FACILITIES.contains(&facility)
     });
-    if message.vendor.is_some() || found.is_none() && !is_ours {
+    if message.vendor.is_some_and(|vendor| vendor != "arista") || found.is_none() && !is_ours {
         return false;
     }
     if let Some(found) = found {

@@ -118,7 +118,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
 /// A line without a time that a relay wrote in the form of RFC 5424: its counter, its code or nothing stands in APP-NAME.
 fn refine_rfc5424(message: &mut Message<'_>) -> bool {
     let mut counter = message.app_name.unwrap_or_default();
-    if message.vendor.is_some() {
+    if message.vendor.is_some_and(|vendor| vendor != "cisco") {
         return false;
     }
     if let (Some((code, b"")), None) = (split_code(counter), message.event_code) {
