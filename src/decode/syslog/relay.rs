@@ -25,10 +25,7 @@ pub(super) fn inner<'a>(outer: &Message<'a>, whole: Reader<'a>) -> Option<(Messa
     if outer.app_name.is_some_and(|name| !is_number(name)) {
         return None;
     }
-    let text = match outer.format {
-        Format::Rfc5424 => outer.text.strip_prefix(b" ").unwrap_or(outer.text),
-        _ => outer.text,
-    };
+    let text = outer.text_behind_space();
     let input = Reader::new(text);
     // Judged by the first bytes: most texts start otherwise.
     let found = match (outer.format, text) {
@@ -313,6 +310,6 @@ mod tests {
         }
         let coded = read(b"<189>1 2026-11-22T01:20:01Z r1 app - - -  %SYS-5-CONFIG_I: x");
         assert_eq!(parts(&coded), "r1|app|SYS-5-CONFIG_I|x");
-        assert_eq!(coded.fidelity, Fidelity::Changed);
+        assert_eq!(coded.fidelity, Fidelity::Exact);
     }
 }

@@ -180,7 +180,7 @@ mod tests {
         let spaced = read(b"<166>1 2026-07-15 12:34:56 sonic bgp#zebra 292 - -  text");
         assert_eq!(
             (spaced.hostname, spaced.text),
-            (Some(&b"sonic"[..]), &b" text"[..])
+            (Some(&b"sonic"[..]), &b"text"[..])
         );
         let without_pri = read(b"1 2003-10-11T22:14:15Z h a p m - text");
         assert_eq!(
