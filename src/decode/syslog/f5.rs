@@ -14,7 +14,7 @@
 //! files; BIG-IP Error Code Database.)
 
 use super::fields::{Fields, Syntax};
-use super::{Message, rfc3164};
+use super::{Format, Message, rfc3164};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
@@ -26,7 +26,18 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     }
     let mut input = Reader::new(message.text);
     let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
-    if message.app_name.is_none() {
+    // Behind rsyslog the level is the program, and the tag stands in the text.
+    let program = message
+        .app_name
+        .filter(|name| message.format == Format::Rfc5424 && LEVELS.contains(name));
+    if let Some(word) = program {
+        level = word;
+        let mut tagged = message.clone();
+        if !rfc3164::take_tag(&mut input, &mut tagged) {
+            return false;
+        }
+        head = Some(tagged);
+    } else if message.app_name.is_none() {
         let blade = match message.hostname {
             None => take_blade(&mut input),
             Some(_) => None,
@@ -154,6 +165,10 @@ mod tests {
         for (input, fields) in [
             (
                 "<133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool down.",
+                r#"{"level":"notice","severity":"5"}"#,
+            ),
+            (
+                "<133>1 2026-07-15T12:34:56Z lb1 notice - - -  mcpd[6789]: 01070638:5: Pool down.",
                 r#"{"level":"notice","severity":"5"}"#,
             ),
             (

@@ -11,7 +11,7 @@
 
 use super::fields::{Fields, Syntax};
 use super::timestamp::{self, Stamp};
-use super::{Format, Message};
+use super::{Fidelity, Format, Message};
 use crate::decode::reader::Reader;
 
 /// What one message says of itself.
@@ -39,6 +39,11 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     let (mut known, mut text) = (Known::default(), None);
+    // Behind rsyslog the first pair is the program.
+    let date = message
+        .app_name
+        .and_then(|name| name.strip_prefix(b"date="));
+    known.date = date;
     let fields = Fields::read(syntax(message.text), message.text, |field| {
         let value = Some(field.value.bytes).filter(|value| !value.is_empty());
         match field.name {
@@ -57,6 +62,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let is_ours = matches!(known.device_id, Some([b'F', ..] | [b'S', b'0'..=b'9', ..]));
     if !is_ours || known.log_id.is_none() {
         return false;
+    }
+    if date.is_some() {
+        message.app_name = None;
+        message.fidelity = Fidelity::Changed;
     }
     let name = known.device.or(message.hostname);
     message.fidelity = message
@@ -121,7 +130,7 @@ fn os(device_id: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::{Fidelity, read};
+    use super::super::read;
     use super::*;
 
     #[test]
@@ -139,6 +148,26 @@ mod tests {
         assert_eq!(message.text, br#"login \"root\" failed"#);
         assert_eq!(message.time.unwrap().offset_minutes, Some(120));
         assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn a_date_that_a_relay_took_for_the_program_is_the_events() {
+        let message = read(
+            b"<189>1 2026-11-22T01:21:00Z relay date=2026-11-22 - - -  time=01:20:00 devname=f1 devid=FG1 tz=+0000 logid=1 msg=x",
+        );
+        assert_eq!(message.vendor, Some("fortinet"));
+        assert_eq!(
+            (message.hostname, message.app_name),
+            (Some(&b"f1"[..]), None)
+        );
+        assert_eq!(
+            message.time.map(|time| (time.day, time.minute)),
+            Some((22, 20))
+        );
+        assert_eq!(
+            (message.text, message.fidelity),
+            (&b"x"[..], Fidelity::Changed)
+        );
     }
 
     #[test]
