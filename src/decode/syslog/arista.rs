@@ -9,7 +9,8 @@
 //! Evidence: a code behind a tag that is an agent's name: one of a list, or any with capital and small letters and without a
 //! dash where the code's facility is one of EOS (agents become more with every release, facilities seldom). Cisco's devices
 //! write no tag; in their place behind a relay stands the device's name (`relay1 Core-Rtr: 118: %SYS-5-CONFIG_I:`), which
-//! is told from an agent's by its letters alone. (Arista, "EOS System Message Guide".)
+//! is told from an agent's by its letters alone. A counter and the code behind it are taken whoever wrote them: a line left
+//! out would be missed among the others of its device. (Arista, "EOS System Message Guide".)
 
 use super::{Message, cisco};
 use crate::decode::reader::Reader;
@@ -29,7 +30,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         let facility = Reader::new(code).take_to([b'-']);
         AGENTS.contains(&without_worker(agent)) || FACILITIES.contains(&facility)
     });
-    if message.vendor.is_some() || !is_ours {
+    if message.vendor.is_some_and(|vendor| vendor != "arista") || found.is_none() && !is_ours {
         return false;
     }
     if let Some(found) = found {
@@ -37,8 +38,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         message.event_code = Some(found.code);
         message.text = found.text;
     }
-    message.vendor = Some("arista");
-    message.os = Some("eos");
+    if is_ours {
+        message.vendor = Some("arista");
+        message.os = Some("eos");
+    }
     true
 }
 
@@ -192,6 +195,34 @@ mod tests {
             "<189>Feb  6 09:42:36 h R1: %SYS-5-CONFIG_I: x",
         ] {
             assert_eq!(read(input.as_bytes()).vendor, None, "{input}");
+        }
+    }
+
+    #[test]
+    fn a_counted_line_is_counted_though_neither_agent_nor_facility_is_known() {
+        for (line, sequence, code, vendor) in [
+            (
+                "Ebra: 118: %LINEPROTO-5-UPDOWN: x",
+                118,
+                "LINEPROTO-5-UPDOWN",
+                Some("arista"),
+            ),
+            (
+                "Fhrp: 119: %VRRP-5-STATECHANGE: x",
+                119,
+                "VRRP-5-STATECHANGE",
+                None,
+            ),
+        ] {
+            let input = format!("<165>Feb  6 09:42:36 switch1 {line}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.sequence, Some(sequence), "{input}");
+            assert_eq!(message.event_code, Some(code.as_bytes()), "{input}");
+            assert_eq!(
+                (message.vendor, message.text),
+                (vendor, &b"x"[..]),
+                "{input}"
+            );
         }
     }
 }

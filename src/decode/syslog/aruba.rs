@@ -3,6 +3,8 @@
 //! ```text
 //!  ArubaOS  <187>Jul 15 12:34:56 2026 wc1 authmgr[4130]: <124198> <4130> <ERRS> <wc1 192.0.2.1>  text
 //!           <188>Jul 15 12:34:56 2026 wc1 sapd[1362]: <127037> <WARN> |AP ap7@192.0.2.9 sapd| |ids-ap| text
+//!           <187>Jul 15 12:34:56 2026 wc1 dot1x-proc:1[3833]: <132197> <3833> <ERRS> |dot1x-proc:1|  text
+//!  Instant  <189>Jul 15 12:34:56 2026 192.0.2.9 <192.0.2.9 D8:C7:C8:CB:D4:20> stm[2021]: <501106> <NOTI> text
 //!  CX       <190>1 2026-07-15T12:34:56.123456+00:00 cx1 intfd 2345 - - Event|403|LOG_INFO|AMM|1/1|text
 //! ```
 //!
@@ -10,8 +12,8 @@
 //! `Event|`, a number and `|LOG_`. (Aruba, "ArubaOS Syslog Messages Reference Guide"; "AOS-CX Event Log Message
 //! Reference Guide".)
 
-use super::Message;
 use super::fields::Fields;
+use super::{Message, rfc3164};
 use crate::decode::reader::Reader;
 
 const LEVELS: [&[u8]; 8] = [
@@ -20,11 +22,53 @@ const LEVELS: [&[u8]; 8] = [
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     match message.text.first() {
-        Some(b'<') => controller(message),
+        Some(b'<') => controller(message) || access_point(message),
         Some(b'E') => switch(message),
+        Some(b'a'..=b'z') if message.app_name.is_none() => numbered_process(message),
         _ => false,
     }
 }
+
+/// `<192.0.2.9 D8:C7:C8:CB:D4:20> stm[2021]: ` in front: an access point says its address and its MAC behind its name.
+fn access_point(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    let reporter = take_angle(&mut input).filter(|part| part.contains(&b':'));
+    let mut inner = message.clone();
+    let is_tagged = message.app_name.is_none() && rfc3164::take_tag(&mut input, &mut inner);
+    inner.text = input.rest();
+    let Some(reporter) = reporter.filter(|_| is_tagged && controller(&mut inner)) else {
+        return false;
+    };
+    let part = |name| inner.fields.and_then(|fields| fields.get(name));
+    let level = part("level").map_or(&b""[..], |level| level.bytes);
+    inner.fidelity = inner.fidelity.changed_if(part("reporter").is_some());
+    inner.fields = Some(Fields::parts(PARTS, [level, reporter, b"", b""]));
+    *message = inner;
+    true
+}
+
+/// `dot1x-proc:1[3833]: ` in front: of a process that runs several times each has a number, and a colon before it.
+fn numbered_process(message: &mut Message<'_>) -> bool {
+    let mut input = Reader::new(message.text);
+    let name = input.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let is_colon = input.eat(b':');
+    let number = input.take_while(|byte| byte.is_ascii_digit());
+    if !is_colon || number.is_empty() || !input.eat(b'[') {
+        return false;
+    }
+    let mut inner = message.clone();
+    inner.app_name = message.text.get(..name.len() + 1 + number.len());
+    inner.proc_id = Some(input.take_while(|byte| byte.is_ascii_digit()));
+    let is_tag = input.take(3) == Some(b"]: ");
+    inner.text = input.rest();
+    let found = is_tag && controller(&mut inner);
+    if found {
+        *message = inner;
+    }
+    found
+}
+
+const PARTS: &[&str] = &["level", "reporter"];
 
 fn controller(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
@@ -47,10 +91,7 @@ fn controller(message: &mut Message<'_>) -> bool {
     let reporter = take_angle(&mut input).unwrap_or_default();
     input.take_while(|byte| byte == b' ');
     message.event_code = Some(code);
-    message.fields = Some(Fields::parts(
-        &["level", "reporter"],
-        [level, reporter, b"", b""],
-    ));
+    message.fields = Some(Fields::parts(PARTS, [level, reporter, b"", b""]));
     message.text = input.rest();
     message.vendor = Some("aruba");
     message.os = Some("arubaos");
@@ -92,7 +133,7 @@ fn switch(message: &mut Message<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn a_controller_numbers_its_events_and_says_who_reports() {
@@ -114,6 +155,51 @@ mod tests {
         );
         assert_eq!(access_point.event_code, Some(&b"127037"[..]));
         assert_eq!(access_point.text, b"|AP ap7@192.0.2.9 sapd| text");
+    }
+
+    #[test]
+    fn an_access_points_address_and_a_processs_number_stand_around_the_tag() {
+        for (line, app, code, fields, text) in [
+            (
+                "10.0.0.9 <10.0.0.9 D8:C7:C8:CB:D4:20> stm[2021]: <501106> <NOTI> Deauth",
+                "stm",
+                "501106",
+                r#"{"level":"NOTI","reporter":"10.0.0.9 D8:C7:C8:CB:D4:20"}"#,
+                "Deauth",
+            ),
+            (
+                "wc1 dot1x-proc:1[3833]: <132197> <3833> <ERRS> |dot1x-proc:1|  Maximum",
+                "dot1x-proc:1",
+                "132197",
+                r#"{"level":"ERRS"}"#,
+                "|dot1x-proc:1|  Maximum",
+            ),
+        ] {
+            let input = format!("<187>Jul 15 12:34:56 2026 {line}");
+            let message = read(input.as_bytes());
+            assert_eq!(message.app_name, Some(app.as_bytes()), "{input}");
+            assert_eq!(message.event_code, Some(code.as_bytes()), "{input}");
+            assert_eq!(json(message.fields.unwrap()), fields, "{input}");
+            assert_eq!(message.text, text.as_bytes(), "{input}");
+            assert_eq!(
+                (message.vendor, message.fidelity),
+                (Some("aruba"), Fidelity::Exact)
+            );
+        }
+        for line in [
+            "<a:b> stm[1]: <1> x",
+            "a:1[2]: <132197> x",
+            "a:1[",
+            "<a:b> stm: x",
+        ] {
+            let input = format!("<187>Jul 15 12:34:56 2026 wc1 {line}");
+            let message = read(input.as_bytes());
+            assert_eq!(
+                (message.vendor, message.text),
+                (None, line.as_bytes()),
+                "{input}"
+            );
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(message.event_code, Some(&b"SEC-1203"[..]));
         assert_eq!(message.text, b"Login");
         let other =
-            read(br#"<188>1 2026-07-15T12:34:56.789Z h raslogd - SEC-1203 [log@9 a="b"] x"#);
+            read(br#"<188>1 2026-07-15T12:34:56.789Z h raslogd - SEC-1203 [log@32473 a="b"] x"#);
         assert_eq!(other.vendor, None);
     }
 

@@ -5,27 +5,39 @@
 //!                           level  tag         code    severity
 //!  <133>Jul 15 12:34:56 slot1/lb1 notice mcpd[6789]: ...          a blade of a chassis
 //!  <134>Jul 15 12:34:56 lb1 info tmm1[6789]: Rule /Common/web <HTTP_REQUEST>: ...     what a rule of the operator's logs
+//!  <134>1 2026-07-15T12:34:56Z lb1 tmm 4711 01260013:6: [F5@12276 hostname="lb1"] ...
 //!  <131>Jul 15 12:34:56 lb1 ASM:unit_hostname="lb1",policy_name="/Common/web",support_id="18205860747014045721",...
 //! ```
 //!
 //! Evidence: eight hexadecimal digits, a colon, a digit and a colon behind the tag, or a rule and its event; or `ASM:` and pairs with a name that only
-//! the application firewall has (its storage format of key-value pairs). (F5, K16197: reviewing BIG-IP log
+//! the application firewall has (its storage format of key-value pairs); or an element with F5's enterprise number. (F5, K16197: reviewing BIG-IP log
 //! files; BIG-IP Error Code Database.)
 
 use super::fields::{Fields, Syntax};
-use super::{Message, rfc3164};
+use super::{Format, Message, rfc3164};
 use crate::decode::reader::Reader;
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     const LEVELS: [&[u8]; 9] = [
         b"emerg", b"alert", b"crit", b"err", b"error", b"warning", b"notice", b"info", b"debug",
     ];
-    if application_security(message) {
+    if application_security(message) || element(message) {
         return true;
     }
     let mut input = Reader::new(message.text);
     let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
-    if message.app_name.is_none() {
+    // Behind rsyslog the level is the program, and the tag stands in the text.
+    let program = message
+        .app_name
+        .filter(|name| message.format == Format::Rfc5424 && LEVELS.contains(name));
+    if let Some(word) = program {
+        level = word;
+        let mut tagged = message.clone();
+        if !rfc3164::take_tag(&mut input, &mut tagged) {
+            return false;
+        }
+        head = Some(tagged);
+    } else if message.app_name.is_none() {
         let blade = match message.hostname {
             None => take_blade(&mut input),
             Some(_) => None,
@@ -92,6 +104,21 @@ fn application_security(message: &mut Message<'_>) -> bool {
     true
 }
 
+/// An element `F5@12276`, and the code in MSGID.
+fn element(message: &mut Message<'_>) -> bool {
+    let data = message.structured_data;
+    let is_ours = data.is_some_and(|data| data.first_id().starts_with(b"F5@12276"));
+    if is_ours {
+        let mut id = Reader::new(message.msg_id.unwrap_or_default());
+        message.event_code = take_code(&mut id)
+            .map(|(code, _)| code)
+            .or(message.event_code);
+        message.vendor = Some("f5");
+        message.os = Some("big-ip");
+    }
+    is_ours
+}
+
 /// Takes `slot1/lb1 `.
 fn take_blade<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let mut after = *input;
@@ -138,6 +165,10 @@ mod tests {
         for (input, fields) in [
             (
                 "<133>Jul 15 12:34:56 lb1 notice mcpd[6789]: 01070638:5: Pool down.",
+                r#"{"level":"notice","severity":"5"}"#,
+            ),
+            (
+                "<133>1 2026-07-15T12:34:56Z lb1 notice - - -  mcpd[6789]: 01070638:5: Pool down.",
                 r#"{"level":"notice","severity":"5"}"#,
             ),
             (

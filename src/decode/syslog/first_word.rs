@@ -5,6 +5,7 @@
 //!  Nov 22 01:40:01 error1 link down               the host: levels have no digit
 //!  Nov 22 01:40:01 edge link down                 the host, on thin evidence: the event keeps the bytes
 //!  Nov 22 01:40:01 Error connecting to database   a level, and nobody's name
+//!  Nov 22 01:40:01 Interface eth1: link down      the start of a sentence, and nobody's name
 //!  Nov 22 01:40:01 User admin logged in           a facility or the start of a sentence: the host only in front of a tag
 //!  Nov 22 01:40:01 MET r1 app: x                  a zone, where a host stands behind it
 //! ```
@@ -57,27 +58,28 @@ impl Word {
             {
                 Word::Zone
             }
-            _ if STARTS.contains(&word) => Word::Ordinary,
+            _ if STARTS.contains(&word) => Word::Level,
+            _ if NOUNS.contains(&word) => Word::Ordinary,
             _ => Word::Name,
         }
     }
 }
 
-/// With which the sentences of devices start, written so.
-const STARTS: [&[u8]; 12] = [
+/// With which the sentences of devices start, written so. No host is called by one, even if a word with a colon stands
+/// behind it (`Interface ethernet1/1/1: link down`).
+const STARTS: [&[u8]; 8] = [
     b"Cannot",
     b"Connection",
     b"Failed",
     b"Interface",
-    b"Link",
     b"Login",
-    b"Port",
     b"Session",
     b"The",
     b"Unable",
-    b"User",
-    b"VLAN",
 ];
+
+/// The same, and a host may be called so.
+const NOUNS: [&[u8]; 4] = [b"Link", b"Port", b"User", b"VLAN"];
 
 /// Has what words have not: a digit, a dash or a dot.
 pub(super) fn is_hosts(name: &[u8]) -> bool {
@@ -134,6 +136,9 @@ mod tests {
             "kern something",
             "Link down on port 3",
             "notice mcpd[1]: hello",
+            "Interface ethernet1/1/1: link down",
+            "Login admin: ok",
+            "The ntpd: stopped",
         ] {
             let expected = match text.split_once(": ") {
                 Some(("warning", rest)) => format!("~|warning|{rest}|exact"),

@@ -5,13 +5,13 @@
 //!  <189>date=2026-07-15 time=12:34:56 devname="fw1" devid="FG100E4Q17000001" tz="+0200" logid="0100032002" type="event" ... msg="..."
 //! ```
 //!
-//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id, which starts with an F,
-//! and a log id. The device's own name goes before that of a header, which is often a relay's or the product's name; so does
+//! Evidence: the first name is one of those with which Fortinet starts, and there are a device id, which starts with an F
+//! (FortiSwitch: with an S and its model's number), and a log id. The device's own name goes before that of a header, which is often a relay's or the product's name; so does
 //! its time, which mostly has a zone. (Fortinet, "FortiOS Log Message Reference": log field format.)
 
 use super::fields::{Fields, Syntax};
 use super::timestamp::{self, Stamp};
-use super::{Format, Message};
+use super::{Fidelity, Format, Message};
 use crate::decode::reader::Reader;
 
 /// What one message says of itself.
@@ -39,6 +39,11 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     let (mut known, mut text) = (Known::default(), None);
+    // Behind rsyslog the first pair is the program.
+    let date = message
+        .app_name
+        .and_then(|name| name.strip_prefix(b"date="));
+    known.date = date;
     let fields = Fields::read(syntax(message.text), message.text, |field| {
         let value = Some(field.value.bytes).filter(|value| !value.is_empty());
         match field.name {
@@ -54,9 +59,13 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
             _ => {}
         }
     });
-    let is_ours = known.device_id.is_some_and(|id| id.starts_with(b"F"));
+    let is_ours = matches!(known.device_id, Some([b'F', ..] | [b'S', b'0'..=b'9', ..]));
     if !is_ours || known.log_id.is_none() {
         return false;
+    }
+    if date.is_some() {
+        message.app_name = None;
+        message.fidelity = Fidelity::Changed;
     }
     let name = known.device.or(message.hostname);
     message.fidelity = message
@@ -121,7 +130,7 @@ fn os(device_id: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::{Fidelity, read};
+    use super::super::read;
     use super::*;
 
     #[test]
@@ -139,6 +148,40 @@ mod tests {
         assert_eq!(message.text, br#"login \"root\" failed"#);
         assert_eq!(message.time.unwrap().offset_minutes, Some(120));
         assert_eq!(message.fidelity, Fidelity::Exact);
+    }
+
+    #[test]
+    fn a_date_that_a_relay_took_for_the_program_is_the_events() {
+        let message = read(
+            b"<189>1 2026-11-22T01:21:00Z relay date=2026-11-22 - - -  time=01:20:00 devname=f1 devid=FG1 tz=+0000 logid=1 msg=x",
+        );
+        assert_eq!(message.vendor, Some("fortinet"));
+        assert_eq!(
+            (message.hostname, message.app_name),
+            (Some(&b"f1"[..]), None)
+        );
+        assert_eq!(
+            message.time.map(|time| (time.day, time.minute)),
+            Some((22, 20))
+        );
+        assert_eq!(
+            (message.text, message.fidelity),
+            (&b"x"[..], Fidelity::Changed)
+        );
+    }
+
+    #[test]
+    fn a_switch_names_its_model_in_its_id() {
+        for (id, vendor) in [
+            ("S524DN4K16000116", Some("fortinet")),
+            ("FS1D24T414000001", Some("fortinet")),
+            ("SERVER-1", None),
+        ] {
+            let input = format!(
+                "<190>date=2026-02-02 time=10:10:10 devname=acc-sw1 device_id={id} log_id=0103030016 msg=up"
+            );
+            assert_eq!(read(input.as_bytes()).vendor, vendor, "{input}");
+        }
     }
 
     #[test]

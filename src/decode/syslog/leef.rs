@@ -21,12 +21,17 @@ const ESCAPES: Escapes = Escapes::backslash(b"=|\\");
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
-    if input.take(5) != Some(b"LEEF:") {
+    // A relay may have taken the mark for a tag.
+    let tagged = message.app_name == Some(b"LEEF");
+    if !tagged && input.take(5) != Some(b"LEEF:") {
         return false;
     }
     let version = input.take_while(|byte| byte.is_ascii_digit() || byte == b'.');
     if version.is_empty() || !input.eat(b'|') {
         return false;
+    }
+    if tagged {
+        message.app_name = None;
     }
     let named = Separator::read(version, input);
     let syntax = Syntax::Leef {
@@ -143,6 +148,21 @@ mod tests {
     use super::super::fields::tests::json;
     use super::super::{Fidelity, read};
     use super::*;
+
+    #[test]
+    fn a_mark_that_a_relay_took_for_the_program_is_still_one() {
+        let message = read(
+            b"<14>1 2026-07-15T12:34:56Z h LEEF - - - 1.0|IBM|QRadar|7|logon|src=192.0.2.1\tmsg=x",
+        );
+        assert_eq!((message.format, message.app_name), (Format::Leef, None));
+        assert_eq!(message.event_code, Some(&b"logon"[..]));
+        assert_eq!(
+            (message.text, message.fidelity),
+            (&b"x"[..], Fidelity::Exact)
+        );
+        let other = read(b"<14>1 2026-07-15T12:34:56Z h LEEF - - - hello");
+        assert_eq!(other.app_name, Some(&b"LEEF"[..]));
+    }
 
     #[test]
     fn both_versions_are_read_with_the_separator_that_they_name() {

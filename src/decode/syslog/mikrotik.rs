@@ -4,6 +4,7 @@
 //!  <30>system,info,account user admin logged in from 192.0.2.1 via ssh          default: no header at all
 //!  <30>Jul 15 12:34:56 r1 firewall,info input: in:ether1 out:(none), ...        bsd-syslog=yes
 //!      topics
+//!  <30>1 2026-07-15T12:34:56Z r1 system,info,account - - -  user admin ...      behind rsyslog, which takes them for the program
 //! ```
 //!
 //! Evidence: two or more words between commas, one of the first two of which is a topic, and one of which is a level: the
@@ -66,6 +67,16 @@ const TOPICS: [&[u8]; 47] = [
 const LEVELS: [&[u8]; 5] = [b"critical", b"error", b"warning", b"info", b"debug"];
 
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    if message.format == Format::Rfc5424 {
+        let topics = message.app_name.filter(|name| are_topics(name));
+        if topics.is_some() {
+            message.app_name = None;
+            message.event_code = topics;
+            message.vendor = Some("mikrotik");
+            message.os = Some("routeros");
+        }
+        return topics.is_some();
+    }
     let headed = matches!(
         message.format,
         Format::Rfc3164 | Format::Unknown | Format::Loose
@@ -77,16 +88,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let topics = input.take_while(|byte| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b',' | b'-')
     });
-    if !topics.contains(&b',') {
-        return false;
-    }
-    let mut words = topics.split(|byte| *byte == b',');
-    let first = words.next().unwrap_or_default();
-    let is_ours = match LEVELS.contains(&first) {
-        true => words.next().is_some_and(|word| TOPICS.contains(&word)),
-        false => TOPICS.contains(&first) && words.any(|word| LEVELS.contains(&word)),
-    };
-    if !is_ours {
+    if !are_topics(topics) {
         return false;
     }
     input.eat(b':');
@@ -103,9 +105,33 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
+/// Two or more words between commas, a topic and a level among them.
+fn are_topics(topics: &[u8]) -> bool {
+    if !topics.contains(&b',') {
+        return false;
+    }
+    let mut words = topics.split(|byte| *byte == b',');
+    let first = words.next().unwrap_or_default();
+    match LEVELS.contains(&first) {
+        true => words.next().is_some_and(|word| TOPICS.contains(&word)),
+        false => TOPICS.contains(&first) && words.any(|word| LEVELS.contains(&word)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::read;
+
+    #[test]
+    fn topics_that_a_relay_took_for_the_program_are_the_events_name() {
+        let message =
+            read(b"<30>1 2026-07-15T12:34:56Z r1 system,info,account - - -  user admin logged in");
+        assert_eq!((message.vendor, message.app_name), (Some("mikrotik"), None));
+        assert_eq!(message.event_code, Some(&b"system,info,account"[..]));
+        assert_eq!(message.text, b"user admin logged in");
+        let other = read(b"<30>1 2026-07-15T12:34:56Z r1 a,info - - -  x");
+        assert_eq!((other.vendor, other.text), (None, &b" x"[..]));
+    }
 
     #[test]
     fn the_topics_are_the_events_name_with_and_without_a_header() {

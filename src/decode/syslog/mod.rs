@@ -157,6 +157,15 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The text without the space with which rsyslog begins each that it writes in the form of RFC 5424: what stood behind
+    /// the tag of RFC 3164.
+    fn text_behind_space(&self) -> &'a [u8] {
+        match (self.format, self.text) {
+            (Format::Rfc5424, [b' ', behind @ ..]) => behind,
+            (_, text) => text,
+        }
+    }
+
     /// A body reader found its evidence, and the message is of its format. That there was no header is no error then.
     fn recognised(&mut self, format: Format) {
         if self.format == Format::Unknown {
@@ -176,8 +185,9 @@ impl<'a> Message<'a> {
     /// Moves a `%FACILITY-SEVERITY-MNEMONIC:` from the text's start to the event code. Not only Cisco writes these. One
     /// that the text ends with was cut: every sender writes a colon behind it.
     fn with_event_code(mut self) -> Self {
-        if let Some((code, text)) = cisco::split_code(self.text)
-            && code.len() + 1 < self.text.len()
+        let marked = self.text_behind_space();
+        if let Some((code, text)) = cisco::split_code(marked)
+            && code.len() + 1 < marked.len()
         {
             self.event_code = Some(code);
             self.text = text;
@@ -270,8 +280,8 @@ pub struct DecodeError {
 
 /// Whether the fields say all that the bytes say, so that the original need not be kept.
 ///
-/// Fixed syntax (a BOM, one line end or NUL behind the message, the padding of a day) is not content: leaving it out
-/// changes nothing.
+/// Fixed syntax (a BOM, one line end or NUL behind the message, the padding of a day, the space in front of a text that
+/// rsyslog relays) is not content: leaving it out changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fidelity {
     /// PRI, header fields and text account for every byte.
@@ -358,10 +368,10 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     let is_unknown = read.is_none();
     let mut message = read.unwrap_or_else(|| unknown(pri, input));
     let mut refined = false;
-    if let Some(inner) = relay::inner(&message) {
+    if let Some(inner) = relay::inner(&message, input) {
         (message, refined) = inner;
     }
-    refined = refined || BODIES.iter().any(|refine| refine(&mut message));
+    refined = refined || refine(&mut message);
     // Pairs without a header are a dialect, too: the lenient reader is for what nobody else knows.
     if is_unknown
         && !refined
@@ -375,6 +385,17 @@ pub fn read(bytes: &[u8]) -> Message<'_> {
     message.fidelity = message.fidelity.changed_if(is_thin);
     message.error = pri_error.or(message.error);
     message
+}
+
+/// Shows the text to the body readers; says whether one knows it. A relay's space in front stays where none does.
+fn refine(message: &mut Message<'_>) -> bool {
+    let spaced = message.text;
+    message.text = message.text_behind_space();
+    let refined = BODIES.iter().any(|refine| refine(message));
+    if !refined {
+        message.text = spaced;
+    }
+    refined
 }
 
 /// Skips a byte order mark, and a line end that a sender put in front as if it ended the message before.
@@ -508,6 +529,41 @@ mod tests {
             assert_eq!(message.pri.map(|pri| pri.facility), Some(4));
             assert_eq!((message.error, message.fidelity), (None, Fidelity::Exact));
         }
+    }
+
+    #[test]
+    fn the_space_with_which_rsyslog_begins_a_text_hides_no_dialect() {
+        for (program, text, vendor) in [
+            ("- -", "CEF:0|A10|vThunder|4|WAF|id|2|src=192.0.2.1", "a10"),
+            (
+                "- -",
+                "1,2026/11/22 01:20:00,007,TRAFFIC,end,1,2026/11/22 01:20:00,192.0.2.1",
+                "paloalto",
+            ),
+            (
+                "- -",
+                "date=2026-11-22 time=01:20:00 devname=f devid=FG1 logid=1",
+                "fortinet",
+            ),
+            ("- -", "%%01SHELL/5/CMDRECORD(s)[123]:Recorded", "huawei"),
+            ("mcpd 7", "01070638:5: Pool", "f5"),
+            ("stm 7", "<501105> <NOTI> <ap-1 192.0.2.1> Deauth", "aruba"),
+            ("intfd 7", "Event|403|LOG_INFO|AMM|1/1|Link up", "aruba"),
+            ("vmkernel -", "cpu3:2097591)NMP: x", "vmware"),
+            ("Ebra -", "118: %LINEPROTO-5-UPDOWN: x", "arista"),
+        ] {
+            let read_with = |space| {
+                let input = format!("<134>1 2026-11-22T01:20:00Z h {program} - - {space}{text}");
+                format!("{:?}", read(input.as_bytes()))
+            };
+            assert_eq!(read_with(" "), read_with(""), "{text}");
+            assert!(read_with(" ").contains(vendor), "{text}");
+        }
+        let unknown = read(b"<134>1 2026-11-22T01:20:00Z h app - - -  some text");
+        assert_eq!(
+            (unknown.text, unknown.fidelity),
+            (&b" some text"[..], Fidelity::Exact)
+        );
     }
 
     #[test]

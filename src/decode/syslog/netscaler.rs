@@ -28,7 +28,7 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     if message.format == Format::NetScaler {
         return true;
     }
-    // All that another's header says gives way.
+    // All that another's header says gives way, but a time with a zone to one without.
     let had_header = [message.hostname, message.app_name, message.proc_id]
         .iter()
         .any(Option::is_some)
@@ -45,7 +45,9 @@ fn take<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) -> bool {
     let Some(head) = take_head(input) else {
         return false;
     };
-    message.time = Some(head.time);
+    if !head.time.is_vaguer_than(message.time) {
+        message.time = Some(head.time);
+    }
     message.hostname = Some(head.host);
     message.proc_id = Some(head.engine);
     message.vendor = Some("citrix");
@@ -181,6 +183,20 @@ mod tests {
         let local = read(b"<134> 07/15/2026:12:34:56  ns1 0-PPE-1 : UI CMD_EXECUTED 7 0 :  User x");
         assert_eq!(local.event_code, Some(&b"CMD_EXECUTED"[..]));
         assert_eq!(local.time.unwrap().zone, None);
+    }
+
+    #[test]
+    fn a_headers_time_with_a_zone_goes_before_one_without() {
+        let line = "ns1 0-PPE-0 : default TCP CONN_TERMINATE 4711 0 :  x";
+        for (zone, hour) in [("", 10), ("GMT", 12)] {
+            let input =
+                format!("<134>2026-07-15T10:34:56Z relay 07/15/2026:12:34:56 {zone} {line}");
+            let message = read(input.as_bytes());
+            let time = message.time.unwrap();
+            assert_eq!((time.hour, time.has_zone()), (hour, true), "{input}");
+            assert_eq!(message.hostname, Some(&b"ns1"[..]));
+            assert_eq!(message.fidelity, Fidelity::Changed);
+        }
     }
 
     #[test]

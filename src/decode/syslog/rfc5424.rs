@@ -11,8 +11,7 @@
 //! is then in the text.
 
 use super::structured_data::scan;
-use super::timestamp;
-use super::{DecodeError, Fidelity, Format, Message, Pri};
+use super::{DecodeError, Fidelity, Format, Message, Pri, timestamp, vendor};
 use crate::decode::reader::Reader;
 
 pub use super::structured_data::{Params, StructuredData};
@@ -86,6 +85,7 @@ fn read_structured_data<'a>(input: &mut Reader<'a>, message: &mut Message<'a>) {
         [b'[', ..] => match scan(input) {
             Ok(found) => {
                 message.structured_data = Some(found.data);
+                message.vendor = vendor::of_element(found.data.first_id());
                 message.sequence = found.sequence;
                 message.clock = found.clock;
                 let glued = !input.is_empty() && !input.eat(b' ');
@@ -133,6 +133,34 @@ mod tests {
     }
 
     #[test]
+    fn an_element_with_a_vendors_number_names_the_vendor() {
+        for (line, vendor, os) in [
+            (
+                "NSX 7 - [nsx@6876 comp=\"nsx-edge\"] x",
+                Some("vmware"),
+                None,
+            ),
+            (
+                "Hostd 7 - [Originator@6876 sub=\"Vimsvc\"] x",
+                Some("vmware"),
+                Some("esxi"),
+            ),
+            (
+                "tmm 7 01260013:6: [F5@12276 hostname=\"lb1\"] x",
+                Some("f5"),
+                Some("big-ip"),
+            ),
+            ("app 7 - [a@32473 b=\"c\"] x", None, None),
+        ] {
+            let input = format!("<134>1 2026-11-22T01:20:00Z h {line}");
+            let message = read(input.as_bytes());
+            assert_eq!((message.vendor, message.os), (vendor, os), "{input}");
+            let code = message.event_code.is_some();
+            assert_eq!((message.text, code), (&b"x"[..], vendor == Some("f5")));
+        }
+    }
+
+    #[test]
     fn nothing_but_nil_is_a_whole_message() {
         let message = read(b"<0>1 - - - - - -");
         assert_eq!((message.format, message.error), (Format::Rfc5424, None));
@@ -152,7 +180,7 @@ mod tests {
         let spaced = read(b"<166>1 2026-07-15 12:34:56 sonic bgp#zebra 292 - -  text");
         assert_eq!(
             (spaced.hostname, spaced.text),
-            (Some(&b"sonic"[..]), &b" text"[..])
+            (Some(&b"sonic"[..]), &b"text"[..])
         );
         let without_pri = read(b"1 2003-10-11T22:14:15Z h a p m - text");
         assert_eq!(

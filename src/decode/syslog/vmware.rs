@@ -4,6 +4,7 @@
 //!  <166>2026-07-15T12:34:56.789Z esx1 Hostd: info hostd[2099999] [Originator@6876 sub=Vimsvc.ha-eventmgr opID=1] Event 123 : text
 //!  <182>2026-07-15T12:34:56.789Z esx1 vmkernel: cpu3:2097591)NMP: nmp_ThrottleLogForDevice:3861: text
 //!  <14>2026-07-15T12:34:56.789Z esx1 vobd: [netCorrelator] 123us: [esx.problem.net.connectivity.lost] text
+//!  <166>1 2026-07-15T12:34:56.789Z esx1 Hostd 2099 - [Originator@6876 sub="Vimsvc"] text
 //!  <14>1 2026-07-15T12:34:56.789Z vc1 vpxd 4711 - - Event [77] [1-1] [2026-07-15T12:34:56Z] [vim.event.UserLoginSessionEvent] [info] ...
 //! ```
 //!
@@ -24,8 +25,15 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         b"vpxd" => {
             event(message, &[b"[vim.event.", b"[esx.", b"[com.vmware."]) || originator(message)
         }
-        _ => originator(message),
+        _ => originator(message) || element(message),
     }
+}
+
+/// The same mark as an element's id in RFC 5424, whose parameters are structured data then.
+fn element(message: &mut Message<'_>) -> bool {
+    let data = message.structured_data;
+    data.is_some_and(|data| data.first_id().starts_with(b"Originator@6876"))
+        && ours(message, "esxi")
 }
 
 fn ours(message: &mut Message<'_>, os: &'static str) -> bool {

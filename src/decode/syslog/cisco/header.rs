@@ -67,10 +67,20 @@ pub(super) struct Header<'a> {
     has_agent: bool,
 }
 
+/// How IOS goes on with an error in lines of their own, which have neither time nor code but are counted.
+fn is_dump(text: &[u8]) -> bool {
+    text.starts_with(b"-Traceback=") || text.starts_with(b"-Process=")
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 impl<'a> Header<'a> {
-    /// Reads all that stands in front of a code, item by item; `None` where an item is none of Cisco's.
-    pub(super) fn of_code(header: &'a [u8], is_firewall: bool) -> Option<Self> {
-        let mut found = Header::starting(header);
+    /// Reads all that stands in front of a code, item by item; `None` where an item is none of Cisco's. A relay may have
+    /// taken the `counter` away; it is empty where none did.
+    pub(super) fn of_code(header: &'a [u8], is_firewall: bool, counter: &'a [u8]) -> Option<Self> {
+        let mut found = Header::starting(header, counter);
         found.is_firewall = is_firewall;
         let mut input = Reader::new(header);
         loop {
@@ -87,8 +97,9 @@ impl<'a> Header<'a> {
     }
 
     /// Takes a header with no code behind it: a counter, a node or NX-OS's colon, then a time and a colon, as every
-    /// family ends it. Takes nothing where it returns `None`.
-    pub(super) fn take(input: &mut Reader<'a>) -> Option<Self> {
+    /// family ends it; or the counter alone, in front of what IOS dumps behind an error. Takes nothing where it returns
+    /// `None`.
+    pub(super) fn take(input: &mut Reader<'a>, counter: &'a [u8]) -> Option<Self> {
         let mut after = *input;
         // Most messages start with neither, and are told from these by their first bytes.
         let digits = after.take_while(|byte| byte.is_ascii_digit());
@@ -97,11 +108,16 @@ impl<'a> Header<'a> {
             [b':', b' ', b'1' | b'2', ..] | [_, _, b'/', ..] => digits.is_empty(),
             _ => false,
         };
-        starts.then_some(())?;
+        (starts || !counter.is_empty()).then_some(())?;
         let mut after = *input;
-        let mut found = Header::starting(after.rest());
+        let mut found = Header::starting(after.rest(), counter);
         while found.time.is_none() && !found.has_uptime {
             after.take_while(|byte| matches!(byte, b' ' | b':'));
+            if found.has_counter() && is_dump(after.rest()) {
+                found.end();
+                *input = after;
+                return Some(found);
+            }
             let is_near = after.at() < input.at() + HEADER_BYTES_MAX;
             (is_near && found.take_item(&mut after)).then_some(())?;
             let is_dated = found.has_colon && found.has_year_first;
@@ -119,9 +135,11 @@ impl<'a> Header<'a> {
         Some(found)
     }
 
-    fn starting(header: &[u8]) -> Self {
+    fn starting(header: &[u8], counter: &'a [u8]) -> Self {
         Header {
             has_colon: header.first() == Some(&b':'),
+            counter,
+            sequence: number(counter),
             ..Header::default()
         }
     }
@@ -141,7 +159,9 @@ impl<'a> Header<'a> {
     }
 
     /// A padded counter that stands alone is that of all that was logged: the sent-counter is off, and has no zeros in
-    /// front.
+    /// front. From 100000 on it has none either, and one line alone does not tell the two apart: it is taken for the
+    /// sent-counter then, and what such a device logs and does not send looks like a loss. (`logging message-counter syslog`
+    /// turns the sent-counter on.)
     fn end(&mut self) {
         let is_padded = matches!(self.counter, [b'0', _, ..]);
         if is_padded && self.log_sequence().is_empty() {
@@ -311,10 +331,7 @@ impl<'a> Header<'a> {
         if digits.is_empty() || after.peek() != Some(b':') || is_uptime {
             return false;
         }
-        let Some(sequence) = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-        else {
+        let Some(sequence) = number(digits) else {
             return false;
         };
         if self.has_counter() {
@@ -356,7 +373,8 @@ impl<'a> Header<'a> {
         true
     }
 
-    /// `[syslog@9 s_id="r1:514" s_sn="5"]:` of IOS's `logging host ... session-id ... sequence-num-session`, in any order.
+    /// `[syslog@9 s_sn="5" s_id ="r1:514"]:` of IOS's `logging host ... session-id ... sequence-num-session`, in any order,
+    /// and with the space that IOS writes there.
     fn take_session(&mut self, input: &mut Reader<'a>) -> bool {
         let mut after = *input;
         if after.take(9) != Some(b"[syslog@9") {
@@ -369,7 +387,7 @@ impl<'a> Header<'a> {
             let Some(value) = after.take_until(b'"').filter(|_| opens) else {
                 return false;
             };
-            match name {
+            match name.trim_ascii_end() {
                 b"s_sn" => self.keep(SESSION, value),
                 b"s_id" => self.keep_first(PARTS_OF_SESSION, value),
                 _ => self.dropped = true,
@@ -482,6 +500,14 @@ impl<'a> Header<'a> {
         message.os = os;
         message.sequence = self.sequence;
         message.clock = self.clock.or(unmarked);
+        message.fields = self.fields();
+    }
+
+    /// Tells a message that has its own time and host who counted it, and how far.
+    pub(super) fn tell_counter(&self, code: &[u8], message: &mut Message<'a>) {
+        message.vendor = Some("cisco");
+        message.os = self.os(code);
+        message.sequence = self.sequence.or(message.sequence);
         message.fields = self.fields();
     }
 

@@ -13,6 +13,7 @@
 //!  ASA, FTD     <166>Jul 29 2024 10:11:12 hostname : %ASA-6-302013: text
 //!  CBS          <189>Jul 15 12:34:56 10.1.1.1 %LINK-W-Down:  gi1/0/1                                    small offices
 //!  no code      <191>38: hostname: Mar  1 18:48:50.483: OSPF-1 ADJ   Gi0/0: text                        debugging
+//!               <186>39: hostname: -Traceback= 23B5F24Cz 23B5F5E4z                                      behind an error
 //! ```
 //!
 //! Evidence: the code, and nothing in front of it that none of these shapes has; without a code, a counter, a node or
@@ -40,15 +41,25 @@ const HEADER_BYTES_MAX: usize = 200;
 const CODE_BYTES_MAX: usize = 96;
 
 pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
+    read_behind(b"", pri, input)
+}
+
+/// The same behind the counter that a relay took for the program, or behind nothing.
+pub(super) fn read_behind<'a>(
+    counter: &'a [u8],
+    pri: Option<Pri>,
+    input: Reader<'a>,
+) -> Option<Message<'a>> {
     let Some((header, code, text)) = find_code(input.rest()) else {
-        return read_without_code(pri, input).or_else(|| read_xml(pri, input.rest()));
+        return read_without_code(counter, pri, input)
+            .or_else(|| read_xml(counter, pri, input.rest()));
     };
     let header_bytes = header.len();
     let hash = input.rest().get(header_bytes) == Some(&b'#');
-    let header = match Header::of_code(header, is_firewall(code)) {
+    let header = match Header::of_code(header, is_firewall(code), counter) {
         Some(header) if !header.open_word || is_firewall(code) => header,
         // A quotation, or somebody else's.
-        _ => return read_without_code(pri, input),
+        _ => return read_without_code(counter, pri, input),
     };
     if hash && !header.has_task {
         return None;
@@ -69,9 +80,13 @@ pub(super) fn read<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a
 
 /// A message without a code: debugging output, `last message repeated`, a daemon's line of IOS-XR, or all of it in XML.
 /// What such lines count would be missing else.
-fn read_without_code<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<'a>> {
+fn read_without_code<'a>(
+    counter: &'a [u8],
+    pri: Option<Pri>,
+    input: Reader<'a>,
+) -> Option<Message<'a>> {
     let mut after = input;
-    let header = Header::take(&mut after)?;
+    let header = Header::take(&mut after, counter)?;
     let mut message = Message::of(Format::Cisco, pri, after.rest());
     header.tell(b"", &mut message);
     Some(message)
@@ -79,12 +94,15 @@ fn read_without_code<'a>(pri: Option<Pri>, input: Reader<'a>) -> Option<Message<
 
 /// The same behind a relay's header, which has found no more than its own time and name.
 pub(super) fn refine(message: &mut Message<'_>) -> bool {
+    if message.format == Format::Rfc5424 {
+        return refine_rfc5424(message);
+    }
     let is_bare = message.format == Format::Rfc3164 && message.app_name.is_none();
     let mut input = Reader::new(message.text);
     if !is_bare || message.vendor.is_some() || message.event_code.is_some() {
         return false;
     }
-    let Some(header) = Header::take(&mut input) else {
+    let Some(header) = Header::take(&mut input, b"") else {
         return false;
     };
     let relay = message.hostname;
@@ -97,8 +115,34 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
+/// A line without a time that a relay wrote in the form of RFC 5424: its counter, its code or nothing stands in APP-NAME.
+fn refine_rfc5424(message: &mut Message<'_>) -> bool {
+    let mut counter = message.app_name.unwrap_or_default();
+    if message.vendor.is_some_and(|vendor| vendor != "cisco") {
+        return false;
+    }
+    if let (Some((code, b"")), None) = (split_code(counter), message.event_code) {
+        message.event_code = Some(code);
+        message.text = message.text.strip_prefix(b" ").unwrap_or(message.text);
+        message.fidelity = Fidelity::Changed;
+        counter = b"";
+    }
+    let code = message
+        .event_code
+        .filter(|_| counter.iter().all(u8::is_ascii_digit));
+    let Some(code) = code else {
+        return false;
+    };
+    let Some(header) = Header::of_code(b"", false, counter) else {
+        return false;
+    };
+    header.tell_counter(code, message);
+    message.app_name = None;
+    true
+}
+
 /// An IOS message in XML: the header in front of it, and its text whole.
-fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
+fn read_xml<'a>(counter: &'a [u8], pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
     let reach = body.get(..HEADER_BYTES_MAX).unwrap_or(body);
     // Every message without a code is asked: a searcher for the whole mark costs more to build than it saves.
     let is_mark = |at: &usize| {
@@ -107,7 +151,7 @@ fn read_xml<'a>(pri: Option<Pri>, body: &'a [u8]) -> Option<Message<'a>> {
     };
     let at = memchr::memchr_iter(b'<', reach).find(is_mark)?;
     let (header, text) = body.split_at_checked(at)?;
-    let header = Header::of_code(header, false)?;
+    let header = Header::of_code(header, false, counter)?;
     let mut message = Message::of(Format::Cisco, pri, text);
     message.hostname = header.hostname;
     message.sequence = header.sequence;
@@ -420,6 +464,18 @@ mod tests {
                 "2001:db8::5|~|~|ios|57|Synchronized|text",
             ),
             (
+                "<186>1440: -Traceback= 23B5F24Cz",
+                "~|~|~|ios|1440|~|-Traceback= 23B5F24Cz",
+            ),
+            (
+                "<186>1441: r1: -Process= \"Chunk Manager\", ipl= 4",
+                "r1|~|~|ios|1441|~|-Process= \"Chunk Manager\", ipl= 4",
+            ),
+            (
+                "<186>Nov 22 01:20:02 10.0.0.7 1440: -Traceback= 23B5F24Cz",
+                "10.0.0.7|~|~|ios|1440|~|-Traceback= 23B5F24Cz",
+            ),
+            (
                 "<191>Nov 22 01:20:02 10.0.0.7 38: Nov 22 01:20:01: text",
                 "10.0.0.7|~|~|ios|38|Synchronized|text",
             ),
@@ -435,6 +491,7 @@ mod tests {
         for input in [
             "<13>38: text",
             "<13>38: host: text",
+            "<13>38: host: -Trace",
             "<13>38: Nov 22 01:20:01 host app: text",
             "<13>12:34:56: text",
             "<13>: 2026: text",
@@ -573,6 +630,10 @@ mod tests {
             ),
             (
                 "<189>85: R1: [syslog@9 s_id=\"R1:514\" s_sn=\"5\"]: *Sep 22 13:47:45: %SYS-5-CONFIG_I: x",
+                r#"{"session_id":"R1:514","session":"5"}"#,
+            ),
+            (
+                "<189>85: R1: [syslog@9 s_sn=\"5\" s_id =\"R1:514\"]: *Sep 22 13:47:45: %SYS-5-CONFIG_I: x",
                 r#"{"session_id":"R1:514","session":"5"}"#,
             ),
             (
