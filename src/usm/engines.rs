@@ -17,7 +17,7 @@ use super::users::{ExtensionPolicy, Master, Secret, SecretId};
 use super::window::EngineClock;
 use crate::decode::snmp::v3::ENGINE_ID_BYTES_MAX;
 
-/// Engines whose clocks are kept, some 100 bytes each: more devices than one agent serves.
+/// Engines whose clocks are kept, some 200 bytes each: more devices than one agent serves.
 pub const ENGINES_MAX: usize = 16_384;
 
 /// Keys that are kept, some 350 bytes each: one user an engine, and room for those who change secrets.

@@ -309,10 +309,12 @@ impl Usm {
             // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
             time: clock.highest.time,
             heard: on_the_wall(clock.heard),
-            excused: clock.excused.map(|excused| LearnedRun {
-                boots: excused.run.boots,
-                time: excused.run.time,
-                begun: on_the_wall(excused.begun),
+            excused: clock.excused.map(|excused| {
+                excused.map(|ExcusedRun { run, begun, .. }| LearnedRun {
+                    boots: run.boots,
+                    time: run.time,
+                    begun: on_the_wall(begun),
+                })
             }),
         });
         learned.collect()
@@ -334,11 +336,14 @@ impl Usm {
             let silent = passed(engine.heard);
             let clock = EngineClock {
                 highest: run(engine.boots, engine.time),
-                excused: engine.excused.map(|excused| ExcusedRun {
-                    run: run(excused.boots, excused.time),
-                    begun: silent
-                        .and(passed(excused.begun))
-                        .map_or(0, |passed| now.saturating_sub(passed)),
+                excused: engine.excused.map(|excused| {
+                    excused.map(|LearnedRun { boots, time, begun }| ExcusedRun {
+                        run: run(boots, time),
+                        begun: silent
+                            .and(passed(begun))
+                            .map_or(0, |passed| now.saturating_sub(passed)),
+                        goes_on: true,
+                    })
                 }),
                 heard: now.saturating_sub(silent.unwrap_or_default()),
             };

@@ -571,6 +571,24 @@ fn what_is_kept_over_a_restart_is_what_the_device_said_and_not_what_became_of_it
 }
 
 #[test]
+fn a_recorded_start_does_not_silence_a_device_over_a_restart_of_ours_either() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    for (time, now) in [(50_000, 60_000), (30, 60_100)] {
+        let packet = device.at(1, time).message();
+        assert_eq!(say(&before, &packet, at(now)), marked);
+    }
+    let text = stored::learned_to_text(&before.learned(at(60_100), 1_000_000));
+    let learned = stored::learned_from_text(&text).unwrap();
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 1_000_100);
+    let packet = device.at(1, 50_220).message();
+    assert_eq!(say(&after, &packet, at(20)), marked);
+}
+
+#[test]
 fn a_named_extension_is_the_only_one_that_is_tried() {
     let device = Device {
         auth: AuthProtocol::Sha1,
