@@ -62,6 +62,11 @@ impl Copies {
         self.lock(|table| table.claim(fingerprint, seconds))
     }
 
+    /// Whether this message came before. It is not claimed by that.
+    pub fn knows(&self, fingerprint: u64, seconds: u64) -> bool {
+        self.lock(|table| table.known(fingerprint, seconds as u32).is_some())
+    }
+
     /// What became of a message that was claimed, or whose record was lost: its record, or nothing, and then it may come
     /// again.
     pub fn settle(&self, fingerprint: u64, record: Option<(LaneId, Number)>) {
@@ -123,10 +128,7 @@ impl Table {
         if self.sets.is_empty() {
             self.sets = vec![[Entry::EMPTY; WAYS]; SETS_MIN];
         }
-        let known = self.entry(fingerprint, |entry| {
-            entry.fingerprint == fingerprint && entry.is_younger(REMEMBERED_SECONDS, now)
-        });
-        if let Some(entry) = known {
+        if let Some(entry) = self.known(fingerprint, now) {
             let record = (LaneId(entry.lane), Number(entry.number));
             return match entry.state {
                 State::Written => (Seen::Record(record), false),
@@ -151,6 +153,13 @@ impl Table {
             };
         }
         (Seen::New, place.is_full)
+    }
+
+    /// The entry of a message that came lately.
+    fn known(&mut self, fingerprint: u64, now: u32) -> Option<&mut Entry> {
+        self.entry(fingerprint, |entry| {
+            entry.fingerprint == fingerprint && entry.is_younger(REMEMBERED_SECONDS, now)
+        })
     }
 
     fn settle(&mut self, fingerprint: u64, record: Option<(LaneId, Number)>) {
@@ -258,12 +267,14 @@ mod tests {
         let copies = Copies::default();
         let one = copies.fingerprint(b"engine", b"digest");
         assert_ne!(one, copies.fingerprint(b"enginedi", b"gest"));
+        assert!(!copies.knows(one, 10));
         assert_eq!(copies.claim(one, 10).0, Seen::New);
         assert_eq!(copies.claim(one, 10).0, Seen::Claimed);
         copies.settle(one, None);
         assert_eq!(copies.claim(one, 10).0, Seen::New, "it made no event");
         copies.settle(one, Some(RECORD));
         assert_eq!(copies.claim(one, 310).0, Seen::Record(RECORD));
+        assert!(copies.knows(one, 310) && !copies.knows(one, 311));
         assert_eq!(copies.claim(one, 311).0, Seen::New);
     }
 

@@ -31,6 +31,8 @@ struct Heard<'m, 's> {
     is_own: bool,
     source: IpAddr,
     now: Moment,
+    /// Whether the same message was accepted lately.
+    came_before: &'m dyn Fn() -> bool,
 }
 
 /// A key that fits a message.
@@ -102,6 +104,22 @@ impl Usm {
         now: Moment,
         plain: &'s mut Vec<u8>,
     ) -> Result<Verdict<'s>, UnreadMessage> {
+        self.take_unless_copy(message, source, now, &|| false, plain)
+    }
+
+    /// The same for one who remembers messages: `came_before` says whether this one was accepted lately. Such a one is
+    /// judged as any other, but begins no new start of its engine. It is asked only about one that would.
+    ///
+    /// # Errors
+    /// As [`Usm::take`].
+    pub fn take_unless_copy<'s>(
+        &self,
+        message: &Message<'s>,
+        source: IpAddr,
+        now: Moment,
+        came_before: &dyn Fn() -> bool,
+        plain: &'s mut Vec<u8>,
+    ) -> Result<Verdict<'s>, UnreadMessage> {
         let judge = self.judge();
         let engine = EngineKey::new(message.engine_id);
         let heard = Heard {
@@ -110,6 +128,7 @@ impl Usm {
             is_own: message.engine_id == self.own.id.octets(),
             source,
             now,
+            came_before,
         };
         if message.engine_id.is_empty() && message.is_reportable {
             let report = self.report(&heard, Refusal::UnknownEngineId, None);
@@ -300,12 +319,13 @@ impl Usm {
             .filter(|_| fitting.keys.is_open())
             .map(|(protocol, key)| Arc::new(fitting.keys.with_privacy(protocol, key)));
         let seconds = heard.now.seconds();
+        let is_copy = matches!(standing, Standing::Excused(_)) && (heard.came_before)();
         let mut engines = lock(&self.engines);
         if let Some(keys) = &completed {
             engines.keep_keys(engine, fitting.secret, Arc::clone(keys), seconds);
         }
         let keys = completed.unwrap_or(fitting.keys);
-        if !heard.is_own {
+        if !heard.is_own && !is_copy {
             let first = EngineClock::first(message.boots, message.time, seconds);
             let mut clock = engines.clock(&engine).unwrap_or(first);
             clock.hear(message.boots, message.time, standing, seconds);

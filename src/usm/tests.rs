@@ -589,6 +589,22 @@ fn a_recorded_start_does_not_silence_a_device_over_a_restart_of_ours_either() {
 }
 
 #[test]
+fn a_message_that_came_before_is_no_new_start_of_its_engine() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let start = device.at(1, 30).message();
+    let message = v3::read(&start).unwrap();
+    for came_before in [true, false] {
+        let mut plain = Vec::new();
+        let verdict = usm.take_unless_copy(&message, source(), at(60), &|| came_before, &mut plain);
+        assert!(matches!(verdict, Ok(Verdict::Accepted(_))));
+        let learned = usm.learned(at(60), 0);
+        assert_eq!(learned[0].excused[0].is_none(), came_before);
+    }
+}
+
+#[test]
 fn a_named_extension_is_the_only_one_that_is_tried() {
     let device = Device {
         auth: AuthProtocol::Sha1,
