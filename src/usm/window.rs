@@ -13,11 +13,11 @@
 //! What `learn_after_reboot` takes of what is outside, and marks and counts, each message of it:
 //!
 //! ```text
-//!   a new start   time ≤ seconds since the engine was last heard, and at least one:      "started since then"
+//!   a new start   time ≤ seconds since the engine was last heard (+ a hundredth), and at least one: "started since then"
 //!   ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 //!   after it      highest (boots, time) stays ─ passed ─▶ all is as before
 //!     same boots      window as above, and time ≤ what passed since that start (+ 10 s and a hundredth)
-//!     higher boots    time ≤ seconds since it was last heard (+ 10 s)
+//!     higher boots    time ≤ seconds since it was last heard (+ 10 s and a hundredth)
 //!     a start before  as the same boots, and in step with it: later ones are forgotten once it says a later time
 //!     else            a new start, or outside
 //!   ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,7 +55,7 @@ pub enum WindowPolicy {
     /// counts beyond what it had, or its engine is forgotten.
     Strict,
     /// It is taken where the device may have been started since it was last heard: its time is not longer than it was
-    /// silent. So a recording from just after a start can be played back once the device was silent for longer than its
+    /// silent, but for what clocks are wrong by. So a recording from just after a start can be played back once the device was silent for longer than its
     /// time says, and after it what was recorded of the same start, at the pace at which it was recorded. Any other
     /// recording is refused, and these too as soon as the device goes beyond the boots and time that it had.
     #[default]
@@ -246,7 +246,6 @@ impl EngineClock {
     /// Whether a message that is outside the window may be the device's all the same. The module's head has the rule.
     fn may_be(&self, boots: u32, time: u32, now: u64) -> bool {
         let silent = now.saturating_sub(self.heard);
-        let time_seconds = u64::from(time);
         let [newest, ..] = self.excused;
         let mut known = self.excused.iter().flatten();
         if newest.is_some_and(|newest| newest.is_of_now(boots, time, now))
@@ -256,13 +255,13 @@ impl EngineClock {
         }
         let current = match newest {
             Some(newest) if boots > newest.run.boots => {
-                return time_seconds <= silent + DRIFT_SECONDS;
+                return u64::from(time) <= silent + DRIFT_SECONDS + silent / DRIFT_PART;
             }
             Some(newest) => newest.run,
             None => self.highest,
         };
         let stands_still = boots == current.boots
-            && time_seconds <= DRIFT_SECONDS
+            && u64::from(time) <= DRIFT_SECONDS
             && u64::from(current.time) <= DRIFT_SECONDS;
         stands_still || self.may_be_started(time, now)
     }
@@ -270,7 +269,8 @@ impl EngineClock {
     /// Whether the engine may have been started since it was heard.
     fn may_be_started(&self, time: u32, now: u64) -> bool {
         let silent = now.saturating_sub(self.heard);
-        silent > 0 && u64::from(time) <= silent
+        // Below a hundred seconds no clock is wrong by one: of an engine that is heard, no recorded start is believed.
+        silent > 0 && u64::from(time) <= silent + silent / DRIFT_PART
     }
 
     /// Takes over what a message said that was taken.
@@ -525,6 +525,20 @@ mod tests {
     }
 
     #[test]
+    fn a_start_whose_first_traps_were_lost_is_taken_though_its_clock_runs_fast() {
+        // Started a second after its last trap, or in the same one; then silent for a day, 50 millionths fast.
+        for started in [0, 1] {
+            let mut known = clock(1, 1_000_000);
+            let now = NOW + started + 100_000;
+            assert_ne!(take(&mut known, 1, 100_005, now), Standing::Outside);
+            let mut known = clock(9, 1_000_000);
+            assert_ne!(take(&mut known, 1, 5, NOW + 5), Standing::Outside);
+            let now = NOW + 5 + started + 1_000_000;
+            assert_ne!(take(&mut known, 2, 1_000_050, now), Standing::Outside);
+        }
+    }
+
+    #[test]
     fn a_copy_from_before_a_new_start_does_not_lock_the_device_out() {
         let mut known = clock(5, 1000);
         assert_ne!(take(&mut known, 1, 20, NOW + 60), Standing::Outside);
@@ -570,7 +584,8 @@ mod tests {
                 clock += passed * 1_000_000u64.saturating_add_signed(fast_by);
                 if let Some((next, ago)) = start {
                     now += 1;
-                    (boots, clock) = (next, ago.index(passed as usize + 1) as u64 * 1_000_000);
+                    let ago = ago.index(passed as usize + 1) as u64;
+                    (boots, clock) = (next, ago * 1_000_000u64.saturating_add_signed(fast_by));
                 }
                 let time = u32::try_from(clock / 1_000_000).unwrap();
                 let standing = take(&mut known, boots, time, now);
