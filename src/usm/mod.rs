@@ -321,8 +321,8 @@ impl Usm {
     }
 
     /// Takes back what an earlier run learned. Clocks go on from where they were last heard: the host's own clock may be
-    /// wrong after a start, and must not make every device late. Where it is behind what it was, how long a device is up
-    /// that was excused is not known, and what it says is believed once more.
+    /// wrong after a start, and must not make every device late. Where it is behind what it was, nobody knows how long a
+    /// device was silent or is up, and what it says is believed once more.
     pub fn restore(&self, learned: &[LearnedEngine], now: Moment, unix: i64) {
         let now = now.seconds();
         let mut engines = lock(&self.engines);
@@ -345,9 +345,10 @@ impl Usm {
                         goes_on: true,
                     })
                 }),
-                heard: now.saturating_sub(silent.unwrap_or_default()),
+                heard: silent.map_or(0, |passed| now.saturating_sub(passed)),
             };
-            engines.keep_clock(engine.id, clock, clock.heard);
+            let used = now.saturating_sub(silent.unwrap_or_default());
+            engines.keep_clock(engine.id, clock, used);
         }
     }
 }

@@ -605,6 +605,20 @@ fn a_message_that_came_before_is_no_new_start_of_its_engine() {
 }
 
 #[test]
+fn a_device_that_lost_its_boots_in_the_same_power_cut_is_taken_where_the_host_s_clock_is_behind() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    let learned = before.learned(at(10), 1_000_010);
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 900_000);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&after, &device.at(1, 3600).message(), at(5)), marked);
+    let recorded = device.at(4, 7000).message();
+    assert_eq!(say(&after, &recorded, at(6)), "notInTimeWindow");
+}
+
+#[test]
 fn a_named_extension_is_the_only_one_that_is_tried() {
     let device = Device {
         auth: AuthProtocol::Sha1,
