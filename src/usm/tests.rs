@@ -681,6 +681,13 @@ fn a_key_that_costs_milliseconds_is_made_once_for_an_engine_and_seldom_for_many(
 }
 
 #[test]
+fn thousands_of_engines_behind_one_address_have_their_extensions_made_at_a_start() {
+    let usm = usm(&[]);
+    let made = (0..3000).filter(|_| lock(&usm.expansions).allows(source(), at(0).0));
+    assert_eq!(made.count(), 3000);
+}
+
+#[test]
 fn an_engine_id_of_more_than_32_octets_is_none() {
     assert!(EngineKey::new(&[1; 32]).is_some());
     assert!(EngineKey::new(&[1; 33]).is_none());
