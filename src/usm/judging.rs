@@ -173,6 +173,7 @@ impl Usm {
         plain: &mut Vec<u8>,
     ) -> Result<Proof, Failed> {
         let mut search = Search::default();
+        let mut is_too_dear = false;
         while let Some(fitting) = self.next_fitting(judge, heard, &mut search)? {
             search.digest_held = true;
             let standing = self.standing(heard, judge.time_window);
@@ -190,13 +191,20 @@ impl Usm {
                 Decryption::NotNeeded => None,
                 Decryption::With(protocol, key) => Some((protocol, key)),
                 Decryption::Failed => continue,
-                Decryption::TooMuchWork => return Err(Failed::Limited),
+                // Another secret's key may be kept: it has its turn first.
+                Decryption::TooMuchWork => {
+                    is_too_dear = true;
+                    continue;
+                }
             };
             return Ok(Proof {
                 fitting,
                 standing,
                 key,
             });
+        }
+        if is_too_dear {
+            return Err(Failed::Limited);
         }
         let reason = match search.digest_held {
             true => Refusal::DecryptionError,

@@ -378,6 +378,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
+mod extension_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod samples;

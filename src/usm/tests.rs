@@ -6,7 +6,7 @@ use super::auth::AuthProtocol;
 use super::keys::{Extension, Key};
 use super::privacy::PrivProtocol;
 use super::samples::Device;
-use super::users::{Credential, ExtensionPolicy};
+use super::users::Credential;
 use super::window::Excuse;
 use super::*;
 use crate::decode::snmp::{self, v3};
@@ -20,7 +20,7 @@ fn own() -> OwnEngine {
     }
 }
 
-fn source() -> IpAddr {
+pub(super) fn source() -> IpAddr {
     IpAddr::from([10, 0, 0, 1])
 }
 
@@ -616,75 +616,6 @@ fn a_device_that_lost_its_boots_in_the_same_power_cut_is_taken_where_the_host_s_
     assert_eq!(say(&after, &device.at(1, 3600).message(), at(5)), marked);
     let recorded = device.at(4, 7000).message();
     assert_eq!(say(&after, &recorded, at(6)), "notInTimeWindow");
-}
-
-#[test]
-fn a_named_extension_is_the_only_one_that_is_tried() {
-    let device = Device {
-        auth: AuthProtocol::Sha1,
-        privacy: PrivProtocol::Aes256,
-        extension: Extension::Reeder,
-        ..Device::new(SecurityLevel::AuthPriv)
-    };
-    for (policy, expected) in [
-        (ExtensionPolicy::Reeder, "accepted"),
-        (ExtensionPolicy::Blumenthal, "decryptionError"),
-    ] {
-        let user = UserConfig {
-            extension: policy,
-            ..device.config()
-        };
-        assert_eq!(say(&usm(&[user]), &device.message(), at(0)), expected);
-    }
-}
-
-#[test]
-fn a_key_that_costs_milliseconds_is_made_once_for_an_engine_and_seldom_for_many() {
-    let device = Device {
-        auth: AuthProtocol::Sha1,
-        privacy: PrivProtocol::Aes256,
-        extension: Extension::Reeder,
-        ..Device::new(SecurityLevel::AuthPriv)
-    };
-    let three = limit::Rate {
-        per_second: 1,
-        burst: 3,
-    };
-    let mut usm = usm(&[device.config()]);
-    usm.expansions = Mutex::new(Limit::new(three, three));
-    let wrong = Device {
-        priv_passphrase: "another phrase",
-        ..device.clone()
-    };
-    let another_manager = vec![0x80, 0, 0, 9, 5, 9];
-    let elsewhere = device.inform(&another_manager, 2, 50);
-    for _ in 0..5 {
-        assert_eq!(say(&usm, &wrong.message(), at(0)), "decryptionError");
-        assert_eq!(say(&usm, &elsewhere.message(), at(0)), "unknownEngineID");
-    }
-    assert_eq!(
-        usm.sizes(),
-        (0, 2),
-        "keys are kept, and no clock is learned"
-    );
-    let of_engine = |last| Device {
-        engine_id: vec![0x80, 0, 0, 9, 5, 7, last],
-        ..device.clone()
-    };
-    let said = [1, 2].map(|last| say(&usm, &of_engine(last).message(), at(0)));
-    assert_eq!(said, ["accepted", "limited"], "there were three tokens");
-    assert_eq!(
-        say(&usm, &of_engine(1).at(5, 1001).message(), at(0)),
-        "accepted"
-    );
-    assert_eq!(say(&usm, &of_engine(2).message(), at(1)), "accepted");
-}
-
-#[test]
-fn thousands_of_engines_behind_one_address_have_their_extensions_made_at_a_start() {
-    let usm = usm(&[]);
-    let made = (0..3000).filter(|_| lock(&usm.expansions).allows(source(), at(0).0));
-    assert_eq!(made.count(), 3000);
 }
 
 #[test]
