@@ -105,6 +105,44 @@ fn a_secret_whose_key_is_too_dear_now_keeps_no_other_one_from_its_turn() {
 }
 
 #[test]
+fn a_device_that_extends_its_key_another_way_by_now_is_taken_and_one_without_the_key_costs_no_more()
+{
+    let device = Device {
+        auth: AuthProtocol::Sha1,
+        privacy: PrivProtocol::Aes256,
+        ..Device::new(SecurityLevel::AuthPriv)
+    };
+    let reeder = Device {
+        extension: Extension::Reeder,
+        ..device.clone()
+    };
+    let wrong = Device {
+        priv_passphrase: "another phrase",
+        ..device.clone()
+    };
+    let three = limit::Rate {
+        per_second: 0,
+        burst: 3,
+    };
+    let mut usm = usm(&[device.config()]);
+    usm.expansions = Mutex::new(Limit::new(three, three));
+    let mut time = 1000;
+    let mut says = |device: &Device| {
+        time += 1;
+        say(&usm, &device.at(5, time).message(), at(10))
+    };
+    for device in [&device, &reeder, &reeder, &device, &reeder] {
+        assert_eq!(says(device), "accepted");
+    }
+    // Two tokens are gone: one for each time that Reeder's key was made. The last one goes for what nothing decrypts.
+    for _ in 0..5 {
+        assert_eq!(says(&wrong), "decryptionError");
+    }
+    assert_eq!(says(&reeder), "accepted");
+    assert_eq!(usm.sizes(), (1, 1));
+}
+
+#[test]
 fn the_keys_of_all_secrets_of_all_engines_are_kept() {
     let config = Device::new(SecurityLevel::AuthPriv).config();
     let users = Users::new(&[config.clone(), config.clone(), config], 0);

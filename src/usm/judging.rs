@@ -3,7 +3,7 @@
 //! ```text
 //!  take ─▶ engine ID ─▶ admit ─▶ prove: next_fitting ─▶ standing ─▶ decrypt ─▶ take_opened ─▶ learn ─▶ Accepted
 //!            │            │                ▲  │             │           │          │
-//!            │            │                │  │             │       (next secret)  │
+//!            │            │                │  │             │       (next secret, or the same one made afresh)
 //!            │            │                └──┼─────────────┼───────────┘          │
 //!            └────────────┴───────────────────┴─────────────┴──────────────────────┴─▶ refuse ─▶ report
 //! ```
@@ -55,6 +55,8 @@ struct Search {
     made: usize,
     /// Whether any made the digest.
     digest_held: bool,
+    /// Secrets before this one had their keys made afresh.
+    reopened: usize,
 }
 
 /// A few small numbers, each a bit.
@@ -253,11 +255,6 @@ impl Usm {
         search: &mut Search,
     ) -> Result<Option<Fitting>, Failed> {
         let message = heard.message;
-        let (before, after) = message.around_digest();
-        let fits = |keys: &LocalKeys| {
-            let (protocol, key) = &keys.auth;
-            protocol.verify(key, before, message.digest, after)
-        };
         let seconds = heard.now.seconds();
         for (nth, secret) in judge.candidates(message).enumerate().skip(search.looked_up) {
             search.looked_up = nth + 1;
@@ -265,7 +262,7 @@ impl Usm {
                 search.unknown.push(nth);
                 continue;
             };
-            if fits(&keys) {
+            if fits(message, &keys) {
                 return Ok(Some(Fitting {
                     secret: secret.id,
                     keys,
@@ -275,21 +272,51 @@ impl Usm {
         }
         // Whoever made the digest is one of ours, and has had all that is kept for it.
         if search.digest_held && search.unknown.is_empty() {
-            return Ok(None);
+            return self.next_reopened(judge, heard, search);
         }
-        if !search.is_paid {
-            if !self.may_work(heard) {
-                return Err(Failed::Limited);
-            }
-            search.is_paid = true;
-        }
+        self.pay(heard, search)?;
         for (nth, secret) in judge.candidates(message).enumerate().skip(search.made) {
             search.made = nth + 1;
             if !search.unknown.contains(nth) {
                 continue;
             }
             let made = LocalKeys::new(secret, message.engine_id);
-            if let Some(keys) = made.filter(|keys| fits(keys)) {
+            if let Some(keys) = made.filter(|keys| fits(message, keys)) {
+                return Ok(Some(Fitting {
+                    secret: secret.id,
+                    keys: Arc::new(keys),
+                    is_new: true,
+                }));
+            }
+        }
+        match search.digest_held {
+            true => self.next_reopened(judge, heard, search),
+            false => Ok(None),
+        }
+    }
+
+    /// The next kept key that makes the digest, and whose extension was learned: made afresh, so that all extensions are
+    /// tried. A device's new firmware may extend its key another way. It is kept, so it costs no more when it is in vain.
+    fn next_reopened(
+        &self,
+        judge: &Judge,
+        heard: &Heard<'_, '_>,
+        search: &mut Search,
+    ) -> Result<Option<Fitting>, Failed> {
+        let message = heard.message;
+        if !matches!(message.data, Data::Encrypted(_)) {
+            return Ok(None);
+        }
+        let seconds = heard.now.seconds();
+        for (nth, secret) in judge.candidates(message).enumerate().skip(search.reopened) {
+            search.reopened = nth + 1;
+            let kept = lock(&self.engines).keys(heard.engine, secret.id, seconds);
+            let learned = kept.filter(|keys| secret.has_open_extension() && !keys.is_open());
+            if learned.is_none_or(|keys| !fits(message, &keys)) {
+                continue;
+            }
+            self.pay(heard, search)?;
+            if let Some(keys) = LocalKeys::new(secret, message.engine_id) {
                 return Ok(Some(Fitting {
                     secret: secret.id,
                     keys: Arc::new(keys),
@@ -298,6 +325,15 @@ impl Usm {
             }
         }
         Ok(None)
+    }
+
+    /// Takes a token for making keys, unless this message has.
+    fn pay(&self, heard: &Heard<'_, '_>, search: &mut Search) -> Result<(), Failed> {
+        if !search.is_paid && !self.may_work(heard) {
+            return Err(Failed::Limited);
+        }
+        search.is_paid = true;
+        Ok(())
     }
 
     fn standing(&self, heard: &Heard<'_, '_>, policy: WindowPolicy) -> Standing {
@@ -416,4 +452,11 @@ impl Usm {
             request_id: request_id.unwrap_or_default(),
         })
     }
+}
+
+/// Whether these keys make the digest of a message.
+fn fits(message: &Message<'_>, keys: &LocalKeys) -> bool {
+    let (before, after) = message.around_digest();
+    let (protocol, key) = &keys.auth;
+    protocol.verify(key, before, message.digest, after)
 }
