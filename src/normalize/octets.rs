@@ -61,7 +61,7 @@ pub(super) fn write(
     if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
         return Encoding::Date;
     }
-    if syntax.convention == Convention::InetAddress && index::inet_address(octets, family, out) {
+    if syntax.convention == Convention::InetAddress && write_address(octets, family, out) {
         return Encoding::Hint;
     }
     if syntax.base == Base::Bits {
@@ -77,6 +77,14 @@ pub(super) fn write(
             Encoding::Hex
         }
     }
+}
+
+/// Appends an InetAddress, and says whether it is one. A type of another length is that of something else, and unknown(0)
+/// says nothing: then the length tells. A dns(16) name is none, however long it is.
+fn write_address(octets: &[u8], family: Option<u64>, out: &mut String) -> bool {
+    let is_told_by_length = matches!(family, Some(0..=4));
+    index::inet_address(octets, family, out)
+        || (is_told_by_length && index::inet_address(octets, None, out))
 }
 
 /// Appends octets of an object that is text, unless they are as they should be. Many a device sends the NUL that ends the

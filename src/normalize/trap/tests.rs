@@ -310,11 +310,21 @@ fn an_inet_address_is_shown_by_the_type_that_stands_beside_it() {
         (2, name, as_address),
         (16, b"core-rtr", "text core-rtr"),
         (3, b"core-rtr", "hint 99.111.114.101%762475634"),
+        // A type that is unknown, or of addresses of another length, says nothing.
+        (0, b"core", "hint 99.111.114.101"),
+        (2, b"core", "hint 99.111.114.101"),
+        (1, name, "text core-1.branch.de"),
+        (5, b"core", "text core"),
     ] {
         let both = [r#type(1, 7, family), address(2, 7, octets)];
         assert_eq!(shown(&both), [expected], "{family} before {octets:?}");
         let [first, last] = both;
         assert_eq!(shown(&[last, first]), [expected], "{family} behind");
+    }
+    // The type of another column is none of its.
+    for family in [2, 16] {
+        let other = [address(2, 7, &[10, 0, 0, 1]), r#type(3, 7, family)];
+        assert_eq!(shown(&other), ["hint 10.0.0.1"]);
     }
     // Of another row, and none at all.
     let other = [r#type(1, 8, 16), address(2, 7, b"core")];
