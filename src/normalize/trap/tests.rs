@@ -357,7 +357,20 @@ fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
     // The octets are kept, since the text is not all of them.
     assert!(event["raw"].is_string() || event["raw_base64"].is_string());
 
-    let latin1 = [text(5, b"B\xfcro"), alias(b"Geb\xe4ude\0")];
+    let padded = [
+        text(5, b"Gi0/1\0\0\0\0"),
+        alias(b"\0\0\0"),
+        text(5, b"a\0b\0\0"),
+    ];
+    let event = event_by_mibs(&padded, &NoNames);
+    assert_eq!(
+        octets_shown(&event),
+        ["text Gi0/1", "text ", "hex 6100620000"]
+    );
+    assert_eq!(event["snmp"]["anomalies"], json!(["trailing_nul"]));
+    assert!(event["raw"].is_string() || event["raw_base64"].is_string());
+
+    let latin1 = [text(5, b"B\xfcro"), alias(b"Geb\xe4ude\0\0")];
     let event = event_by_mibs(&latin1, &Latin1::new());
     assert_eq!(
         octets_shown(&event),
@@ -368,7 +381,7 @@ fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
     let event = event_by_mibs(&latin1, &NoNames);
     assert_eq!(
         octets_shown(&event),
-        ["hex 42fc726f", "hex 476562e475646500"]
+        ["hex 42fc726f", "hex 476562e47564650000"]
     );
 
     // What no MIB calls a text stays as it is, and so does what is none.
