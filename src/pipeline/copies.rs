@@ -64,7 +64,8 @@ impl Copies {
 
     /// Whether this message came before. It is not claimed by that.
     pub fn knows(&self, fingerprint: u64, seconds: u64) -> bool {
-        self.lock(|table| table.known(fingerprint, seconds as u32).is_some())
+        let is_of_late = |entry: &mut Entry| entry.is_younger(REMEMBERED_SECONDS, seconds as u32);
+        self.lock(|table| table.known(fingerprint).is_some_and(is_of_late))
     }
 
     /// What became of a message that was claimed, or whose record was lost: its record, or nothing, and then it may come
@@ -105,6 +106,15 @@ impl Entry {
         state: State::Empty,
     };
 
+    fn claimed(fingerprint: u64, now: u32) -> Entry {
+        Entry {
+            fingerprint,
+            at: now,
+            state: State::Claimed,
+            ..Entry::EMPTY
+        }
+    }
+
     /// Older ones first, and free ones before them.
     fn used(&self) -> (bool, u32) {
         (self.state != State::Empty, self.at)
@@ -128,7 +138,12 @@ impl Table {
         if self.sets.is_empty() {
             self.sets = vec![[Entry::EMPTY; WAYS]; SETS_MIN];
         }
-        if let Some(entry) = self.known(fingerprint, now) {
+        if let Some(entry) = self.known(fingerprint) {
+            if !entry.is_younger(REMEMBERED_SECONDS, now) {
+                // In the same place: a second entry beside it could be settled in its stead.
+                *entry = Entry::claimed(fingerprint, now);
+                return (Seen::New, false);
+            }
             let record = (LaneId(entry.lane), Number(entry.number));
             return match entry.state {
                 State::Written => (Seen::Record(record), false),
@@ -145,28 +160,20 @@ impl Table {
             .get_mut(place.set)
             .and_then(|set| set.iter_mut().min_by_key(|entry| entry.used()));
         if let Some(oldest) = oldest {
-            *oldest = Entry {
-                fingerprint,
-                at: now,
-                state: State::Claimed,
-                ..Entry::EMPTY
-            };
+            *oldest = Entry::claimed(fingerprint, now);
         }
         (Seen::New, place.is_full)
     }
 
-    /// The entry of a message that came lately.
-    fn known(&mut self, fingerprint: u64, now: u32) -> Option<&mut Entry> {
+    /// The entry of a message that came, however long ago.
+    fn known(&mut self, fingerprint: u64) -> Option<&mut Entry> {
         self.entry(fingerprint, |entry| {
-            entry.fingerprint == fingerprint && entry.is_younger(REMEMBERED_SECONDS, now)
+            entry.state != State::Empty && entry.fingerprint == fingerprint
         })
     }
 
     fn settle(&mut self, fingerprint: u64, record: Option<(LaneId, Number)>) {
-        let known = self.entry(fingerprint, |entry| {
-            entry.state != State::Empty && entry.fingerprint == fingerprint
-        });
-        match (known, record) {
+        match (self.known(fingerprint), record) {
             (Some(entry), Some((lane, number))) => {
                 entry.state = State::Written;
                 (entry.lane, entry.number) = (lane.0, number.0);
@@ -276,6 +283,22 @@ mod tests {
         assert_eq!(copies.claim(one, 310).0, Seen::Record(RECORD));
         assert!(copies.knows(one, 310) && !copies.knows(one, 311));
         assert_eq!(copies.claim(one, 311).0, Seen::New);
+    }
+
+    #[test]
+    fn a_message_that_comes_again_after_that_time_is_settled_where_it_was_claimed() {
+        // Sets 1 and 2; when it comes again there is more in the first of them.
+        let (message, other) = ((2 << 32) | 1, (1 << 32) | 1);
+        for record in [Some(RECORD), None] {
+            let copies = Copies::default();
+            assert_eq!(copies.claim(message, 0).0, Seen::New);
+            copies.settle(message, Some((LaneId(1), Number(1))));
+            assert_eq!(copies.claim(other, 400).0, Seen::New);
+            assert_eq!(copies.claim(message, 400).0, Seen::New);
+            copies.settle(message, record);
+            let expected = record.map_or(Seen::New, Seen::Record);
+            assert_eq!(copies.claim(message, 400).0, expected);
+        }
     }
 
     #[test]
