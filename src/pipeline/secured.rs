@@ -60,7 +60,7 @@ impl Pipeline {
                 is_own,
                 report,
             }) => {
-                let sends_again = message.is_reportable
+                let sends_again = report.is_some()
                     && (reason == Refusal::UnknownEngineId
                         || (reason == Refusal::NotInTimeWindow && is_own));
                 let outcome = self.refuse(packet, reason, sends_again);
