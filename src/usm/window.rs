@@ -594,6 +594,32 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Recorded starts of each boots, however often and when: a device of which two messages were heard goes on.
+        #[test]
+        fn no_recorded_starts_silence_a_device(
+            boots in 0..=3_u32,
+            steps in prop::collection::vec((0..5000_u64, prop::option::weighted(0.8, 0..=3_u32)), 1..200),
+        ) {
+            let begun = NOW + 50_000;
+            let mut known = clock(3, 1_000_000);
+            for now in [begun + 50_000, begun + 50_100] {
+                take(&mut known, boots, u32::try_from(now - begun).unwrap(), now);
+            }
+            let mut now = begun + 50_100;
+            for (passed, played) in steps {
+                now += passed;
+                if let Some(recorded) = played {
+                    take(&mut known, recorded, 3 + 7 * recorded, now);
+                    continue;
+                }
+                let time = u32::try_from(now - begun).unwrap();
+                let standing = take(&mut known, boots, time, now);
+                prop_assert_ne!(standing, Standing::Outside, "{} {:?}", time, known);
+            }
+        }
+    }
+
     #[test]
     fn a_clock_that_runs_slow_or_fast_is_followed_for_a_year() {
         for (seconds_a_day, messages_a_day) in [(-9, 24), (-9, 1), (-600, 24), (9, 24), (600, 1)] {
