@@ -18,6 +18,9 @@ use super::prefetch::prefetch;
 /// Fewer slots are not worth a table.
 const SLOTS_MIN: usize = 8;
 
+/// Entries of a small table: 64 shards of so many are 8 192 senders in 2 MiB.
+const SMALL_MAX: usize = 128;
+
 /// What every message needs of an entry: three cache lines of four.
 const HOT_BYTES: usize = 192;
 
@@ -203,10 +206,11 @@ impl Senders {
 
     /// Makes sure that one more finds a place.
     fn make_room(&mut self) {
-        // By an eighth: what is free costs an entry each.
-        if self.entries.len() == self.entries.capacity() {
-            let more = self.entries.len() / 8 + SLOTS_MIN;
-            self.entries.reserve_exact(more);
+        // By an eighth: what is free costs an entry each. A small table by a half, so that newcomers are not moved often.
+        let count = self.entries.len();
+        if count == self.entries.capacity() {
+            let part = if count < SMALL_MAX { 2 } else { 8 };
+            self.entries.reserve_exact(count / part + SLOTS_MIN);
         }
         if self.entries.len() < self.slots.len() / 8 * 7 {
             return;
@@ -257,6 +261,22 @@ mod tests {
     fn an_entry_is_four_cache_lines_and_a_slot_an_eighth_of_one() {
         assert_eq!(size_of::<Entry>(), 256);
         assert_eq!(size_of::<Option<Slot>>(), 8);
+    }
+
+    #[test]
+    fn newcomers_are_moved_no_more_than_twice_while_a_table_grows() {
+        // A shard's part of ten thousand devices.
+        let mut table = Senders::default();
+        let (mut moved, mut room) = (0, 0);
+        for number in 0..160_u8 {
+            let before = table.len();
+            table.get_or_insert_with(key(number), Device::default);
+            if std::mem::replace(&mut room, table.entries.capacity()) != room {
+                moved += before;
+            }
+        }
+        assert!(moved < 2 * table.len(), "{moved}");
+        assert!(table.entries.capacity() <= table.len() * 3 / 2);
     }
 
     proptest! {

@@ -434,8 +434,10 @@ impl View {
         device.heard_via(None);
         hear_kind(device, claim);
         if let Some(engine_id) = claim.engine_id {
-            if device.engine_id.as_deref() != Some(engine_id) {
-                device.engine_id = Some(engine_id.into());
+            if device.engine_id.as_deref() != Some(engine_id)
+                && let Some(old) = device.engine_id.replace(engine_id.into())
+            {
+                self.names.devices.engines.forget(&old, address);
             }
             self.names.devices.engines.note(engine_id, address);
         }

@@ -85,22 +85,18 @@ impl AddressTypes {
         }
     }
 
-    /// The type that stands beside the address `name`, whose object takes the first `octets` of its name.
+    /// The type that stands before the address `name`, whose object takes the first `octets` of its name.
     pub fn of(&self, name: Oid<'_>, octets: usize, packet: &[u8]) -> Option<u64> {
         let (object, index) = name.0.split_at_checked(octets)?;
         let (table, column) = last_arc(object)?;
-        let beside = self.found.iter().filter_map(|found| {
+        // RFC 4001: the type is registered immediately before the address. One behind it is that of another column.
+        let before = self.found.iter().filter_map(|found| {
             let (its_table, its_column) = last_arc(packet.get(found.object.clone())?)?;
             let is_beside = its_table == table && packet.get(found.index.clone())? == index;
-            is_beside.then_some((its_column, found.family))
+            (is_beside && is_before(its_column, column)).then_some((its_column, found.family))
         });
-        // RFC 4001: the type is registered immediately before the address.
-        let before = beside
-            .clone()
-            .filter(|(its_column, _)| is_before(its_column, column))
-            .reduce(|best, it| if is_before(best.0, it.0) { it } else { best });
-        let any = before.or_else(|| beside.clone().next());
-        any.map(|(_, family)| family)
+        let nearest = before.reduce(|best, it| if is_before(best.0, it.0) { it } else { best });
+        nearest.map(|(_, family)| family)
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  DateAndTime ─▶ RFC 3339      "date"          BITS ─▶ hex, and the names of the bits that are set
 //!  DISPLAY-HINT ▶ by the hint   "hint"          hint "255a", or none: as they are where printable, "text"
-//!  InetAddress ─▶ address       "hint"          hint "255a": without a NUL at the end, "text"; by the device's own
+//!  InetAddress ─▶ address       "hint"          hint "255a": without NULs at the end, "text"; by the device's own
 //!                                               character set, "charset"
 //!                                               all else, and what does not fit: "hex"
 //! ```
@@ -23,8 +23,8 @@ const BITS_MAX: usize = 1024;
 pub(super) enum Encoding {
     /// They are text already; nothing was written.
     Text,
-    /// They are text but for a NUL at their end; nothing was written.
-    TextAndNul,
+    /// They are text but for so many NULs at their end; nothing was written.
+    TextAndNuls(usize),
     /// As text, by the device's character set.
     Charset,
     /// In hex.
@@ -39,7 +39,7 @@ impl Encoding {
     /// As events write it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Encoding::Text | Encoding::TextAndNul => "text",
+            Encoding::Text | Encoding::TextAndNuls(_) => "text",
             Encoding::Charset => "charset",
             Encoding::Hex => "hex",
             Encoding::Hint => "hint",
@@ -61,7 +61,7 @@ pub(super) fn write(
     if syntax.convention == Convention::DateAndTime && date::rfc3339(octets, out) {
         return Encoding::Date;
     }
-    if syntax.convention == Convention::InetAddress && index::inet_address(octets, family, out) {
+    if syntax.convention == Convention::InetAddress && write_address(octets, family, out) {
         return Encoding::Hint;
     }
     if syntax.base == Base::Bits {
@@ -79,8 +79,16 @@ pub(super) fn write(
     }
 }
 
+/// Appends an InetAddress, and says whether it is one. A type of another length is that of something else, and unknown(0)
+/// says nothing: then the length tells. A dns(16) name is none, however long it is.
+fn write_address(octets: &[u8], family: Option<u64>, out: &mut String) -> bool {
+    let is_told_by_length = matches!(family, Some(0..=4));
+    index::inet_address(octets, family, out)
+        || (is_told_by_length && index::inet_address(octets, None, out))
+}
+
 /// Appends octets of an object that is text, unless they are as they should be. Many a device sends the NUL that ends the
-/// text in its memory, and letters of a character set of its own.
+/// text in its memory, or all of a field that is filled up with them, and letters of a character set of its own.
 pub(super) fn write_text(
     octets: &[u8],
     charset: Option<&'static Charset>,
@@ -89,12 +97,12 @@ pub(super) fn write_text(
     if is_text(octets) {
         return Encoding::Text;
     }
-    let before_nul = octets.strip_suffix(&[0]);
-    if before_nul.is_some_and(is_text) {
-        return Encoding::TextAndNul;
+    let nuls = octets.iter().rev().take_while(|octet| **octet == 0).count();
+    let text = octets.get(..octets.len() - nuls).unwrap_or_default();
+    if is_text(text) {
+        return Encoding::TextAndNuls(nuls);
     }
     let start = out.len();
-    let text = before_nul.unwrap_or(octets);
     if charset.is_some_and(|charset| charset::append(charset, text, out)) {
         if out.get(start..).unwrap_or_default().chars().all(printable) {
             return Encoding::Charset;

@@ -299,7 +299,7 @@ impl Shown {
     /// What was odd about the value's octets.
     fn odd(&self) -> Anomalies {
         match self.encoding {
-            Some(Encoding::TextAndNul) => Anomalies::TRAILING_NUL,
+            Some(Encoding::TextAndNuls(_)) => Anomalies::TRAILING_NUL,
             Some(Encoding::Charset) => Anomalies::CHARSET,
             _ => Anomalies::NONE,
         }
@@ -505,7 +505,9 @@ impl Sheet {
         shown.encoding = Some(encoding);
         shown.octets = match encoding {
             Encoding::Text => Some(content_at),
-            Encoding::TextAndNul => Some(content_at.start..content_at.end.saturating_sub(1)),
+            Encoding::TextAndNuls(nuls) => {
+                Some(content_at.start..content_at.end.saturating_sub(nuls))
+            }
             _ => None,
         };
         shown.value.end = out.len();

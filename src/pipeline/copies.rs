@@ -62,6 +62,12 @@ impl Copies {
         self.lock(|table| table.claim(fingerprint, seconds))
     }
 
+    /// Whether this message came before. It is not claimed by that.
+    pub fn knows(&self, fingerprint: u64, seconds: u64) -> bool {
+        let is_of_late = |entry: &mut Entry| entry.is_younger(REMEMBERED_SECONDS, seconds as u32);
+        self.lock(|table| table.known(fingerprint).is_some_and(is_of_late))
+    }
+
     /// What became of a message that was claimed, or whose record was lost: its record, or nothing, and then it may come
     /// again.
     pub fn settle(&self, fingerprint: u64, record: Option<(LaneId, Number)>) {
@@ -100,6 +106,15 @@ impl Entry {
         state: State::Empty,
     };
 
+    fn claimed(fingerprint: u64, now: u32) -> Entry {
+        Entry {
+            fingerprint,
+            at: now,
+            state: State::Claimed,
+            ..Entry::EMPTY
+        }
+    }
+
     /// Older ones first, and free ones before them.
     fn used(&self) -> (bool, u32) {
         (self.state != State::Empty, self.at)
@@ -123,10 +138,12 @@ impl Table {
         if self.sets.is_empty() {
             self.sets = vec![[Entry::EMPTY; WAYS]; SETS_MIN];
         }
-        let known = self.entry(fingerprint, |entry| {
-            entry.fingerprint == fingerprint && entry.is_younger(REMEMBERED_SECONDS, now)
-        });
-        if let Some(entry) = known {
+        if let Some(entry) = self.known(fingerprint) {
+            if !entry.is_younger(REMEMBERED_SECONDS, now) {
+                // In the same place: a second entry beside it could be settled in its stead.
+                *entry = Entry::claimed(fingerprint, now);
+                return (Seen::New, false);
+            }
             let record = (LaneId(entry.lane), Number(entry.number));
             return match entry.state {
                 State::Written => (Seen::Record(record), false),
@@ -143,21 +160,20 @@ impl Table {
             .get_mut(place.set)
             .and_then(|set| set.iter_mut().min_by_key(|entry| entry.used()));
         if let Some(oldest) = oldest {
-            *oldest = Entry {
-                fingerprint,
-                at: now,
-                state: State::Claimed,
-                ..Entry::EMPTY
-            };
+            *oldest = Entry::claimed(fingerprint, now);
         }
         (Seen::New, place.is_full)
     }
 
-    fn settle(&mut self, fingerprint: u64, record: Option<(LaneId, Number)>) {
-        let known = self.entry(fingerprint, |entry| {
+    /// The entry of a message that came, however long ago.
+    fn known(&mut self, fingerprint: u64) -> Option<&mut Entry> {
+        self.entry(fingerprint, |entry| {
             entry.state != State::Empty && entry.fingerprint == fingerprint
-        });
-        match (known, record) {
+        })
+    }
+
+    fn settle(&mut self, fingerprint: u64, record: Option<(LaneId, Number)>) {
+        match (self.known(fingerprint), record) {
             (Some(entry), Some((lane, number))) => {
                 entry.state = State::Written;
                 (entry.lane, entry.number) = (lane.0, number.0);
@@ -258,13 +274,31 @@ mod tests {
         let copies = Copies::default();
         let one = copies.fingerprint(b"engine", b"digest");
         assert_ne!(one, copies.fingerprint(b"enginedi", b"gest"));
+        assert!(!copies.knows(one, 10));
         assert_eq!(copies.claim(one, 10).0, Seen::New);
         assert_eq!(copies.claim(one, 10).0, Seen::Claimed);
         copies.settle(one, None);
         assert_eq!(copies.claim(one, 10).0, Seen::New, "it made no event");
         copies.settle(one, Some(RECORD));
         assert_eq!(copies.claim(one, 310).0, Seen::Record(RECORD));
+        assert!(copies.knows(one, 310) && !copies.knows(one, 311));
         assert_eq!(copies.claim(one, 311).0, Seen::New);
+    }
+
+    #[test]
+    fn a_message_that_comes_again_after_that_time_is_settled_where_it_was_claimed() {
+        // Sets 1 and 2; when it comes again there is more in the first of them.
+        let (message, other) = ((2 << 32) | 1, (1 << 32) | 1);
+        for record in [Some(RECORD), None] {
+            let copies = Copies::default();
+            assert_eq!(copies.claim(message, 0).0, Seen::New);
+            copies.settle(message, Some((LaneId(1), Number(1))));
+            assert_eq!(copies.claim(other, 400).0, Seen::New);
+            assert_eq!(copies.claim(message, 400).0, Seen::New);
+            copies.settle(message, record);
+            let expected = record.map_or(Seen::New, Seen::Record);
+            assert_eq!(copies.claim(message, 400).0, expected);
+        }
     }
 
     #[test]

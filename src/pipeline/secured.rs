@@ -37,7 +37,14 @@ impl Pipeline {
         let source = packet.peer.address();
         let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let mut plain = std::mem::take(&mut self.v3.plain);
-        let judged = self.access.usm.take(&message, source, now, &mut plain);
+        let access = &self.access;
+        let came_before = || {
+            let copies = &access.copies;
+            let copy = copies.fingerprint(message.engine_id, message.digest);
+            copies.knows(copy, now.seconds())
+        };
+        let usm = &access.usm;
+        let judged = usm.take_unless_copy(&message, source, now, &came_before, &mut plain);
         let (outcome, answer) = match judged {
             Err(unread) => (self.append_unread(packet, &unread), Answer::None),
             Ok(usm::Verdict::Limited) => (Outcome::Rejected(Reason::UsmLimited), Answer::None),
@@ -53,7 +60,7 @@ impl Pipeline {
                 is_own,
                 report,
             }) => {
-                let sends_again = message.is_reportable
+                let sends_again = report.is_some()
                     && (reason == Refusal::UnknownEngineId
                         || (reason == Refusal::NotInTimeWindow && is_own));
                 let outcome = self.refuse(packet, reason, sends_again);

@@ -13,15 +13,16 @@ use super::auth::AuthProtocol;
 use super::keys::{self, Extension, Key};
 use super::privacy::PrivProtocol;
 use super::table::Table;
-use super::users::{ExtensionPolicy, Master, Secret, SecretId};
+use super::users::{ExtensionPolicy, Master, SECRETS_MAX, Secret, SecretId};
 use super::window::EngineClock;
 use crate::decode::snmp::v3::ENGINE_ID_BYTES_MAX;
 
-/// Engines whose clocks are kept, some 100 bytes each: more devices than one agent serves.
+/// Engines whose clocks are kept, some 200 bytes each: more devices than one agent serves.
 pub const ENGINES_MAX: usize = 16_384;
 
-/// Keys that are kept, some 350 bytes each: one user an engine, and room for those who change secrets.
-const KEYS_MAX: usize = 20_000;
+/// Keys that are kept, some 350 bytes each: one user an engine, whose secrets all make the digest while but its privacy
+/// secret is changed. With less room than that, a whole fleet's keys would be made again and again meanwhile.
+const KEYS_MAX: usize = ENGINES_MAX * SECRETS_MAX;
 
 /// An engine ID in a fixed place, so that looking one up allocates nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

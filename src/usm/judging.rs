@@ -3,7 +3,7 @@
 //! ```text
 //!  take ─▶ engine ID ─▶ admit ─▶ prove: next_fitting ─▶ standing ─▶ decrypt ─▶ take_opened ─▶ learn ─▶ Accepted
 //!            │            │                ▲  │             │           │          │
-//!            │            │                │  │             │       (next secret)  │
+//!            │            │                │  │             │       (next secret, or the same one made afresh)
 //!            │            │                └──┼─────────────┼───────────┘          │
 //!            └────────────┴───────────────────┴─────────────┴──────────────────────┴─▶ refuse ─▶ report
 //! ```
@@ -31,6 +31,8 @@ struct Heard<'m, 's> {
     is_own: bool,
     source: IpAddr,
     now: Moment,
+    /// Whether the same message was accepted lately.
+    came_before: &'m dyn Fn() -> bool,
 }
 
 /// A key that fits a message.
@@ -53,6 +55,8 @@ struct Search {
     made: usize,
     /// Whether any made the digest.
     digest_held: bool,
+    /// Secrets before this one had their keys made afresh.
+    reopened: usize,
 }
 
 /// A few small numbers, each a bit.
@@ -102,6 +106,22 @@ impl Usm {
         now: Moment,
         plain: &'s mut Vec<u8>,
     ) -> Result<Verdict<'s>, UnreadMessage> {
+        self.take_unless_copy(message, source, now, &|| false, plain)
+    }
+
+    /// The same for one who remembers messages: `came_before` says whether this one was accepted lately. Such a one is
+    /// judged as any other, but begins no new start of its engine. It is asked only about one that would.
+    ///
+    /// # Errors
+    /// As [`Usm::take`].
+    pub fn take_unless_copy<'s>(
+        &self,
+        message: &Message<'s>,
+        source: IpAddr,
+        now: Moment,
+        came_before: &dyn Fn() -> bool,
+        plain: &'s mut Vec<u8>,
+    ) -> Result<Verdict<'s>, UnreadMessage> {
         let judge = self.judge();
         let engine = EngineKey::new(message.engine_id);
         let heard = Heard {
@@ -110,6 +130,7 @@ impl Usm {
             is_own: message.engine_id == self.own.id.octets(),
             source,
             now,
+            came_before,
         };
         if message.engine_id.is_empty() && message.is_reportable {
             let report = self.report(&heard, Refusal::UnknownEngineId, None);
@@ -154,6 +175,7 @@ impl Usm {
         plain: &mut Vec<u8>,
     ) -> Result<Proof, Failed> {
         let mut search = Search::default();
+        let mut is_too_dear = false;
         while let Some(fitting) = self.next_fitting(judge, heard, &mut search)? {
             search.digest_held = true;
             let standing = self.standing(heard, judge.time_window);
@@ -171,13 +193,20 @@ impl Usm {
                 Decryption::NotNeeded => None,
                 Decryption::With(protocol, key) => Some((protocol, key)),
                 Decryption::Failed => continue,
-                Decryption::TooMuchWork => return Err(Failed::Limited),
+                // Another secret's key may be kept: it has its turn first.
+                Decryption::TooMuchWork => {
+                    is_too_dear = true;
+                    continue;
+                }
             };
             return Ok(Proof {
                 fitting,
                 standing,
                 key,
             });
+        }
+        if is_too_dear {
+            return Err(Failed::Limited);
         }
         let reason = match search.digest_held {
             true => Refusal::DecryptionError,
@@ -226,11 +255,6 @@ impl Usm {
         search: &mut Search,
     ) -> Result<Option<Fitting>, Failed> {
         let message = heard.message;
-        let (before, after) = message.around_digest();
-        let fits = |keys: &LocalKeys| {
-            let (protocol, key) = &keys.auth;
-            protocol.verify(key, before, message.digest, after)
-        };
         let seconds = heard.now.seconds();
         for (nth, secret) in judge.candidates(message).enumerate().skip(search.looked_up) {
             search.looked_up = nth + 1;
@@ -238,7 +262,7 @@ impl Usm {
                 search.unknown.push(nth);
                 continue;
             };
-            if fits(&keys) {
+            if fits(message, &keys) {
                 return Ok(Some(Fitting {
                     secret: secret.id,
                     keys,
@@ -248,21 +272,51 @@ impl Usm {
         }
         // Whoever made the digest is one of ours, and has had all that is kept for it.
         if search.digest_held && search.unknown.is_empty() {
-            return Ok(None);
+            return self.next_reopened(judge, heard, search);
         }
-        if !search.is_paid {
-            if !self.may_work(heard) {
-                return Err(Failed::Limited);
-            }
-            search.is_paid = true;
-        }
+        self.pay(heard, search)?;
         for (nth, secret) in judge.candidates(message).enumerate().skip(search.made) {
             search.made = nth + 1;
             if !search.unknown.contains(nth) {
                 continue;
             }
             let made = LocalKeys::new(secret, message.engine_id);
-            if let Some(keys) = made.filter(|keys| fits(keys)) {
+            if let Some(keys) = made.filter(|keys| fits(message, keys)) {
+                return Ok(Some(Fitting {
+                    secret: secret.id,
+                    keys: Arc::new(keys),
+                    is_new: true,
+                }));
+            }
+        }
+        match search.digest_held {
+            true => self.next_reopened(judge, heard, search),
+            false => Ok(None),
+        }
+    }
+
+    /// The next kept key that makes the digest, and whose extension was learned: made afresh, so that all extensions are
+    /// tried. A device's new firmware may extend its key another way. It is kept, so it costs no more when it is in vain.
+    fn next_reopened(
+        &self,
+        judge: &Judge,
+        heard: &Heard<'_, '_>,
+        search: &mut Search,
+    ) -> Result<Option<Fitting>, Failed> {
+        let message = heard.message;
+        if !matches!(message.data, Data::Encrypted(_)) {
+            return Ok(None);
+        }
+        let seconds = heard.now.seconds();
+        for (nth, secret) in judge.candidates(message).enumerate().skip(search.reopened) {
+            search.reopened = nth + 1;
+            let kept = lock(&self.engines).keys(heard.engine, secret.id, seconds);
+            let learned = kept.filter(|keys| secret.has_open_extension() && !keys.is_open());
+            if learned.is_none_or(|keys| !fits(message, &keys)) {
+                continue;
+            }
+            self.pay(heard, search)?;
+            if let Some(keys) = LocalKeys::new(secret, message.engine_id) {
                 return Ok(Some(Fitting {
                     secret: secret.id,
                     keys: Arc::new(keys),
@@ -271,6 +325,15 @@ impl Usm {
             }
         }
         Ok(None)
+    }
+
+    /// Takes a token for making keys, unless this message has.
+    fn pay(&self, heard: &Heard<'_, '_>, search: &mut Search) -> Result<(), Failed> {
+        if !search.is_paid && !self.may_work(heard) {
+            return Err(Failed::Limited);
+        }
+        search.is_paid = true;
+        Ok(())
     }
 
     fn standing(&self, heard: &Heard<'_, '_>, policy: WindowPolicy) -> Standing {
@@ -300,12 +363,13 @@ impl Usm {
             .filter(|_| fitting.keys.is_open())
             .map(|(protocol, key)| Arc::new(fitting.keys.with_privacy(protocol, key)));
         let seconds = heard.now.seconds();
+        let is_copy = matches!(standing, Standing::Excused(_)) && (heard.came_before)();
         let mut engines = lock(&self.engines);
         if let Some(keys) = &completed {
             engines.keep_keys(engine, fitting.secret, Arc::clone(keys), seconds);
         }
         let keys = completed.unwrap_or(fitting.keys);
-        if !heard.is_own {
+        if !heard.is_own && !is_copy {
             let first = EngineClock::first(message.boots, message.time, seconds);
             let mut clock = engines.clock(&engine).unwrap_or(first);
             clock.hear(message.boots, message.time, standing, seconds);
@@ -388,4 +452,11 @@ impl Usm {
             request_id: request_id.unwrap_or_default(),
         })
     }
+}
+
+/// Whether these keys make the digest of a message.
+fn fits(message: &Message<'_>, keys: &LocalKeys) -> bool {
+    let (before, after) = message.around_digest();
+    let (protocol, key) = &keys.auth;
+    protocol.verify(key, before, message.digest, after)
 }

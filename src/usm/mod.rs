@@ -58,13 +58,10 @@ const WORK_ALL: Rate = Rate {
     burst: 40_000,
 };
 
-/// Keys by Reeder's extension, a millisecond each. They are kept once they are made, so a source needs one for each engine
-/// behind it; all sources together cost a fifth of a core, and ten seconds of it at once after a start.
-const EXPANSIONS_EACH: Rate = Rate {
-    per_second: 50,
-    burst: 1000,
-};
-const EXPANSIONS_ALL: Rate = Rate {
+/// Keys by Reeder's extension, a millisecond each. They are kept once they are made; all together cost a fifth of a core,
+/// and ten seconds of it at once after a start. A source may have all of it: no stranger gets here, since the digest has
+/// held before, and a whole fleet may stand behind one address.
+const EXPANSIONS: Rate = Rate {
     per_second: 200,
     burst: 10_000,
 };
@@ -205,7 +202,7 @@ impl Usm {
             generation: AtomicU32::new(0),
             engines: Mutex::default(),
             work: Mutex::new(Limit::new(WORK_EACH, WORK_ALL)),
-            expansions: Mutex::new(Limit::new(EXPANSIONS_EACH, EXPANSIONS_ALL)),
+            expansions: Mutex::new(Limit::new(EXPANSIONS, EXPANSIONS)),
             reports: Mutex::new(Limit::new(REPORTS_EACH, REPORTS_ALL)),
             salt: AtomicU64::new(salt),
             stats: Stats::default(),
@@ -309,18 +306,20 @@ impl Usm {
             // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
             time: clock.highest.time,
             heard: on_the_wall(clock.heard),
-            excused: clock.excused.map(|excused| LearnedRun {
-                boots: excused.run.boots,
-                time: excused.run.time,
-                begun: on_the_wall(excused.begun),
+            excused: clock.excused.map(|excused| {
+                excused.map(|ExcusedRun { run, begun, .. }| LearnedRun {
+                    boots: run.boots,
+                    time: run.time,
+                    begun: on_the_wall(begun),
+                })
             }),
         });
         learned.collect()
     }
 
     /// Takes back what an earlier run learned. Clocks go on from where they were last heard: the host's own clock may be
-    /// wrong after a start, and must not make every device late. Where it is behind what it was, how long a device is up
-    /// that was excused is not known, and what it says is believed once more.
+    /// wrong after a start, and must not make every device late. Where it is behind what it was, nobody knows how long a
+    /// device was silent or is up, and what it says is believed once more.
     pub fn restore(&self, learned: &[LearnedEngine], now: Moment, unix: i64) {
         let now = now.seconds();
         let mut engines = lock(&self.engines);
@@ -334,15 +333,19 @@ impl Usm {
             let silent = passed(engine.heard);
             let clock = EngineClock {
                 highest: run(engine.boots, engine.time),
-                excused: engine.excused.map(|excused| ExcusedRun {
-                    run: run(excused.boots, excused.time),
-                    begun: silent
-                        .and(passed(excused.begun))
-                        .map_or(0, |passed| now.saturating_sub(passed)),
+                excused: engine.excused.map(|excused| {
+                    excused.map(|LearnedRun { boots, time, begun }| ExcusedRun {
+                        run: run(boots, time),
+                        begun: silent
+                            .and(passed(begun))
+                            .map_or(0, |passed| now.saturating_sub(passed)),
+                        goes_on: true,
+                    })
                 }),
-                heard: now.saturating_sub(silent.unwrap_or_default()),
+                heard: silent.map_or(0, |passed| now.saturating_sub(passed)),
             };
-            engines.keep_clock(engine.id, clock, clock.heard);
+            let used = now.saturating_sub(silent.unwrap_or_default());
+            engines.keep_clock(engine.id, clock, used);
         }
     }
 }
@@ -374,6 +377,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod extension_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

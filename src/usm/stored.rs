@@ -4,19 +4,21 @@
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
 //!   80000009...   50                  80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
+//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 7000 1795200000   and before
 //!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
 //! ```
 //!
 //! The first of our own is that of the run; the others are of earlier runs, the last one first. Whoever knows one of them
 //! refuses it at fewer boots than it had (RFC 3414, section 3.2 (7) b), so an ID that is chosen again goes on counting.
 //!
-//! An earlier trapline reads lines with an excused start without it, and this one reads that one's lines.
+//! An earlier trapline reads lines with excused starts without them, or the first of them, and this one reads that one's
+//! lines.
 //! A file that is torn or of a newer version is not believed at all.
 
 use std::fmt::Write;
 
 use super::engines::{ENGINES_MAX, EngineKey};
-use super::window::BOOTS_MAX;
+use super::window::{BOOTS_MAX, RUNS_MAX};
 
 const OWN: &str = "trapline snmp-engine 1\n";
 const LEARNED: &str = "trapline snmp-engines 1\n";
@@ -54,8 +56,8 @@ pub struct LearnedEngine {
     pub time: u32,
     /// When it was last heard, in seconds since 1970.
     pub heard: i64,
-    /// What it says now, where that is below what it said before.
-    pub excused: Option<LearnedRun>,
+    /// What it says now, where that is below what it said before; and starts before that one.
+    pub excused: [Option<LearnedRun>; RUNS_MAX],
 }
 
 /// A start of an engine that was excused.
@@ -117,7 +119,7 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
     {
         // Writing to a String cannot fail.
         let _ = write!(text, "{id:?} {boots} {time} {heard}");
-        if let Some(LearnedRun { boots, time, begun }) = excused {
+        for LearnedRun { boots, time, begun } in excused.iter().flatten() {
             let _ = write!(text, " {boots} {time} {begun}");
         }
         text.push('\n');
@@ -132,20 +134,22 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
 pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
     let read = |line: &str| {
         let mut fields = line.split(' ');
-        Some(LearnedEngine {
+        let mut engine = LearnedEngine {
             id: key(fields.next()?)?,
             boots: fields.next()?.parse().ok()?,
             time: fields.next()?.parse().ok()?,
             heard: fields.next()?.parse().ok()?,
-            excused: match fields.next() {
-                None => None,
-                Some(boots) => Some(LearnedRun {
-                    boots: boots.parse().ok()?,
-                    time: fields.next()?.parse().ok()?,
-                    begun: fields.next()?.parse().ok()?,
-                }),
-            },
-        })
+            excused: [None; RUNS_MAX],
+        };
+        for excused in &mut engine.excused {
+            let Some(boots) = fields.next() else { break };
+            *excused = Some(LearnedRun {
+                boots: boots.parse().ok()?,
+                time: fields.next()?.parse().ok()?,
+                begun: fields.next()?.parse().ok()?,
+            });
+        }
+        Some(engine)
     };
     let body = opened(text, LEARNED).ok_or(Damaged(LEARNED))?;
     let engines = body.lines().take(ENGINES_MAX).map(read);
@@ -212,10 +216,12 @@ mod tests {
                 boots: u32::from(number),
                 time: 86_400,
                 heard: 1_795_226_039,
-                excused: (number % 2 == 0).then_some(LearnedRun {
-                    boots: 0,
-                    time: 60,
-                    begun: 1_795_225_979,
+                excused: [0, 1, 2].map(|place| {
+                    (number % 4 > place).then_some(LearnedRun {
+                        boots: place.into(),
+                        time: 60,
+                        begun: 1_795_225_979,
+                    })
                 }),
             })
             .collect();
@@ -231,7 +237,7 @@ mod tests {
             boots: 12,
             time: 86_400,
             heard: 1_795_226_039,
-            excused: None,
+            excused: [None; RUNS_MAX],
         };
         assert_eq!(learned_from_text(&text), Ok(vec![expected]));
     }

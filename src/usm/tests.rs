@@ -6,7 +6,7 @@ use super::auth::AuthProtocol;
 use super::keys::{Extension, Key};
 use super::privacy::PrivProtocol;
 use super::samples::Device;
-use super::users::{Credential, ExtensionPolicy};
+use super::users::Credential;
 use super::window::Excuse;
 use super::*;
 use crate::decode::snmp::{self, v3};
@@ -20,7 +20,7 @@ fn own() -> OwnEngine {
     }
 }
 
-fn source() -> IpAddr {
+pub(super) fn source() -> IpAddr {
     IpAddr::from([10, 0, 0, 1])
 }
 
@@ -571,65 +571,51 @@ fn what_is_kept_over_a_restart_is_what_the_device_said_and_not_what_became_of_it
 }
 
 #[test]
-fn a_named_extension_is_the_only_one_that_is_tried() {
-    let device = Device {
-        auth: AuthProtocol::Sha1,
-        privacy: PrivProtocol::Aes256,
-        extension: Extension::Reeder,
-        ..Device::new(SecurityLevel::AuthPriv)
-    };
-    for (policy, expected) in [
-        (ExtensionPolicy::Reeder, "accepted"),
-        (ExtensionPolicy::Blumenthal, "decryptionError"),
-    ] {
-        let user = UserConfig {
-            extension: policy,
-            ..device.config()
-        };
-        assert_eq!(say(&usm(&[user]), &device.message(), at(0)), expected);
+fn a_recorded_start_does_not_silence_a_device_over_a_restart_of_ours_either() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    for (time, now) in [(50_000, 60_000), (30, 60_100)] {
+        let packet = device.at(1, time).message();
+        assert_eq!(say(&before, &packet, at(now)), marked);
+    }
+    let text = stored::learned_to_text(&before.learned(at(60_100), 1_000_000));
+    let learned = stored::learned_from_text(&text).unwrap();
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 1_000_100);
+    let packet = device.at(1, 50_220).message();
+    assert_eq!(say(&after, &packet, at(20)), marked);
+}
+
+#[test]
+fn a_message_that_came_before_is_no_new_start_of_its_engine() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let usm = usm(&[device.config()]);
+    assert_eq!(say(&usm, &device.message(), at(0)), "accepted");
+    let start = device.at(1, 30).message();
+    let message = v3::read(&start).unwrap();
+    for came_before in [true, false] {
+        let mut plain = Vec::new();
+        let verdict = usm.take_unless_copy(&message, source(), at(60), &|| came_before, &mut plain);
+        assert!(matches!(verdict, Ok(Verdict::Accepted(_))));
+        let learned = usm.learned(at(60), 0);
+        assert_eq!(learned[0].excused[0].is_none(), came_before);
     }
 }
 
 #[test]
-fn a_key_that_costs_milliseconds_is_made_once_for_an_engine_and_seldom_for_many() {
-    let device = Device {
-        auth: AuthProtocol::Sha1,
-        privacy: PrivProtocol::Aes256,
-        extension: Extension::Reeder,
-        ..Device::new(SecurityLevel::AuthPriv)
-    };
-    let three = limit::Rate {
-        per_second: 1,
-        burst: 3,
-    };
-    let mut usm = usm(&[device.config()]);
-    usm.expansions = Mutex::new(Limit::new(three, three));
-    let wrong = Device {
-        priv_passphrase: "another phrase",
-        ..device.clone()
-    };
-    let another_manager = vec![0x80, 0, 0, 9, 5, 9];
-    let elsewhere = device.inform(&another_manager, 2, 50);
-    for _ in 0..5 {
-        assert_eq!(say(&usm, &wrong.message(), at(0)), "decryptionError");
-        assert_eq!(say(&usm, &elsewhere.message(), at(0)), "unknownEngineID");
-    }
-    assert_eq!(
-        usm.sizes(),
-        (0, 2),
-        "keys are kept, and no clock is learned"
-    );
-    let of_engine = |last| Device {
-        engine_id: vec![0x80, 0, 0, 9, 5, 7, last],
-        ..device.clone()
-    };
-    let said = [1, 2].map(|last| say(&usm, &of_engine(last).message(), at(0)));
-    assert_eq!(said, ["accepted", "limited"], "there were three tokens");
-    assert_eq!(
-        say(&usm, &of_engine(1).at(5, 1001).message(), at(0)),
-        "accepted"
-    );
-    assert_eq!(say(&usm, &of_engine(2).message(), at(1)), "accepted");
+fn a_device_that_lost_its_boots_in_the_same_power_cut_is_taken_where_the_host_s_clock_is_behind() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    let learned = before.learned(at(10), 1_000_010);
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 900_000);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&after, &device.at(1, 3600).message(), at(5)), marked);
+    let recorded = device.at(4, 7000).message();
+    assert_eq!(say(&after, &recorded, at(6)), "notInTimeWindow");
 }
 
 #[test]

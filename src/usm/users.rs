@@ -95,6 +95,15 @@ pub struct Secret {
 }
 
 impl Secret {
+    /// Whether its devices may extend their privacy keys in either way.
+    pub fn has_open_extension(&self) -> bool {
+        let protocols = self.auth.as_ref().zip(self.privacy.as_ref());
+        let needs_one = |((auth, _), (privacy, _)): (&(AuthProtocol, _), &(PrivProtocol, _))| {
+            keys::needs_extension(*auth, *privacy)
+        };
+        self.extension == ExtensionPolicy::Auto && protocols.is_some_and(needs_one)
+    }
+
     /// Whether the same keys are made from both.
     fn is_same(&self, other: &Secret) -> bool {
         self.user == other.user

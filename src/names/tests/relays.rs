@@ -51,6 +51,28 @@ fn an_engine_is_where_it_was_heard_last_though_it_was_there_before() {
 }
 
 #[test]
+fn an_engine_that_was_replaced_at_its_address_is_nowhere_until_it_is_heard_again() {
+    let (names, view) = names("");
+    let (old, new) = ([0x80, 0, 0, 9, 1], [0x80, 0, 0, 9, 2]);
+    let found = [&old, &new].map(|engine| {
+        let claim = claim(ROUTER, None, 0);
+        let engine_id = Some(&engine[..]);
+        identify(&view, Claim { engine_id, ..claim });
+        names.devices.engines.of(engine)
+    });
+    assert_eq!(found, [Some(ROUTER.into()); 2]);
+    assert_eq!(names.devices.engines.of(&old), None);
+    // The old unit, put to use elsewhere, stays there when the new one is replaced too.
+    for (address, engine) in [(OTHER, &old), (ROUTER, &[0x80, 0, 0, 9, 3])] {
+        let claim = claim(address, None, 1);
+        let engine_id = Some(&engine[..]);
+        identify(&view, Claim { engine_id, ..claim });
+    }
+    assert_eq!(names.devices.engines.of(&old), Some(OTHER.into()));
+    assert_eq!(names.devices.engines.of(&new), None);
+}
+
+#[test]
 fn an_engine_of_a_device_that_is_forgotten_leaves_its_place_to_another() {
     const DEVICES_MAX: u8 = 32;
     let names = Arc::new(Names::new(Config {

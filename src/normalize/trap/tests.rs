@@ -310,11 +310,21 @@ fn an_inet_address_is_shown_by_the_type_that_stands_beside_it() {
         (2, name, as_address),
         (16, b"core-rtr", "text core-rtr"),
         (3, b"core-rtr", "hint 99.111.114.101%762475634"),
+        // A type that is unknown, or of addresses of another length, says nothing.
+        (0, b"core", "hint 99.111.114.101"),
+        (2, b"core", "hint 99.111.114.101"),
+        (1, name, "text core-1.branch.de"),
+        (5, b"core", "text core"),
     ] {
         let both = [r#type(1, 7, family), address(2, 7, octets)];
         assert_eq!(shown(&both), [expected], "{family} before {octets:?}");
         let [first, last] = both;
         assert_eq!(shown(&[last, first]), [expected], "{family} behind");
+    }
+    // The type of another column is none of its.
+    for family in [2, 16] {
+        let other = [address(2, 7, &[10, 0, 0, 1]), r#type(3, 7, family)];
+        assert_eq!(shown(&other), ["hint 10.0.0.1"]);
     }
     // Of another row, and none at all.
     let other = [r#type(1, 8, 16), address(2, 7, b"core")];
@@ -347,7 +357,20 @@ fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
     // The octets are kept, since the text is not all of them.
     assert!(event["raw"].is_string() || event["raw_base64"].is_string());
 
-    let latin1 = [text(5, b"B\xfcro"), alias(b"Geb\xe4ude\0")];
+    let padded = [
+        text(5, b"Gi0/1\0\0\0\0"),
+        alias(b"\0\0\0"),
+        text(5, b"a\0b\0\0"),
+    ];
+    let event = event_by_mibs(&padded, &NoNames);
+    assert_eq!(
+        octets_shown(&event),
+        ["text Gi0/1", "text ", "hex 6100620000"]
+    );
+    assert_eq!(event["snmp"]["anomalies"], json!(["trailing_nul"]));
+    assert!(event["raw"].is_string() || event["raw_base64"].is_string());
+
+    let latin1 = [text(5, b"B\xfcro"), alias(b"Geb\xe4ude\0\0")];
     let event = event_by_mibs(&latin1, &Latin1::new());
     assert_eq!(
         octets_shown(&event),
@@ -358,7 +381,7 @@ fn a_text_loses_the_nul_at_its_end_and_is_read_by_the_device_s_character_set() {
     let event = event_by_mibs(&latin1, &NoNames);
     assert_eq!(
         octets_shown(&event),
-        ["hex 42fc726f", "hex 476562e475646500"]
+        ["hex 42fc726f", "hex 476562e47564650000"]
     );
 
     // What no MIB calls a text stays as it is, and so does what is none.

@@ -175,6 +175,25 @@ fn a_trap_with_no_engine_or_with_ours_is_an_event_since_nobody_tells_its_sender(
 }
 
 #[test]
+fn a_trap_whose_sender_is_told_nothing_since_it_had_too_many_reports_is_an_event() {
+    let device = Device::new(SecurityLevel::AuthPriv);
+    let asks = Device {
+        engine_id: OWN.to_vec(),
+        is_reportable: true,
+        boots: 3,
+        time: 0,
+        ..device.clone()
+    };
+    let mut bench = Bench::new(&device, FailedPolicy::Event);
+    let told = (0..2000).map(|_| bench.take(&asks.message()));
+    let untold = told.filter(|(_, reply)| reply.is_none());
+    let outcomes: Vec<Outcome> = untold.map(|(outcome, _)| outcome).collect();
+    assert!(!outcomes.is_empty(), "a source is told 100 times a second");
+    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Used));
+    assert!(!bench.events().is_empty());
+}
+
+#[test]
 fn a_repeated_inform_is_answered_for_the_record_that_it_made_first() {
     let device = Device::new(SecurityLevel::AuthPriv);
     let mut bench = Bench::new(&device, FailedPolicy::Event);
