@@ -27,10 +27,9 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let mut input = Reader::new(message.text);
     let (mut level, mut slot, mut head): (&[u8], &[u8], _) = (b"", b"", None);
     // Behind rsyslog the level is the program, and the tag stands in the text.
-    let program = message
-        .app_name
-        .filter(|name| message.format == Format::Rfc5424 && LEVELS.contains(name));
-    if let Some(word) = program {
+    let is_relayed = message.format == Format::Rfc5424 && message.proc_id.is_none();
+    let program = message.app_name.filter(|_| is_relayed);
+    if let Some(word) = program.filter(|name| LEVELS.contains(name)) {
         level = word;
         let mut tagged = message.clone();
         if !rfc3164::take_tag(&mut input, &mut tagged) {
@@ -159,6 +158,13 @@ fn take_rule<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
 mod tests {
     use super::super::fields::tests::json;
     use super::super::{Fidelity, read};
+
+    #[test]
+    fn a_level_with_a_number_is_a_program() {
+        let message =
+            read(b"<133>1 2026-07-15T12:34:56Z lb1 notice 44 - -  mcpd[6789]: 01070638:5: x");
+        assert_eq!((message.vendor, message.proc_id), (None, Some(&b"44"[..])));
+    }
 
     #[test]
     fn level_tag_and_code_are_told_apart() {

@@ -49,8 +49,9 @@ pub(super) fn inner<'a>(outer: &Message<'a>, whole: Reader<'a>) -> Option<(Messa
     };
     let (mut inner, refined) = found?;
     inner.pri = inner.pri.or(outer.pri);
-    // Relays name the sender where the message does not.
+    // Relays name the sender and the time where the message does not.
     inner.hostname = inner.hostname.or(outer.hostname);
+    inner.time = inner.time.or(outer.time);
     inner.fidelity = Fidelity::Changed;
     if let Some(error) = &mut inner.error {
         // Counted from the text's first byte up to here; the text is the message's end.
@@ -296,6 +297,22 @@ mod tests {
             ("%ASA-6-302013  x", "192.0.2.7|~|ASA-6-302013|x|0|~|asa"),
         ] {
             assert_eq!(relayed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_time_has_the_relays() {
+        for input in [
+            "<189>1 2026-11-22T01:20:01Z 192.0.2.7 57 - - -  3w2d: %SYS-5-CONFIG_I: x",
+            "<189>1 2026-11-22T01:20:01Z 192.0.2.7 57 - - -  -Traceback= 23B5F24Cz",
+            "<189>2026-11-22T01:20:01Z 192.0.2.7 57: -Traceback= 23B5F24Cz",
+            "<189>2026-11-22T01:20:01Z 192.0.2.7 57: 3w2d: OSPF-1 ADJ   Gi0/0: x",
+            "<13>2026-11-22T01:20:01Z 192.0.2.7 <189>57: 3w2d: %SYS-5-CONFIG_I: x",
+        ] {
+            let message = read(input.as_bytes());
+            assert_eq!(message.sequence, Some(57), "{input}");
+            assert_eq!(message.time.map(|time| time.second), Some(1), "{input}");
+            assert_eq!(message.hostname, Some(&b"192.0.2.7"[..]), "{input}");
         }
     }
 

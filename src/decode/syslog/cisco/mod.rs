@@ -105,11 +105,12 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     let Some(header) = Header::take(&mut input, b"") else {
         return false;
     };
-    let relay = message.hostname;
+    let (relay, relayed) = (message.hostname, message.time);
     header.tell(b"", message);
     message.hostname = message.hostname.or(relay);
+    message.time = message.time.or(relayed);
     message.text = input.rest();
-    // The relay's time, and its name where the device says its own.
+    // The relay's time and name where the device says its own.
     message.fidelity = Fidelity::Changed;
     message.recognised(Format::Cisco);
     true
