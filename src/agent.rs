@@ -15,6 +15,7 @@ mod engine;
 mod hearing;
 mod kept;
 mod losses;
+mod mibs;
 mod picture;
 mod readings;
 mod report;
@@ -31,7 +32,6 @@ use std::time::{Duration, Instant};
 use compact_str::ToCompactString;
 
 use crate::config::{self, Resolved};
-use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::Snapshot;
 use crate::pipeline::{Pipeline, Settings};
@@ -50,6 +50,7 @@ use engine::KeptAccess;
 use hearing::Hearing;
 use kept::Kept;
 use losses::Losses;
+use mibs::MibWatch;
 use picture::Observer;
 use reports::Reports;
 use storms::StormReports;
@@ -98,6 +99,7 @@ pub struct Agent {
     losses: Mutex<Losses>,
     reports: Mutex<Reports>,
     storms: StormReports,
+    mib_watch: MibWatch,
     status: Option<status::Running>,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
@@ -171,12 +173,15 @@ impl Agent {
         reports.start(previous_run);
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
-        let beat = producer_heartbeat.clone();
         let producing = produce::Config {
             topics: spool.topics(),
             ..config.produce.clone()
         };
-        let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
+        let producer = produce::spawn(
+            producing,
+            spool.clone(),
+            kept::beat(producer_heartbeat.clone()),
+        )?;
 
         let dropped_before = DroppedBefore::of_service();
         let mut hearing = Hearing::bind(&config, inherited, dropped_before.known());
@@ -237,6 +242,7 @@ impl Agent {
             losses: Mutex::new(losses),
             reports: Mutex::new(reports),
             storms,
+            mib_watch: MibWatch::default(),
             status: None,
             admin: None,
             status_stop,
@@ -421,21 +427,10 @@ impl Agent {
 
     /// Takes over MIB files that changed since they were opened. To be called every second or so.
     pub fn refresh_mibs(&mut self) {
-        let Some((mibs, changes)) = self.config.normalize.mibs.refreshed() else {
-            return;
-        };
-        for change in changes {
-            match change {
-                mib::set::Change::Taken(path) => {
-                    tracing::info!(file = %path.display(), "MIB file changed, the new one is in use");
-                }
-                mib::set::Change::Refused(error) => {
-                    tracing::error!(%error, "MIB file changed and cannot be used, what was known before stays in use");
-                }
-            }
+        if let Some(mibs) = self.mib_watch.tick(&self.config.normalize.mibs) {
+            self.config.normalize.mibs = mibs;
+            self.settings.replace(self.config.normalize.clone());
         }
-        self.config.normalize.mibs = mibs;
-        self.settings.replace(self.config.normalize.clone());
     }
 
     /// Counts a reload whose configuration was refused.
