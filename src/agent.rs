@@ -59,6 +59,17 @@ use storms::StormReports;
 /// longer must not hold up the end, and the writer has a last turn anyway.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for a disk to take what is kept besides records, and for the writer's end. It needs milliseconds as
+/// well. Storage over a network may not answer for hours, and must not keep a stop from delivering or from ending.
+const STATE_WAIT: Duration = Duration::from_secs(2);
+
+/// The same where somebody wants the stop at once: a disk that answers needs no longer.
+const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
+
+/// How long a stop waits for the producer after its deadline: it ends its turn, takes back what is in flight, and gives its
+/// client a second to end. Only a disk that does not answer keeps it for longer.
+const PRODUCER_WAIT: Duration = Duration::from_secs(3);
+
 /// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
 /// next start.
 const REPORTS_DRAIN: Duration = Duration::from_secs(2);
@@ -444,10 +455,9 @@ impl Agent {
     /// after it is in the first report of the next run, or, with a memory spool, in the returned ledger only.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
-        self.snmp.close();
+        self.snmp.begin_close();
         self.devices.begin_stop();
-        self.while_alive(|agent| agent.devices.is_finished());
-        self.devices.join();
+        self.while_alive_within(STATE_WAIT, cut_short, |agent| agent.devices.has_told());
         self.wait_for_writer();
         self.reports().stop(&self.ledger(), UnixMicros::now());
         self.wait_for_writer();
@@ -460,7 +470,7 @@ impl Agent {
                 "the memory spool ended with records that Kafka had not acknowledged"
             );
         }
-        self.close_writer();
+        self.close_storage(cut_short);
         self.main_heartbeat.finish();
         let ledger = self.ledger();
         let _ = self.status_stop.send(true);
@@ -528,34 +538,82 @@ impl Agent {
         if !producer.is_finished() {
             deadline = Instant::now();
             producer.begin_stop(deadline);
-            self.while_alive(|_| producer.is_finished());
+            self.while_alive_within(PRODUCER_WAIT, &AtomicBool::new(false), |_| {
+                producer.is_finished()
+            });
         }
-        if producer.stop(deadline).panicked {
+        if !producer.is_finished() {
+            tracing::error!(
+                "the producer waits for a disk that does not answer, and ends with the process: what it has delivered last may come again"
+            );
+        } else if producer.stop(deadline).panicked {
             tracing::error!("the producer had ended by a panic");
         }
         self.producer_heartbeat.finish();
     }
 
-    /// The last cursor is saved, so that the next start knows what Kafka has.
-    fn close_writer(&mut self) {
-        let Some(RunningWriter {
-            stop,
-            thread,
-            heartbeat,
-        }) = self.writer.take()
-        else {
-            return;
+    /// The last cursor is saved, so that the next start knows what Kafka has, and so is what was learned. Storage that does
+    /// not answer is not waited for: its threads end with the process.
+    fn close_storage(&mut self, cut_short: &AtomicBool) {
+        let writer = self.writer.take();
+        if let Some(writer) = &writer {
+            writer.stop.stop();
+        }
+        let is_written = || {
+            let writer = writer.as_ref();
+            writer.is_none_or(|writer| writer.thread.is_finished())
         };
-        stop.stop();
-        self.while_alive(|_| thread.is_finished());
+        self.while_alive_within(STATE_WAIT, cut_short, |agent| {
+            is_written() && agent.devices.is_finished() && agent.snmp.is_closed()
+        });
+        self.devices.end();
+        if !self.snmp.is_closed() {
+            tracing::error!(
+                "the disk does not answer: SNMPv3 engines that were learned last are not kept"
+            );
+        }
+        if let Some(writer) = writer {
+            self.end_writer(writer);
+        }
+    }
+
+    fn end_writer(&self, writer: RunningWriter) {
+        let RunningWriter {
+            thread, heartbeat, ..
+        } = writer;
+        heartbeat.finish();
+        if !thread.is_finished() {
+            tracing::error!(
+                records_unwritten = self.spool.unwritten(),
+                "the disk does not answer: records that are not in the log yet end with the process"
+            );
+            return;
+        }
         if thread.join().is_err() {
             tracing::error!("the spool's writer had ended by a panic");
         }
-        heartbeat.finish();
         let pending = self.spool.counts().pending;
         if pending > 0 {
             tracing::info!(records = pending, "events wait on disk for the next start");
         }
+    }
+
+    /// Waits until something is done, as [`Agent::while_alive`] does, but not for longer than this; and not for longer than
+    /// [`STATE_WAIT_CUT`] once the stop was cut short.
+    fn while_alive_within(
+        &self,
+        time_max: Duration,
+        cut_short: &AtomicBool,
+        done: impl Fn(&Agent) -> bool,
+    ) {
+        let begun = Instant::now();
+        self.while_alive(|agent| {
+            let time_max = match cut_short.load(Ordering::Relaxed) {
+                true => time_max.min(STATE_WAIT_CUT),
+                false => time_max,
+            };
+            done(agent) || begun.elapsed() >= time_max
+        });
     }
 
     /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.

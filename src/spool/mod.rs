@@ -551,6 +551,16 @@ impl Spool {
         inner.keeping != Keeping::Disk || lanes.all(|lane| lane.written() == lane.next())
     }
 
+    /// How many records were appended and are not in the log yet. 0 with the memory kind, and where the disk fails.
+    pub fn unwritten(&self) -> u64 {
+        let inner = self.lock();
+        let unwritten = |lane: &Lane| lane.next().saturating_sub(lane.written());
+        match inner.keeping {
+            Keeping::Disk => inner.lanes.iter().map(unwritten).sum(),
+            Keeping::Memory | Keeping::DiskFails(_) => 0,
+        }
+    }
+
     /// Every lane, for the status page.
     pub fn lanes(&self) -> Vec<LaneView> {
         let inner = self.lock();

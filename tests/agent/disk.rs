@@ -326,6 +326,7 @@ fn a_disk_that_does_not_answer_reads_of_a_backlog_is_named_and_makes_no_agent_th
 
     // A new run has nothing in memory: the producer reads the log.
     let agent = Agent::start(&settings);
+    wait_until_spool_is_well(&agent);
     disk.set(Failing::ReadsHang);
     let broker = own.start();
     broker.create("unread", &[]);
