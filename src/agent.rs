@@ -386,6 +386,7 @@ impl Agent {
 
     /// Puts what a reload can change into force, and says in the log what it cannot.
     pub fn reload(&mut self, mut new: Resolved) -> Reloaded {
+        addresses::adapt(&mut new);
         let difference = config::difference(&self.config, &new);
         let mut not_read = Vec::new();
         if new.normalize.mibs.refused() > 0 {

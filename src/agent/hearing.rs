@@ -144,7 +144,8 @@ impl Hearing {
     }
 
     /// Binds what is missing, where it is time and that is possible now. `in_force` are the listeners as a reload left
-    /// them: what it changes without a restart holds for those that come later as well.
+    /// them: what it changes without a restart holds for those that come later as well, and one that it has removed or
+    /// moved is not bound any more.
     pub fn try_again(
         &mut self,
         now: Instant,
@@ -164,9 +165,16 @@ impl Hearing {
             let (mut config, ledger) = (config.clone(), ledger.clone());
             let name = config.listener.name.clone();
             let changed = in_force.iter().find(|other| other.listener.name == name);
-            if let Some(changed) = changed {
-                config.allow = changed.allow.clone();
-            }
+            let Some(changed) = changed.filter(|changed| is_same_place(changed, &config)) else {
+                // Its port may belong to others by now, and a reload may yet take it back.
+                self.missing.push(index);
+                let why = "removed or changed by a reload, which is in force after a restart";
+                let why = format!("{name}: {why}");
+                self.conditions
+                    .set(index, ListenerCondition::Missing { why });
+                continue;
+            };
+            config.allow = changed.allow.clone();
             let state = match self.bind_one(index, &config, Vec::new(), &[], ledger) {
                 Ok(state) => state,
                 Err(error) => {
@@ -360,6 +368,14 @@ impl Hearing {
             }
         }
     }
+}
+
+/// Whether both listen at the same place.
+fn is_same_place(one: &receive::Config, other: &receive::Config) -> bool {
+    let path = |config: &receive::Config| config.unix.as_ref().map(|unix| unix.path.clone());
+    one.listener.transport == other.listener.transport
+        && one.bind == other.bind
+        && path(one) == path(other)
 }
 
 fn missing(error: &ReceiveError) -> ListenerCondition {

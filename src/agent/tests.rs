@@ -188,3 +188,31 @@ fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
     let ledger = end.recv_timeout(Duration::from_secs(30));
     assert_eq!(ledger.expect("it ends").imbalance(), [""; 0]);
 }
+
+#[test]
+fn a_missing_listener_that_a_reload_removed_or_moved_takes_no_port_until_it_is_put_back() {
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().unwrap();
+    let late = |at: SocketAddr| {
+        let more = format!(
+            "[[listener]]\nname = \"late\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"{at}\"\n"
+        );
+        config::parse(&(text("") + &more), "host").expect("a configuration")
+    };
+    let mut agent = Agent::start(late(at)).expect("an agent");
+    drop(taken);
+    for moved in [config(""), late("127.0.0.2:0".parse().unwrap())] {
+        agent.reload(moved);
+        agent.hear_missing(Instant::now());
+        let state = condition(&agent, "late");
+        assert!(
+            matches!(&state, ListenerCondition::Missing { why } if why.contains("after a restart")),
+            "{state:?}"
+        );
+        drop(UdpSocket::bind(at).expect("others may have it"));
+    }
+    agent.reload(late(at));
+    agent.hear_missing(Instant::now());
+    assert_eq!(agent.address("late"), Some(at));
+    agent.stop(&AtomicBool::new(true));
+}
