@@ -14,6 +14,7 @@ mod dropped;
 mod engine;
 mod hearing;
 mod kept;
+mod lookups;
 mod losses;
 mod mibs;
 mod picture;

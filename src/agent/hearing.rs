@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use compact_str::{CompactString, ToCompactString};
 
+use super::lookups::{Answer, Lookups};
 use crate::config::Resolved;
 use crate::observe::health::Heartbeats;
 use crate::observe::ledger::ListenerLedger;
@@ -80,6 +81,7 @@ pub(super) struct Hearing {
     /// Places of those that are tried again.
     missing: Vec<usize>,
     try_at: Instant,
+    lookups: Lookups,
     /// Lines about tries that fail: while nothing changes they say nothing new.
     told: Mute,
     /// Bound, and without a thread; each with its place.
@@ -98,6 +100,7 @@ impl Hearing {
             configs: config.listeners.clone(),
             missing: Vec::new(),
             try_at: Instant::now() + TRY_EVERY,
+            lookups: Lookups::default(),
             told: Mute::new(10, Duration::from_secs(3600)),
             udp: Vec::new(),
             streams: Vec::new(),
@@ -153,7 +156,8 @@ impl Hearing {
         pipeline: &dyn Fn() -> Pipeline,
         heartbeats: &Heartbeats,
     ) {
-        if self.missing.is_empty() || now < self.try_at {
+        let is_time = now >= self.try_at || self.lookups.has_answer();
+        if self.missing.is_empty() || !is_time {
             return;
         }
         self.try_at = now + TRY_EVERY;
@@ -175,7 +179,15 @@ impl Hearing {
                 continue;
             };
             config.allow = changed.allow.clone();
-            let state = match self.bind_one(index, &config, Vec::new(), &[], ledger) {
+            let bound = match self.lookups.numbers(index, &config) {
+                Answer::Pending => {
+                    self.missing.push(index);
+                    continue;
+                }
+                Answer::Unknown(error) => Err(error),
+                Answer::Numbers(config) => self.bind_one(index, &config, Vec::new(), &[], ledger),
+            };
+            let state = match bound {
                 Ok(state) => state,
                 Err(error) => {
                     self.missing.push(index);

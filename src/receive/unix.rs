@@ -60,6 +60,28 @@ impl Config {
             group: None,
         }
     }
+
+    /// Whether its owner or group has to be looked up.
+    pub fn has_names(&self) -> bool {
+        let mut both = [&self.owner, &self.group].into_iter().flatten();
+        both.any(|asked| asked.parse::<u32>().is_err())
+    }
+
+    /// The same with numbers for names. A directory service is asked where the host has one, which may take long.
+    ///
+    /// # Errors
+    /// This host knows no such user or group.
+    pub fn looked_up(&self) -> Result<Config, UnixError> {
+        let number = |asked: &Option<String>, database| {
+            let id = id(&self.path, asked.as_deref(), database)?;
+            Ok(id.map(|id| id.to_string()))
+        };
+        Ok(Config {
+            owner: number(&self.owner, &USERS)?,
+            group: number(&self.group, &GROUPS)?,
+            ..self.clone()
+        })
+    }
 }
 
 /// Why a unix socket could not be bound, with what to do about it.
