@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, tried again
-//! every few seconds, and the agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
+//! every few seconds, and the agent goes on. The same holds for the status page. Only when nothing at all can be heard does
+//! the start fail.
 
 mod actions;
 mod addresses;
@@ -35,6 +36,7 @@ use compact_str::ToCompactString;
 use crate::config::{self, Resolved};
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::Snapshot;
+use crate::observe::mute::Mute;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
 use crate::receive::inherited::Inherited;
@@ -79,6 +81,9 @@ const REPORTS_DRAIN: Duration = Duration::from_secs(2);
 /// seconds of what a busy branch sends, and what is not delivered waits on disk.
 const HANDOVER_DRAIN_MAX: Duration = Duration::from_secs(1);
 
+/// How often a status page that is missing is tried, as listeners are.
+const TRY_STATUS_EVERY: Duration = Duration::from_secs(5);
+
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -113,6 +118,9 @@ pub struct Agent {
     storms: StormReports,
     mib_watch: MibWatch,
     status: Option<status::Running>,
+    status_try_at: Instant,
+    /// Lines about a status page that cannot be served: while nothing changes they say nothing new.
+    status_told: Mute,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
 }
@@ -256,6 +264,8 @@ impl Agent {
             storms,
             mib_watch: MibWatch::default(),
             status: None,
+            status_try_at: Instant::now(),
+            status_told: Mute::new(1, Duration::from_secs(3600)),
             admin: None,
             status_stop,
         };
@@ -264,16 +274,30 @@ impl Agent {
             agent.stop(&AtomicBool::new(true));
             return Err(AgentError::NothingToHear(listeners));
         }
-        agent.serve_status(status_stopping.clone());
+        agent.serve_status(Instant::now());
         agent.serve_admin(status_stopping);
         Ok(agent)
     }
 
-    fn serve_status(&mut self, stopping: tokio::sync::watch::Receiver<bool>) {
+    fn serve_status(&mut self, now: Instant) {
         let (view, heartbeats) = (self.observer.clone(), self.heartbeats.clone());
+        let stopping = self.status_stop.subscribe();
+        self.status_try_at = now + TRY_STATUS_EVERY;
         match status::spawn(&self.config.status, view, heartbeats, stopping) {
             Ok(running) => self.status = running,
-            Err(error) => tracing::error!(%error, "no status page, everything else goes on"),
+            Err(error) => {
+                if let Some(skipped) = self.status_told.admit(now) {
+                    tracing::error!(%error, skipped, "no status page, everything else goes on");
+                }
+            }
+        }
+    }
+
+    /// Serves the status page where it could not be yet. To be called every second or so.
+    pub fn serve_missing(&mut self, now: Instant) {
+        let is_missing = self.status.is_none() && self.config.status.bind.is_some();
+        if is_missing && now >= self.status_try_at {
+            self.serve_status(now);
         }
     }
 

@@ -216,3 +216,23 @@ fn a_missing_listener_that_a_reload_removed_or_moved_takes_no_port_until_it_is_p
     assert_eq!(agent.address("late"), Some(at));
     agent.stop(&AtomicBool::new(true));
 }
+
+#[test]
+fn a_status_page_whose_port_is_taken_is_served_when_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().unwrap();
+    let file = text("").replace("bind = \"off\"", &format!("bind = \"{at}\""));
+    let config = config::parse(&file, "host").expect("a configuration");
+    let mut agent = Agent::start(config).expect("an agent");
+    let later = Instant::now() + TRY_STATUS_EVERY;
+    agent.serve_missing(later);
+    assert!(TcpStream::connect(at).is_ok_and(|_| agent.status.is_none()));
+    drop(taken);
+    // Not at once: a try is due every few seconds.
+    agent.serve_missing(later);
+    assert!(agent.status.is_none());
+    agent.serve_missing(later + TRY_STATUS_EVERY);
+    assert!(agent.status.is_some());
+    assert!(TcpStream::connect(at).is_ok());
+    agent.stop(&AtomicBool::new(true));
+}
