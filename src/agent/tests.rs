@@ -184,7 +184,9 @@ fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
         std::thread::park_timeout(Duration::from_millis(2));
     }
     let (ended, end) = std::sync::mpsc::channel();
-    std::thread::spawn(move || ended.send(agent.stop(&AtomicBool::new(false))));
+    std::thread::spawn(move || {
+        let _ = ended.send(agent.stop(&AtomicBool::new(false)));
+    });
     let ledger = end.recv_timeout(Duration::from_secs(30));
     assert_eq!(ledger.expect("it ends").imbalance(), [""; 0]);
 }
