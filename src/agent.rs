@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A listener that cannot be bound does not keep the others from hearing: it is logged, shown as missing, tried again
-//! every few seconds, and the agent goes on. The same holds for the status page. Only when nothing at all can be heard does the start fail.
+//! every few seconds, and the agent goes on. The same holds for the status page. Only when nothing at all can be heard does
+//! the start fail.
 
 mod actions;
 mod addresses;
@@ -14,7 +15,9 @@ mod dropped;
 mod engine;
 mod hearing;
 mod kept;
+mod lookups;
 mod losses;
+mod mibs;
 mod picture;
 mod readings;
 mod report;
@@ -31,9 +34,9 @@ use std::time::{Duration, Instant};
 use compact_str::ToCompactString;
 
 use crate::config::{self, Resolved};
-use crate::mib;
 use crate::observe::health::{self, Health, Heartbeat, Heartbeats};
 use crate::observe::ledger::Snapshot;
+use crate::observe::mute::Mute;
 use crate::pipeline::{Pipeline, Settings};
 use crate::produce::{self, ProduceError};
 use crate::receive::inherited::Inherited;
@@ -50,6 +53,7 @@ use engine::KeptAccess;
 use hearing::Hearing;
 use kept::Kept;
 use losses::Losses;
+use mibs::MibWatch;
 use picture::Observer;
 use reports::Reports;
 use storms::StormReports;
@@ -58,6 +62,17 @@ use storms::StormReports;
 /// longer must not hold up the end, and the writer has a last turn anyway.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for a disk to take what is kept besides records, and for the writer's end. It needs milliseconds as
+/// well. Storage over a network may not answer for hours, and must not keep a stop from delivering or from ending.
+const STATE_WAIT: Duration = Duration::from_secs(2);
+
+/// The same where somebody wants the stop at once: a disk that answers needs no longer.
+const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
+
+/// How long a stop waits for the producer after its deadline: it ends its turn, takes back what is in flight, and gives its
+/// client a second to end. Only a disk that does not answer keeps it for longer.
+const PRODUCER_WAIT: Duration = Duration::from_secs(3);
+
 /// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
 /// next start.
 const REPORTS_DRAIN: Duration = Duration::from_secs(2);
@@ -65,6 +80,9 @@ const REPORTS_DRAIN: Duration = Duration::from_secs(2);
 /// How long a stop may deliver while the next process's datagrams wait in sockets that outlive this one: they hold two
 /// seconds of what a busy branch sends, and what is not delivered waits on disk.
 const HANDOVER_DRAIN_MAX: Duration = Duration::from_secs(1);
+
+/// How often a status page that is missing is tried, as listeners are.
+const TRY_STATUS_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the agent could not start.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +116,11 @@ pub struct Agent {
     losses: Mutex<Losses>,
     reports: Mutex<Reports>,
     storms: StormReports,
+    mib_watch: MibWatch,
     status: Option<status::Running>,
+    status_try_at: Instant,
+    /// Lines about a status page that cannot be served: while nothing changes they say nothing new.
+    status_told: Mute,
     admin: Option<status::RunningAdmin>,
     status_stop: tokio::sync::watch::Sender<bool>,
 }
@@ -171,12 +193,15 @@ impl Agent {
         reports.start(previous_run);
         let settings = Arc::new(Settings::new(config.normalize.clone()));
         let producer_heartbeat = heartbeats.register("producer");
-        let beat = producer_heartbeat.clone();
         let producing = produce::Config {
             topics: spool.topics(),
             ..config.produce.clone()
         };
-        let producer = produce::spawn(producing, spool.clone(), move || beat.beat())?;
+        let producer = produce::spawn(
+            producing,
+            spool.clone(),
+            kept::beat(producer_heartbeat.clone()),
+        )?;
 
         let dropped_before = DroppedBefore::of_service();
         let mut hearing = Hearing::bind(&config, inherited, dropped_before.known());
@@ -237,7 +262,10 @@ impl Agent {
             losses: Mutex::new(losses),
             reports: Mutex::new(reports),
             storms,
+            mib_watch: MibWatch::default(),
             status: None,
+            status_try_at: Instant::now(),
+            status_told: Mute::new(1, Duration::from_secs(3600)),
             admin: None,
             status_stop,
         };
@@ -246,16 +274,30 @@ impl Agent {
             agent.stop(&AtomicBool::new(true));
             return Err(AgentError::NothingToHear(listeners));
         }
-        agent.serve_status(status_stopping.clone());
+        agent.serve_status(Instant::now());
         agent.serve_admin(status_stopping);
         Ok(agent)
     }
 
-    fn serve_status(&mut self, stopping: tokio::sync::watch::Receiver<bool>) {
+    fn serve_status(&mut self, now: Instant) {
         let (view, heartbeats) = (self.observer.clone(), self.heartbeats.clone());
+        let stopping = self.status_stop.subscribe();
+        self.status_try_at = now + TRY_STATUS_EVERY;
         match status::spawn(&self.config.status, view, heartbeats, stopping) {
             Ok(running) => self.status = running,
-            Err(error) => tracing::error!(%error, "no status page, everything else goes on"),
+            Err(error) => {
+                if let Some(skipped) = self.status_told.admit(now) {
+                    tracing::error!(%error, skipped, "no status page, everything else goes on");
+                }
+            }
+        }
+    }
+
+    /// Serves the status page where it could not be yet. To be called every second or so.
+    pub fn serve_missing(&mut self, now: Instant) {
+        let is_missing = self.status.is_none() && self.config.status.bind.is_some();
+        if is_missing && now >= self.status_try_at {
+            self.serve_status(now);
         }
     }
 
@@ -369,6 +411,7 @@ impl Agent {
 
     /// Puts what a reload can change into force, and says in the log what it cannot.
     pub fn reload(&mut self, mut new: Resolved) -> Reloaded {
+        addresses::adapt(&mut new);
         let difference = config::difference(&self.config, &new);
         let mut not_read = Vec::new();
         if new.normalize.mibs.refused() > 0 {
@@ -421,21 +464,10 @@ impl Agent {
 
     /// Takes over MIB files that changed since they were opened. To be called every second or so.
     pub fn refresh_mibs(&mut self) {
-        let Some((mibs, changes)) = self.config.normalize.mibs.refreshed() else {
-            return;
-        };
-        for change in changes {
-            match change {
-                mib::set::Change::Taken(path) => {
-                    tracing::info!(file = %path.display(), "MIB file changed, the new one is in use");
-                }
-                mib::set::Change::Refused(error) => {
-                    tracing::error!(%error, "MIB file changed and cannot be used, what was known before stays in use");
-                }
-            }
+        if let Some(mibs) = self.mib_watch.tick(&self.config.normalize.mibs) {
+            self.config.normalize.mibs = mibs;
+            self.settings.replace(self.config.normalize.clone());
         }
-        self.config.normalize.mibs = mibs;
-        self.settings.replace(self.config.normalize.clone());
     }
 
     /// Counts a reload whose configuration was refused.
@@ -449,10 +481,9 @@ impl Agent {
     /// after it is in the first report of the next run, or, with a memory spool, in the returned ledger only.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
         self.stop_receiving();
-        self.snmp.close();
+        self.snmp.begin_close();
         self.devices.begin_stop();
-        self.while_alive(|agent| agent.devices.is_finished());
-        self.devices.join();
+        self.while_alive_within(STATE_WAIT, cut_short, |agent| agent.devices.has_told());
         self.wait_for_writer();
         self.reports().stop(&self.ledger(), UnixMicros::now());
         self.wait_for_writer();
@@ -465,7 +496,7 @@ impl Agent {
                 "the memory spool ended with records that Kafka had not acknowledged"
             );
         }
-        self.close_writer();
+        self.close_storage(cut_short);
         self.main_heartbeat.finish();
         let ledger = self.ledger();
         let _ = self.status_stop.send(true);
@@ -533,34 +564,82 @@ impl Agent {
         if !producer.is_finished() {
             deadline = Instant::now();
             producer.begin_stop(deadline);
-            self.while_alive(|_| producer.is_finished());
+            self.while_alive_within(PRODUCER_WAIT, &AtomicBool::new(false), |_| {
+                producer.is_finished()
+            });
         }
-        if producer.stop(deadline).panicked {
+        if !producer.is_finished() {
+            tracing::error!(
+                "the producer waits for a disk that does not answer, and ends with the process: what it has delivered last may come again"
+            );
+        } else if producer.stop(deadline).panicked {
             tracing::error!("the producer had ended by a panic");
         }
         self.producer_heartbeat.finish();
     }
 
-    /// The last cursor is saved, so that the next start knows what Kafka has.
-    fn close_writer(&mut self) {
-        let Some(RunningWriter {
-            stop,
-            thread,
-            heartbeat,
-        }) = self.writer.take()
-        else {
-            return;
+    /// The last cursor is saved, so that the next start knows what Kafka has, and so is what was learned. Storage that does
+    /// not answer is not waited for: its threads end with the process.
+    fn close_storage(&mut self, cut_short: &AtomicBool) {
+        let writer = self.writer.take();
+        if let Some(writer) = &writer {
+            writer.stop.stop();
+        }
+        let is_written = || {
+            let writer = writer.as_ref();
+            writer.is_none_or(|writer| writer.thread.is_finished())
         };
-        stop.stop();
-        self.while_alive(|_| thread.is_finished());
+        self.while_alive_within(STATE_WAIT, cut_short, |agent| {
+            is_written() && agent.devices.is_finished() && agent.snmp.is_closed()
+        });
+        self.devices.end();
+        if !self.snmp.is_closed() {
+            tracing::error!(
+                "the disk does not answer: SNMPv3 engines that were learned last are not kept"
+            );
+        }
+        if let Some(writer) = writer {
+            self.end_writer(writer);
+        }
+    }
+
+    fn end_writer(&self, writer: RunningWriter) {
+        let RunningWriter {
+            thread, heartbeat, ..
+        } = writer;
+        heartbeat.finish();
+        if !thread.is_finished() {
+            tracing::error!(
+                records_unwritten = self.spool.unwritten(),
+                "the disk does not answer: records that are not in the log yet end with the process"
+            );
+            return;
+        }
         if thread.join().is_err() {
             tracing::error!("the spool's writer had ended by a panic");
         }
-        heartbeat.finish();
         let pending = self.spool.counts().pending;
         if pending > 0 {
             tracing::info!(records = pending, "events wait on disk for the next start");
         }
+    }
+
+    /// Waits until something is done, as [`Agent::while_alive`] does, but not for longer than this; and not for longer than
+    /// [`STATE_WAIT_CUT`] once the stop was cut short.
+    fn while_alive_within(
+        &self,
+        time_max: Duration,
+        cut_short: &AtomicBool,
+        done: impl Fn(&Agent) -> bool,
+    ) {
+        let begun = Instant::now();
+        self.while_alive(|agent| {
+            let time_max = match cut_short.load(Ordering::Relaxed) {
+                true => time_max.min(STATE_WAIT_CUT),
+                false => time_max,
+            };
+            done(agent) || begun.elapsed() >= time_max
+        });
     }
 
     /// Waits for threads to end, and keeps the watchdog and the kernel's counters fed meanwhile.

@@ -11,6 +11,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub(super) struct DeviceKeeper {
 struct Shared {
     orders: Mutex<Orders>,
     changed: Condvar,
+    /// At the end: nothing is left to be told.
+    told: AtomicBool,
 }
 
 #[derive(Default)]
@@ -161,6 +164,11 @@ impl DeviceKeeper {
         self.names.rewrite_dns_names(domain, UnixMicros::now());
     }
 
+    /// Whether all that was to be told at the end is with the spool.
+    pub fn has_told(&self) -> bool {
+        self.shared.told.load(Ordering::Acquire) || self.is_finished()
+    }
+
     /// Whether the thread has ended.
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -174,13 +182,15 @@ impl DeviceKeeper {
         self.shared.changed.notify_all();
     }
 
-    /// Waits for the end.
-    pub fn join(&mut self) {
-        if self
-            .thread
-            .take()
-            .is_some_and(|thread| thread.join().is_err())
-        {
+    /// Lets the thread go: one that still waits for its disk ends with the process.
+    pub fn end(&mut self) {
+        let is_finished = self.is_finished();
+        let thread = self.thread.take();
+        if !is_finished {
+            tracing::error!(
+                "the disk does not answer: what was learned of devices since their table was last written is not kept"
+            );
+        } else if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that watches devices had ended by a panic");
         }
         self.heartbeat.finish();
@@ -234,9 +244,13 @@ impl Keeping {
             if stop || watched.elapsed() >= WATCH_EVERY {
                 watched = Instant::now();
                 self.names.watch(&mut self.watch, now);
-                self.refresh_inventory(shared, heartbeat);
+                // At the end nobody asks the inventory any more.
+                if !stop {
+                    self.refresh_inventory(shared, heartbeat);
+                }
             }
             self.tell(now);
+            shared.told.store(stop, Ordering::Release);
             if stop || kept.elapsed() >= KEEP_EVERY {
                 kept = Instant::now();
                 let _slow = heartbeat.at_disk();

@@ -140,15 +140,28 @@ impl KeptAccess {
         writing.thread = spawned.ok();
     }
 
-    /// Writes what was learned, at the end.
-    pub fn close(&self) {
+    /// Begins to write what was learned, at the end. Does not wait for the disk.
+    pub fn begin_close(&self) {
+        let Some(folder) = self.place.folder() else {
+            return;
+        };
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = writing.thread.take() {
-            let _ = thread.join();
-        }
-        if let Some(folder) = self.place.folder() {
-            keep(&self.access, folder);
-        }
+        let before = writing.thread.take();
+        let (access, folder) = (Arc::clone(&self.access), folder.to_owned());
+        let spawned = std::thread::Builder::new()
+            .name("snmp-state".to_owned())
+            .spawn(move || {
+                // Both would write the same file.
+                let _ = before.map(JoinHandle::join);
+                keep(&access, &folder);
+            });
+        writing.thread = spawned.ok();
+    }
+
+    /// Whether that is done. A thread that still waits for the disk ends with the process.
+    pub fn is_closed(&self) -> bool {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 
@@ -347,10 +360,46 @@ mod tests {
         let mut plain = Vec::new();
         let taken = kept.access.usm.take(&message, source, now, &mut plain);
         assert!(matches!(taken, Ok(crate::usm::Verdict::Accepted(_))));
-        kept.close();
+        kept.begin_close();
+        wait_until(|| kept.is_closed());
 
         let next = KeptAccess::open(&users, Some(folder.path()), Some(chosen));
         assert_eq!(next.access.usm.sizes().0, 1);
         assert_eq!(next.access.usm.own().boots, 2);
+    }
+
+    fn wait_until(done: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !done() {
+            assert!(Instant::now() < until, "not within 30 s");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_folder_that_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = KeptAccess::open(&AccessConfig::default(), Some(folder.path()), None);
+        learn(&kept.access);
+        // It is opened once somebody reads it: as slow as a file can be.
+        let new = folder.path().join(format!("{LEARNED_FILE}.new"));
+        let made = std::process::Command::new("mkfifo").arg(&new).status();
+        assert!(made.expect("mkfifo").success());
+        kept.begin_close();
+        assert!(!kept.is_closed());
+        fs::read(&new).unwrap();
+        wait_until(|| kept.is_closed());
+    }
+
+    /// As from a file of an earlier run.
+    fn learn(access: &SnmpAccess) {
+        let engine = crate::usm::LearnedEngine {
+            id: EngineKey::new(&[0x80, 0, 0, 9, 5, 7]).unwrap(),
+            boots: 3,
+            time: 4,
+            heard: 5,
+            excused: None,
+        };
+        access.usm.restore(&[engine], access.now(), 6);
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! A listener that cannot be bound is logged and shown as missing; the others hear. It is tried again, since an address
 //! may come later (DHCP, a virtual address that moves here) and a port may be taken for a moment only. One whose socket
-//! was passed in is not: the service manager has the port.
+//! was passed in is not: the service manager has the port. Where the system gives it no thread, its socket is kept, and the
+//! thread is tried again.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use compact_str::{CompactString, ToCompactString};
 
+use super::lookups::{Answer, Lookups};
 use crate::config::Resolved;
 use crate::observe::health::Heartbeats;
 use crate::observe::ledger::ListenerLedger;
@@ -46,9 +48,14 @@ impl Conditions {
     }
 
     fn set(&self, index: usize, state: ListenerCondition) {
-        if let Some(listener) = self.lock().get_mut(index) {
-            listener.state = state;
-        }
+        self.replace(index, state);
+    }
+
+    /// Sets one, and returns what it was before.
+    fn replace(&self, index: usize, state: ListenerCondition) -> Option<ListenerCondition> {
+        let mut listeners = self.lock();
+        let listener = listeners.get_mut(index)?;
+        Some(std::mem::replace(&mut listener.state, state))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<ListenerState>> {
@@ -80,11 +87,15 @@ pub(super) struct Hearing {
     /// Places of those that are tried again.
     missing: Vec<usize>,
     try_at: Instant,
+    lookups: Lookups,
     /// Lines about tries that fail: while nothing changes they say nothing new.
     told: Mute,
     /// Bound, and without a thread; each with its place.
     udp: Vec<(usize, UdpListener)>,
     streams: Vec<(usize, StreamListener)>,
+    /// Places of the service manager's sockets among those, which wait for a thread, and what is said of them when they
+    /// have one.
+    unread: Vec<(usize, ListenerCondition)>,
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -98,9 +109,11 @@ impl Hearing {
             configs: config.listeners.clone(),
             missing: Vec::new(),
             try_at: Instant::now() + TRY_EVERY,
+            lookups: Lookups::default(),
             told: Mute::new(10, Duration::from_secs(3600)),
             udp: Vec::new(),
             streams: Vec::new(),
+            unread: Vec::new(),
             stop: Arc::new(Stop::new()),
             threads: Vec::new(),
         };
@@ -144,7 +157,8 @@ impl Hearing {
     }
 
     /// Binds what is missing, where it is time and that is possible now. `in_force` are the listeners as a reload left
-    /// them: what it changes without a restart holds for those that come later as well.
+    /// them: what it changes without a restart holds for those that come later as well, and one that it has removed or
+    /// moved is not bound any more.
     pub fn try_again(
         &mut self,
         now: Instant,
@@ -152,7 +166,8 @@ impl Hearing {
         pipeline: &dyn Fn() -> Pipeline,
         heartbeats: &Heartbeats,
     ) {
-        if self.missing.is_empty() || now < self.try_at {
+        let is_time = now >= self.try_at || self.lookups.has_answer();
+        if (self.missing.is_empty() && self.unread.is_empty()) || !is_time {
             return;
         }
         self.try_at = now + TRY_EVERY;
@@ -164,10 +179,25 @@ impl Hearing {
             let (mut config, ledger) = (config.clone(), ledger.clone());
             let name = config.listener.name.clone();
             let changed = in_force.iter().find(|other| other.listener.name == name);
-            if let Some(changed) = changed {
-                config.allow = changed.allow.clone();
-            }
-            let state = match self.bind_one(index, &config, Vec::new(), &[], ledger) {
+            let Some(changed) = changed.filter(|changed| is_same_place(changed, &config)) else {
+                // Its port may belong to others by now, and a reload may yet take it back.
+                self.missing.push(index);
+                let why = "removed or changed by a reload, which is in force after a restart";
+                let why = format!("{name}: {why}");
+                self.conditions
+                    .set(index, ListenerCondition::Missing { why });
+                continue;
+            };
+            config.allow = changed.allow.clone();
+            let bound = match self.lookups.numbers(index, &config) {
+                Answer::Pending => {
+                    self.missing.push(index);
+                    continue;
+                }
+                Answer::Unknown(error) => Err(error),
+                Answer::Numbers(config) => self.bind_one(index, &config, Vec::new(), &[], ledger),
+            };
+            let state = match bound {
                 Ok(state) => state,
                 Err(error) => {
                     self.missing.push(index);
@@ -301,11 +331,14 @@ impl Hearing {
     pub fn spawn(&mut self, pipeline: &dyn Fn() -> Pipeline, heartbeats: &Heartbeats) {
         for (index, listener) in std::mem::take(&mut self.udp) {
             match listener.spawn(|_| pipeline(), &self.stop, heartbeats) {
-                Ok(shards) => self.threads.extend(shards),
-                Err(NotStarted { error, threads }) => {
-                    let is_heard_in_part = !threads.is_empty();
-                    self.threads.extend(threads);
-                    self.not_read(index, &error, is_heard_in_part);
+                Ok(shards) => {
+                    self.threads.extend(shards);
+                    self.is_read(index);
+                }
+                Err(NotStarted { error, listener }) => {
+                    if self.not_read(index, &error) == Ownership::Inherited {
+                        self.udp.push((index, *listener));
+                    }
                 }
             }
         }
@@ -316,34 +349,69 @@ impl Hearing {
         let (places, streams): (Vec<usize>, Vec<StreamListener>) = streams.into_iter().unzip();
         let heartbeat = heartbeats.register("streams");
         match tcp::spawn(streams, pipeline(), &self.stop, heartbeat.clone()) {
-            Ok(thread) => self.threads.push(thread),
-            Err(error) => {
+            Ok(thread) => {
+                self.threads.push(thread);
+                for index in places {
+                    self.is_read(index);
+                }
+            }
+            Err(NotStarted { error, listener }) => {
                 // Nobody beats it, and nobody shall miss it.
                 heartbeat.finish();
-                for index in places {
-                    self.not_read(index, &error, false);
+                for (index, listener) in places.into_iter().zip(listener) {
+                    if self.not_read(index, &error) == Ownership::Inherited {
+                        self.streams.push((index, listener));
+                    }
                 }
             }
         }
     }
 
-    /// The listener is bound, and nobody reads it. Its own sockets are closed, so that senders can see it, and it is tried
-    /// again; where some of its shards are read, or its sockets are the service manager's, they stay, and what the kernel
-    /// drops there is counted.
-    fn not_read(&mut self, index: usize, error: &ReceiveError, is_heard_in_part: bool) {
-        tracing::error!(%error, "listener does not receive");
-        self.conditions.set(index, missing(error));
-        let ears = &mut self.ears;
-        let is_own = |ear: &Ear| ear.index == index && ear.ownership == Ownership::Own;
-        if !is_heard_in_part && ears.iter().any(is_own) {
-            ears.retain(|ear| ear.index != index);
-            self.missing.push(index);
+    /// The listener is bound, and nobody reads it. Its own sockets are to be closed, so that senders can see it, and it is
+    /// bound again later; where its sockets are the service manager's, they stay, what the kernel drops there is counted,
+    /// and only its threads are tried again. Says which of both it is.
+    fn not_read(&mut self, index: usize, error: &ReceiveError) -> Ownership {
+        let mut ears = self.ears.iter();
+        let ear = ears.find(|ear| ear.index == index);
+        let ownership = ear.map_or(Ownership::Own, |ear| ear.ownership);
+        let before = self.conditions.replace(index, missing(error));
+        let is_known = self.unread.iter().any(|(unread, _)| *unread == index);
+        if is_known {
+            if let Some(skipped) = self.told.admit(Instant::now()) {
+                tracing::warn!(%error, skipped, "listener still does not receive");
+            }
+        } else {
+            tracing::error!(%error, "listener does not receive");
+        }
+        match (ownership, before) {
+            (Ownership::Own, _) => {
+                self.ears.retain(|ear| ear.index != index);
+                self.missing.push(index);
+            }
+            (Ownership::Inherited, Some(before)) if !is_known => self.unread.push((index, before)),
+            (Ownership::Inherited, _) => {}
+        }
+        ownership
+    }
+
+    /// The listener has its threads; it may have waited for them.
+    fn is_read(&mut self, index: usize) {
+        let waited = self.unread.iter().position(|(unread, _)| *unread == index);
+        if let Some(at) = waited {
+            let (_, state) = self.unread.swap_remove(at);
+            self.conditions.replace(index, state);
+            let name = self.configs.get(index).map(|config| &config.listener.name);
+            tracing::info!(
+                listener = name.map_or("", CompactString::as_str),
+                "listener receives"
+            );
         }
     }
 
     /// Asks every thread to read what is there and end.
     pub fn begin_stop(&mut self) {
         self.missing.clear();
+        self.unread.clear();
         self.stop.stop();
     }
 
@@ -360,6 +428,14 @@ impl Hearing {
             }
         }
     }
+}
+
+/// Whether both listen at the same place.
+fn is_same_place(one: &receive::Config, other: &receive::Config) -> bool {
+    let path = |config: &receive::Config| config.unix.as_ref().map(|unix| unix.path.clone());
+    one.listener.transport == other.listener.transport
+        && one.bind == other.bind
+        && path(one) == path(other)
 }
 
 fn missing(error: &ReceiveError) -> ListenerCondition {
@@ -386,4 +462,65 @@ fn local(
         what: "getsockname",
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::pipeline::Settings;
+    use crate::route::{Boot, Router};
+    use crate::spool::Spool;
+    use crate::time::UnixMicros;
+
+    #[test]
+    fn the_service_manager_s_sockets_wait_for_a_thread_and_are_read_when_there_is_one() {
+        let text = "[spool]\nkind = \"memory\"\n[[listener]]\nname = \"deaf\"\nbind = \"127.0.0.1:5514\"\n";
+        let mut config = crate::config::parse(text, "host").unwrap();
+        let sound = config.listeners[0].clone();
+        // The system has not so much memory.
+        config.listeners[0].datagram_bytes_max = usize::MAX;
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let passed_in = socket.try_clone().unwrap();
+        let passed_in = [("trapline-deaf.socket".to_owned(), passed_in.into())];
+        config.listeners[0].bind = socket.local_addr().unwrap();
+        let mut hearing = Hearing::bind(&config, Inherited::new(passed_in), &[]);
+        let ledger = hearing.ledgers[0].clone();
+        let (spool, heartbeats) = (
+            Arc::new(Spool::new(&config.spool)),
+            Heartbeats::new(Instant::now()),
+        );
+        let router = Arc::new(Router::new(
+            &config.route,
+            "br17",
+            &Boot::new(UnixMicros(0), 0),
+        ));
+        let settings = Arc::new(Settings::new(config.normalize.clone()));
+        let pipeline = || Pipeline::new(spool.clone(), router.clone(), settings.clone());
+        hearing.spawn(&pipeline, &heartbeats);
+        let mut now = Instant::now();
+        for _ in 0..2 {
+            let state = hearing.conditions.now().remove(0).state;
+            assert!(
+                matches!(&state, ListenerCondition::Missing { why } if why.contains("thread")),
+                "{state:?}"
+            );
+            assert_eq!((hearing.ears.len(), hearing.udp.len()), (1, 1));
+            now += TRY_EVERY;
+            hearing.try_again(now, &config.listeners, &pipeline, &heartbeats);
+        }
+        let fresh = socket.try_clone().unwrap();
+        let sound = UdpListener::adopt(sound, vec![fresh.into()], ledger, &[]);
+        hearing.udp = vec![(0, sound.unwrap())];
+        hearing.try_again(now + TRY_EVERY, &config.listeners, &pipeline, &heartbeats);
+        let state = hearing.conditions.now().remove(0).state;
+        assert!(
+            matches!(state, ListenerCondition::Listening { .. }),
+            "{state:?}"
+        );
+        assert_eq!(hearing.threads.len(), 1);
+        hearing.begin_stop();
+        hearing.join();
+    }
 }

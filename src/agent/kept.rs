@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::RunningWriter;
 use super::reports;
 use crate::event::PreviousRun;
-use crate::observe::health::Heartbeats;
+use crate::observe::health::{Heartbeat, Heartbeats};
 use crate::spool::{self, Phase, Spool, WriterStop};
 
 /// The spool, and its writer where it is on disk.
@@ -50,12 +50,7 @@ impl Kept {
         tracing::info!(folder = %disk.folder.display(), pending = counts.pending, bytes_max, "spool on disk");
         let stop = Arc::new(WriterStop::default());
         let heartbeat = heartbeats.register("spool-writer");
-        let beat = heartbeat.clone();
-        let beat = move |phase| match phase {
-            Phase::Waits => beat.beat(),
-            Phase::OnDisk => beat.wait_for_disk(),
-        };
-        match opened.writer.spawn(stop.clone(), beat) {
+        match opened.writer.spawn(stop.clone(), beat(heartbeat.clone())) {
             Ok(thread) => Kept {
                 spool: opened.spool,
                 writer: Some(RunningWriter {
@@ -86,5 +81,13 @@ impl Kept {
             spool_trouble,
             previous_run: PreviousRun::Unknown,
         }
+    }
+}
+
+/// What a thread of the spool or of the producer tells: it is not missed while it is inside a call of a disk.
+pub(super) fn beat(heartbeat: Arc<Heartbeat>) -> impl Fn(Phase) + Send + 'static {
+    move |phase| match phase {
+        Phase::Waits => heartbeat.beat(),
+        Phase::OnDisk => heartbeat.wait_for_disk(),
     }
 }

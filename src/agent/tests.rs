@@ -161,3 +161,80 @@ fn a_reload_that_cannot_read_a_file_again_counts_as_partial_and_names_its_key() 
     );
     agent.stop(&AtomicBool::new(true));
 }
+
+#[test]
+fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // It is opened once somebody writes it: as slow as a file can be.
+    let inventory = folder.path().join("inventory.csv");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&inventory)
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let mut config = config("");
+    config.identity.inventory_file = Some(inventory);
+    let agent = Agent::start(config).expect("an agent");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let at_disk = |agent: &Agent| {
+        let pulses = agent.heartbeats.pulses(Instant::now());
+        pulses.iter().all(|pulse| pulse.thread != "devices")
+    };
+    while !at_disk(&agent) {
+        assert!(Instant::now() < deadline, "the inventory is never read");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = ended.send(agent.stop(&AtomicBool::new(false)));
+    });
+    let ledger = end.recv_timeout(Duration::from_secs(30));
+    assert_eq!(ledger.expect("it ends").imbalance(), [""; 0]);
+}
+
+#[test]
+fn a_missing_listener_that_a_reload_removed_or_moved_takes_no_port_until_it_is_put_back() {
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().unwrap();
+    let late = |at: SocketAddr| {
+        let more = format!(
+            "[[listener]]\nname = \"late\"\nprotocol = \"syslog\"\ntransport = \"udp\"\nbind = \"{at}\"\n"
+        );
+        config::parse(&(text("") + &more), "host").expect("a configuration")
+    };
+    let mut agent = Agent::start(late(at)).expect("an agent");
+    drop(taken);
+    for moved in [config(""), late("127.0.0.2:0".parse().unwrap())] {
+        agent.reload(moved);
+        agent.hear_missing(Instant::now());
+        let state = condition(&agent, "late");
+        assert!(
+            matches!(&state, ListenerCondition::Missing { why } if why.contains("after a restart")),
+            "{state:?}"
+        );
+        drop(UdpSocket::bind(at).expect("others may have it"));
+    }
+    agent.reload(late(at));
+    agent.hear_missing(Instant::now());
+    assert_eq!(agent.address("late"), Some(at));
+    agent.stop(&AtomicBool::new(true));
+}
+
+#[test]
+fn a_status_page_whose_port_is_taken_is_served_when_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().unwrap();
+    let file = text("").replace("bind = \"off\"", &format!("bind = \"{at}\""));
+    let config = config::parse(&file, "host").expect("a configuration");
+    let mut agent = Agent::start(config).expect("an agent");
+    let later = Instant::now() + TRY_STATUS_EVERY;
+    agent.serve_missing(later);
+    assert!(TcpStream::connect(at).is_ok_and(|_| agent.status.is_none()));
+    drop(taken);
+    // Not at once: a try is due every few seconds.
+    agent.serve_missing(later);
+    assert!(agent.status.is_none());
+    agent.serve_missing(later + TRY_STATUS_EVERY);
+    assert!(agent.status.is_some());
+    assert!(TcpStream::connect(at).is_ok());
+    agent.stop(&AtomicBool::new(true));
+}

@@ -15,6 +15,7 @@ mod host;
 mod kafka;
 mod ports;
 mod rights;
+mod unit;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -254,6 +254,7 @@ impl Running<'_> {
     fn tick(&mut self) {
         self.agent.refresh_mibs();
         self.agent.hear_missing(Instant::now());
+        self.agent.serve_missing(Instant::now());
         self.agent.tick();
         if self.agent.is_alive() {
             self.notify(&[State::Watchdog, State::Status(self.agent.status_line())]);

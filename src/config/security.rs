@@ -7,7 +7,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use super::files;
 use super::problem::{Place, Problem, nearest};
@@ -58,7 +57,7 @@ fn unusable(at: &Place, key: &str, path: &str) -> Option<Problem> {
             "write the whole path: a service has no working folder of its own",
         ));
     }
-    let error = File::open(path).err()?;
+    let error = files::open(std::path::Path::new(path)).err()?;
     let text = format!("cannot read {path}: {error}");
     Some(Problem::new(at, key, text, files::advice(&error)))
 }

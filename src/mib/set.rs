@@ -91,6 +91,11 @@ impl Set {
         self.files.iter().all(|member| member.db.is_none())
     }
 
+    /// Whether it was made of no file at all, so that none can change.
+    pub fn is_without_files(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Whether both are the very same.
     pub fn is_same(&self, other: &Set) -> bool {
         Arc::ptr_eq(&self.files, &other.files)

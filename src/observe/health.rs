@@ -46,7 +46,8 @@ impl Heartbeat {
     }
 
     /// Says that from here until its next beat the thread is inside calls of a disk, and is not missed, as with
-    /// [`Heartbeat::at_disk`]. For the spool's writer, whose disk's trouble the spool says, and which beats when it panics.
+    /// [`Heartbeat::at_disk`]. For the spool's writer and the producer, whose disk's trouble the spool says, and which beat
+    /// when they panic.
     pub fn wait_for_disk(&self) {
         self.last_ms.store(AT_DISK, Ordering::Relaxed);
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::producer::{Producer, state_at_start};
 use super::{Config, ProduceError, State, options};
-use crate::spool::Spool;
+use crate::spool::{Phase, Spool};
 
 /// The running producer. Dropping it without [`Handle::stop`] leaves the thread running.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the producer's thread. `heartbeat` is called at least every few seconds while the thread moves.
+/// Starts the producer's thread. `heartbeat` is called at least every few seconds while the thread moves, and before and
+/// after each call of a disk.
 ///
 /// # Errors
 ///
@@ -57,7 +58,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn spawn(
     config: Config,
     spool: Arc<Spool>,
-    heartbeat: impl Fn() + Send + 'static,
+    heartbeat: impl Fn(Phase) + Send + 'static,
 ) -> Result<Handle, ProduceError> {
     options::check(&config).map_err(ProduceError::Config)?;
     let shared = Arc::new(Shared::default());
@@ -65,7 +66,7 @@ pub fn spawn(
     let (queue, told) = (Arc::clone(&spool), Arc::clone(&shared));
     let thread = std::thread::Builder::new()
         .name("produce".to_owned())
-        .spawn(move || Producer::new(config, queue, told).run(heartbeat))?;
+        .spawn(move || Producer::new(config, queue, told, heartbeat).run())?;
     Ok(Handle {
         thread,
         shared,

@@ -36,7 +36,7 @@ use super::handle::{Shared, lock};
 use super::lane::{Lane, Mode, Share};
 use super::{Config, Connection};
 use crate::record::LaneId;
-use crate::spool::Spool;
+use crate::spool::{Phase, Spool};
 use outage::Outage;
 use picture::connection_at_start;
 pub(super) use picture::state_at_start;
@@ -63,12 +63,30 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// How often the state is written down for others.
 const PUBLISH_MS: u64 = 250;
 
+/// What is told of each turn, and of each call of a disk.
+type Heartbeat = Box<dyn Fn(Phase) + Send>;
+
+/// Calls what reads or writes a disk, which may hang for as long as it likes. A panic inside ends that too: a thread that
+/// is gone must be missed.
+fn at_disk<T>(heartbeat: &Heartbeat, call: impl FnOnce() -> T) -> T {
+    struct Back<'h>(&'h Heartbeat);
+    impl Drop for Back<'_> {
+        fn drop(&mut self) {
+            (self.0)(Phase::Waits);
+        }
+    }
+    heartbeat(Phase::OnDisk);
+    let _back = Back(heartbeat);
+    call()
+}
+
 /// What the thread has.
 pub(super) struct Producer {
     config: Config,
     window: Share,
     spool: Arc<Spool>,
     shared: Arc<Shared>,
+    heartbeat: Heartbeat,
     client: Option<Client>,
     /// The client before, while it is destroyed.
     closing: Option<Closing>,
@@ -109,8 +127,13 @@ struct Topic {
 }
 
 impl Producer {
-    /// A producer that has not begun.
-    pub fn new(config: Config, spool: Arc<Spool>, shared: Arc<Shared>) -> Producer {
+    /// A producer that has not begun. `heartbeat` will be called in each turn, and around each call of a disk.
+    pub fn new(
+        config: Config,
+        spool: Arc<Spool>,
+        shared: Arc<Shared>,
+        heartbeat: impl Fn(Phase) + Send + 'static,
+    ) -> Producer {
         let connection = connection_at_start(&config);
         Producer {
             window: Share {
@@ -123,6 +146,7 @@ impl Producer {
             config,
             spool,
             shared,
+            heartbeat: Box::new(heartbeat),
             client: None,
             closing: None,
             outage: (connection != Connection::NotConfigured).then(|| Outage::new(0)),
@@ -145,18 +169,18 @@ impl Producer {
         }
     }
 
-    /// Works until it is told to stop; `heartbeat` is called in each turn.
-    pub fn run(mut self, heartbeat: impl Fn()) {
+    /// Works until it is told to stop.
+    pub fn run(mut self) {
         self.publish(0);
         while !self.is_finished() {
-            heartbeat();
-            self.turn(&heartbeat);
+            self.beat();
+            self.turn();
         }
         if let Some(client) = self.client.take() {
             let closing = client.close(|settled| self.settled.push(settled));
             self.apply();
             self.acknowledge();
-            if !closing.wait(CLOSE_WAIT, &heartbeat) {
+            if !closing.wait(CLOSE_WAIT, || self.beat()) {
                 tracing::info!(
                     "the kafka client still waits for the answer of a name server, and ends with the process"
                 );
@@ -165,7 +189,11 @@ impl Producer {
         self.publish(self.now_ms());
     }
 
-    fn turn(&mut self, heartbeat: &impl Fn()) {
+    fn beat(&self) {
+        (self.heartbeat)(Phase::Waits);
+    }
+
+    fn turn(&mut self) {
         let now_ms = self.now_ms();
         self.open(now_ms);
         self.watch_backlog(now_ms);
@@ -180,7 +208,7 @@ impl Producer {
         self.note_errors();
         self.acknowledge();
         let now_ms = self.now_ms();
-        self.replace_if_failed(now_ms, heartbeat);
+        self.replace_if_failed(now_ms);
         self.rewind(now_ms);
         self.remind_of_outage(now_ms);
         if now_ms >= self.publish_at_ms {

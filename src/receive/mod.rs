@@ -226,13 +226,13 @@ pub enum ReceiveError {
     },
 }
 
-/// Why a listener has not all of its threads, and those that it has: they receive, and somebody must wait for their end.
+/// Why a listener, or several that share a thread, are not read.
 #[derive(Debug)]
-pub struct NotStarted {
+pub struct NotStarted<L> {
     /// What failed.
     pub error: ReceiveError,
-    /// The threads of the shards before it.
-    pub threads: Vec<std::thread::JoinHandle<()>>,
+    /// What is not read, as it was: still bound.
+    pub listener: L,
 }
 
 fn holder_command(transport: Transport, bind: &SocketAddr) -> String {

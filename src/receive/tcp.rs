@@ -13,8 +13,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use super::connection::Connection;
 use super::door::{Arrived, Bound, Door};
 use super::replies::Replies;
 use super::socket::Ownership;
-use super::{AllowList, Config, ReceiveError, Stop, tls};
+use super::{AllowList, Config, NotStarted, ReceiveError, Stop, tls};
 
 /// The pause after `accept` failed for lack of files or memory: the waiting connection stays in the kernel's queue, and
 /// asking again at once would burn a core.
@@ -141,36 +141,59 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, ReceiveError>
 /// Starts the thread that reads every stream listener. It ends when `stop` is wanted and all connections are read.
 ///
 /// # Errors
-/// When the system gives no thread or no event loop.
+/// When the system gives no thread or no event loop. The listeners come back as they were.
 pub fn spawn<S: Sink + Send + 'static>(
     listeners: Vec<StreamListener>,
     sink: S,
     stop: &Arc<Stop>,
     heartbeat: Arc<Heartbeat>,
-) -> Result<JoinHandle<()>, ReceiveError> {
-    let names: Vec<&str> = listeners
-        .iter()
-        .map(|listener| listener.config.listener.name.as_str())
-        .collect();
-    let names = names.join(", ");
-    let failed = |source| ReceiveError::Thread {
-        name: names.clone(),
-        source,
-    };
+) -> Result<JoinHandle<()>, NotStarted<Vec<StreamListener>>> {
+    // The thread is given them when it is there: what a thread takes with it is gone where it cannot be started.
+    let (give, given) = mpsc::sync_channel(1);
+    match start(&listeners, sink, stop, heartbeat, given) {
+        Ok(thread) => {
+            // It waits for nothing else, so there is somebody to be told.
+            let _ = give.send(listeners);
+            Ok(thread)
+        }
+        Err(source) => {
+            let names: Vec<&str> = listeners
+                .iter()
+                .map(|listener| listener.config.listener.name.as_str())
+                .collect();
+            let name = names.join(", ");
+            let error = ReceiveError::Thread { name, source };
+            Err(NotStarted {
+                error,
+                listener: listeners,
+            })
+        }
+    }
+}
+
+fn start<S: Sink + Send + 'static>(
+    listeners: &[StreamListener],
+    sink: S,
+    stop: &Arc<Stop>,
+    heartbeat: Arc<Heartbeat>,
+    given: mpsc::Receiver<Vec<StreamListener>>,
+) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .build()
-        .map_err(failed)?;
+        .build()?;
     let mut sockets = Vec::with_capacity(listeners.len());
     {
         let _entered = runtime.enter();
-        for listener in &listeners {
-            sockets.push(listener.socket.door().map_err(failed)?);
+        for listener in listeners {
+            sockets.push(listener.socket.door()?);
         }
     }
     let stop = Arc::clone(stop);
     let run = move || {
+        let Ok(listeners) = given.recv() else {
+            return;
+        };
         let local = LocalSet::new();
         local.block_on(&runtime, async move {
             let sink = Rc::new(RefCell::new(sink));
@@ -190,10 +213,6 @@ pub fn spawn<S: Sink + Send + 'static>(
     std::thread::Builder::new()
         .name("streams".to_owned())
         .spawn(run)
-        .map_err(|source| ReceiveError::Thread {
-            name: names.clone(),
-            source,
-        })
 }
 
 /// Shows that the thread's loop turns: a task that never yields would keep this one from running.

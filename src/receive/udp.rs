@@ -9,10 +9,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use memmap2::MmapMut;
 
 use crate::observe::health::{Heartbeat, Heartbeats};
 use crate::observe::ledger::{ListenerLedger, Tally};
@@ -146,69 +148,110 @@ impl UdpListener {
         Arc::clone(&self.drops)
     }
 
-    /// Starts one thread a socket. `sink` makes the pipeline of each shard. The sockets close when every thread has
-    /// ended and every handle on the kernel's drops is gone.
+    /// Starts one thread a socket. `sink` makes the pipeline of each shard. All of them start, or none does: a shard that
+    /// nobody reads would still get its share of the senders. The sockets close when every thread has ended and every
+    /// handle on the kernel's drops is gone.
     ///
     /// # Errors
-    /// When the system gives no thread, or no memory for it. What was started until then goes on.
+    /// When the system gives no thread, or no memory for it. The listener comes back as it was.
     pub fn spawn<S: Sink + Send + 'static>(
         self,
+        sink: impl FnMut(usize) -> S,
+        stop: &Arc<Stop>,
+        heartbeats: &Heartbeats,
+    ) -> Result<Vec<JoinHandle<()>>, NotStarted<Box<UdpListener>>> {
+        let spawn = |builder: thread::Builder, run| builder.spawn(run);
+        match self.start(sink, stop, heartbeats, spawn) {
+            Ok(threads) => Ok(threads),
+            Err(source) => Err(NotStarted {
+                error: ReceiveError::Thread {
+                    name: self.config.listener.name.to_string(),
+                    source,
+                },
+                listener: Box::new(self),
+            }),
+        }
+    }
+
+    /// Has every thread wait at its gate until the last one is there.
+    fn start<S: Sink + Send + 'static>(
+        &self,
         mut sink: impl FnMut(usize) -> S,
         stop: &Arc<Stop>,
         heartbeats: &Heartbeats,
-    ) -> Result<Vec<JoinHandle<()>>, NotStarted> {
-        let mut threads = Vec::with_capacity(self.sockets.len());
+        mut spawn: impl FnMut(thread::Builder, Run) -> io::Result<JoinHandle<()>>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let mut waiting = Vec::with_capacity(self.sockets.len());
         for (shard, socket) in self.sockets.iter().enumerate() {
-            let (sink, stop, config) = (sink(shard), Arc::clone(stop), self.config.clone());
-            let (socket, allow) = (Arc::clone(socket), self.allow.clone());
-            let (ledger, drops) = (Arc::clone(&self.ledger), Arc::clone(&self.drops));
             let name = format!("udp-{}-{shard}", self.config.listener.index);
-            let failed = |source| ReceiveError::Thread {
-                name: self.config.listener.name.to_string(),
-                source,
-            };
-            let room = match Batch::room(config.datagram_bytes_max).map_err(failed) {
-                Ok(room) => room,
-                Err(error) => return Err(NotStarted { error, threads }),
-            };
             let heartbeat = heartbeats.register(name.clone());
-            let beating = Arc::clone(&heartbeat);
-            let run = move || {
-                let batch = Batch::new(config.datagram_bytes_max, room);
-                let mut thread = Thread {
+            let (gate, opened) = mpsc::sync_channel(1);
+            let started = Batch::room(self.config.datagram_bytes_max).and_then(|room| {
+                let thread = Thread {
                     hands: Hands {
-                        socket,
-                        sink,
-                        config,
-                        ledger,
+                        socket: Arc::clone(socket),
+                        sink: sink(shard),
+                        config: self.config.clone(),
+                        ledger: Arc::clone(&self.ledger),
                         parking: Parking::default(),
                         reply: Vec::new(),
                     },
-                    allow,
-                    stop,
+                    allow: self.allow.clone(),
+                    stop: Arc::clone(stop),
                     wait: Duration::ZERO,
                     released: Instant::now(),
                     pause: PAUSE_MIN,
                     heartbeat: Arc::clone(&heartbeat),
                 };
-                thread.run(batch);
-                drops.poll();
-                heartbeat.finish();
-            };
-            let thread = std::thread::Builder::new()
-                .name(name)
-                .spawn(run)
-                .map_err(failed);
-            match thread {
-                Ok(thread) => threads.push(thread),
+                let run = self.reading(thread, room, opened);
+                spawn(thread::Builder::new().name(name), Box::new(run))
+            });
+            match started {
+                Ok(thread) => waiting.push((thread, gate, heartbeat)),
                 Err(error) => {
                     // Nobody beats it, and nobody shall miss it.
-                    beating.finish();
-                    return Err(NotStarted { error, threads });
+                    heartbeat.finish();
+                    leave(waiting);
+                    return Err(error);
                 }
             }
         }
-        Ok(threads)
+        let open = |(thread, gate, _): (_, mpsc::SyncSender<()>, _)| {
+            // It waits for nothing else, so there is somebody to be told.
+            let _ = gate.send(());
+            thread
+        };
+        Ok(waiting.into_iter().map(open).collect())
+    }
+
+    /// What a thread does: nothing, unless its gate is opened.
+    fn reading<S: Sink + Send + 'static>(
+        &self,
+        mut thread: Thread<S>,
+        room: MmapMut,
+        opened: mpsc::Receiver<()>,
+    ) -> impl FnOnce() + Send + 'static {
+        let (bytes_max, drops) = (self.config.datagram_bytes_max, Arc::clone(&self.drops));
+        move || {
+            if opened.recv().is_ok() {
+                thread.run(Batch::new(bytes_max, room));
+                drops.poll();
+            }
+            thread.heartbeat.finish();
+        }
+    }
+}
+
+/// What a thread runs.
+type Run = Box<dyn FnOnce() + Send>;
+
+/// Closes the gates of threads that wait there, and waits for their end.
+fn leave(waiting: Vec<(JoinHandle<()>, mpsc::SyncSender<()>, Arc<Heartbeat>)>) {
+    for (thread, gate, heartbeat) in waiting {
+        drop(gate);
+        if thread.join().is_err() {
+            heartbeat.finish();
+        }
     }
 }
 
@@ -240,7 +283,7 @@ impl<S: Sink> Thread<S> {
         }
         while !self.hands.parking.is_empty() && Instant::now() < deadline {
             self.hands.release(Instant::now());
-            std::thread::sleep(WAIT_PARKED);
+            thread::sleep(WAIT_PARKED);
         }
         let unsent = u64::try_from(self.hands.parking.len()).unwrap_or(u64::MAX);
         add(&self.hands.ledger.replies_dropped, unsent);
@@ -295,7 +338,7 @@ impl<S: Sink> Thread<S> {
         if let Some(skipped) = MUTE.admit(Instant::now()) {
             tracing::warn!(listener = %self.hands.config.listener.name, %error, skipped, "reading datagrams failed, trying again");
         }
-        std::thread::sleep(self.pause);
+        thread::sleep(self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 }

@@ -60,6 +60,28 @@ impl Config {
             group: None,
         }
     }
+
+    /// Whether its owner or group has to be looked up.
+    pub fn has_names(&self) -> bool {
+        let mut both = [&self.owner, &self.group].into_iter().flatten();
+        both.any(|asked| asked.parse::<u32>().is_err())
+    }
+
+    /// The same with numbers for names. A directory service is asked where the host has one, which may take long.
+    ///
+    /// # Errors
+    /// This host knows no such user or group.
+    pub fn looked_up(&self) -> Result<Config, UnixError> {
+        let number = |asked: &Option<String>, database| {
+            let id = id(&self.path, asked.as_deref(), database)?;
+            Ok(id.map(|id| id.to_string()))
+        };
+        Ok(Config {
+            owner: number(&self.owner, &USERS)?,
+            group: number(&self.group, &GROUPS)?,
+            ..self.clone()
+        })
+    }
 }
 
 /// Why a unix socket could not be bound, with what to do about it.
@@ -157,6 +179,8 @@ impl Drop for SocketFile {
 struct HeldFile {
     descriptor: OwnedFd,
     mode: u32,
+    owner: u32,
+    group: u32,
     /// Device and inode.
     identity: (u64, u64),
 }
@@ -185,6 +209,8 @@ impl HeldFile {
         }
         Ok(HeldFile {
             mode: found.mode() & 0o7777,
+            owner: found.uid(),
+            group: found.gid(),
             identity: (found.dev(), found.ino()),
             descriptor: file.into(),
         })
@@ -200,8 +226,11 @@ impl HeldFile {
         fs::set_permissions(name, fs::Permissions::from_mode(mode))
     }
 
-    /// Gives it to a user, a group, or both.
+    /// Gives it to a user, a group, or both. Where it is theirs already the kernel is not asked: the package's unit allows
+    /// no such call.
     fn give(&self, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        let owner = owner.filter(|owner| *owner != self.owner);
+        let group = group.filter(|group| *group != self.group);
         if owner.is_none() && group.is_none() {
             return Ok(());
         }
@@ -280,7 +309,7 @@ fn bind(config: &Config, kind: Type) -> Result<(Socket, SocketFile), UnixError> 
         .map_err(call(path, "setting its mode"))?;
     held.give(owner, group).map_err(call(
         path,
-        "giving it to its owner and group (only root may give files away, and others only to groups of their own)",
+        "giving it to its owner and group (only root may give files away, and others only to groups of their own; the package's unit does not allow that either: `trapline doctor` says what to add to it)",
     ))?;
     Ok((socket, file))
 }

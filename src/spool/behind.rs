@@ -102,6 +102,7 @@ impl Spool {
                     settled,
                 };
                 drop(inner);
+                let _on_disk = self.enter_disk_to_deliver();
                 let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
                 return self.read_log(id, &from, limit, batch, &mut reader, clock);
             }

@@ -74,6 +74,7 @@ impl Spool {
         {
             return GivenUp::Settled;
         }
+        let _on_disk = letters.is_some().then(|| self.enter_disk_to_deliver());
         let written = match &mut letters {
             None => Err(NotSetAside::InMemory),
             Some(letters) => self

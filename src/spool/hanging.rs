@@ -5,7 +5,8 @@
 //!                            └───────── hanging(now) ──▶ None, or for how long, in words
 //! ```
 //!
-//! The writer may be inside such a call for hours, and nothing of ours can end it. Receiving goes on in memory.
+//! The writer may be inside such a call for hours, and nothing of ours can end it. Receiving goes on in memory. The producer
+//! may be as well, where it reads the log or sets a record aside.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +28,27 @@ impl<B: Fn(Phase)> Drop for OnDisk<'_, B> {
     }
 }
 
+/// The producer's time inside such a call.
+pub(super) struct Delivering<'s>(&'s Spool);
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        self.0.lock().delivery_on_disk = None;
+    }
+}
+
 impl Spool {
     /// The writer is about to call the disk, until what is returned is dropped. `beat` hears of both.
     pub(super) fn enter_disk<'w, B: Fn(Phase)>(&'w self, beat: &'w B) -> OnDisk<'w, B> {
         beat(Phase::OnDisk);
         self.lock().on_disk = Some(Instant::now());
         OnDisk { spool: self, beat }
+    }
+
+    /// The producer is about to call the disk, until what is returned is dropped.
+    pub(super) fn enter_disk_to_deliver(&self) -> Delivering<'_> {
+        self.lock().delivery_on_disk = Some(Instant::now());
+        Delivering(self)
     }
 }
 
@@ -46,14 +62,17 @@ impl Inner {
 
     /// What is to be said of a disk that does not answer.
     pub(super) fn hanging(&self, now: Instant) -> Option<String> {
-        let since = self.on_disk?;
-        let lasts = now.saturating_duration_since(since);
-        (lasts >= HANGS_AFTER).then(|| {
-            format!(
-                "the disk has not answered for {} s (frozen, or storage that is gone?): new records are kept in memory only",
-                lasts.as_secs()
-            )
-        })
+        let hangs = |since: Option<Instant>, then: &str| {
+            let lasts = now.saturating_duration_since(since?);
+            (lasts >= HANGS_AFTER).then(|| {
+                format!(
+                    "the disk has not answered for {} s (frozen, or storage that is gone?): {then}",
+                    lasts.as_secs()
+                )
+            })
+        };
+        hangs(self.on_disk, "new records are kept in memory only")
+            .or_else(|| hangs(self.delivery_on_disk, "what is in the log is not delivered"))
     }
 }
 
@@ -102,6 +121,10 @@ mod tests {
         );
         drop(on_disk);
         assert_eq!(spool.lock().hanging(later(60)), None);
+        let delivering = spool.enter_disk_to_deliver();
+        let why = spool.lock().hanging(later(60)).unwrap();
+        assert!(why.contains("not delivered"), "{why}");
+        drop(delivering);
         // Outside of its calls there is nothing to advance.
         spool.lock().advance_on_disk();
         assert_eq!(spool.lock().hanging(later(60)), None);

@@ -271,6 +271,8 @@ struct Inner {
     refused: Option<Refused>,
     /// Since when the writer is inside a call of the disk.
     on_disk: Option<Instant>,
+    /// Since when the producer is.
+    delivery_on_disk: Option<Instant>,
     /// Counts segments as they are opened, over all lanes, so that the oldest can be found.
     segments_opened: u64,
     /// Used-up segments' buffers, kept so that a steady flow does not allocate.
@@ -328,6 +330,7 @@ impl Spool {
             log_is_full: false,
             refused: None,
             on_disk: None,
+            delivery_on_disk: None,
             segments_opened: 0,
             spare: Vec::new(),
             producer_waits: false,
@@ -546,6 +549,16 @@ impl Spool {
         let inner = self.lock();
         let mut lanes = inner.lanes.iter();
         inner.keeping != Keeping::Disk || lanes.all(|lane| lane.written() == lane.next())
+    }
+
+    /// How many records were appended and are not in the log yet. 0 with the memory kind, and where the disk fails.
+    pub fn unwritten(&self) -> u64 {
+        let inner = self.lock();
+        let unwritten = |lane: &Lane| lane.next().saturating_sub(lane.written());
+        match inner.keeping {
+            Keeping::Disk => inner.lanes.iter().map(unwritten).sum(),
+            Keeping::Memory | Keeping::DiskFails(_) => 0,
+        }
     }
 
     /// Every lane, for the status page.

@@ -310,6 +310,40 @@ fn a_disk_that_does_not_answer_is_named_and_makes_no_agent_that_receives_unhealt
 }
 
 #[test]
+fn a_disk_that_does_not_answer_reads_of_a_backlog_is_named_and_makes_no_agent_that_receives_unhealthy()
+ {
+    let disk = FailingDisk::build();
+    let own = OwnBroker::absent();
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut settings = Settings::new(&own.address(), vec![Listener::syslog_tcp()])
+        .topic("syslog", "unread")
+        .on_disk(folder.path());
+    settings.environment = disk.environment(folder.path());
+    let first = Agent::start(&settings);
+    send_paced(first.listener("syslog-tcp"), "r1", 0..500, 5000, 0);
+    wait_until_ended(&first, 500);
+    first.stop().ledger.assert_at_rest();
+
+    // A new run has nothing in memory: the producer reads the log.
+    let agent = Agent::start(&settings);
+    wait_until_spool_is_well(&agent);
+    disk.set(Failing::ReadsHang);
+    let broker = own.start();
+    broker.create("unread", &[]);
+    agent.wait_until_named("the disk has not answered for 12 s", AFTER_AN_OUTAGE);
+    let ready = agent.get("/readyz");
+    assert!(ready.body.contains("not delivered"), "{}", ready.body);
+    let health = agent.get("/healthz");
+    assert_eq!(health.status, 200, "{}", health.body);
+    send_paced(agent.listener("syslog-tcp"), "r1", 500..600, 5000, 0);
+    agent.wait_until_received("syslog-tcp", 100);
+    disk.set(Failing::Nothing);
+    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    agent.stop().assert_in_order();
+    assert_eq!(broker.read("unread", 600).len(), 600);
+}
+
+#[test]
 fn a_disk_that_fails_to_write_to_sync_and_to_read_is_named_and_costs_nothing_when_it_recovers() {
     let disk = FailingDisk::build();
     let own = OwnBroker::absent();

@@ -2,7 +2,8 @@
  * switch says so.
  *
  *   the test ──writes one byte──▶ switch file ◀──mapped── this, in the process under test
- *                                                 bit 0: writes   bit 1: reads   bit 2: syncs   bit 3: writes and syncs hang
+ *                                                 bit 0: writes   bit 1: reads   bit 2: syncs
+ *                                                 bit 3: writes and syncs hang   bit 4: reads hang
  *
  * Everything else goes to the C library unchanged. */
 #define _GNU_SOURCE
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITES = 1, READS = 2, SYNCS = 4, HANGING = 8 };
+enum { WRITES = 1, READS = 2, SYNCS = 4, HANGING = 8, READS_HANG = 16 };
 
 static const volatile unsigned char *state;
 static const char *folder;
@@ -39,7 +40,8 @@ __attribute__((constructor)) static void map_switch(void) {
 }
 
 static int fails(int fd, unsigned char kind) {
-    if (!state || !(*state & (kind | HANGING)))
+    unsigned char hanging = kind == READS ? READS_HANG : HANGING;
+    if (!state || !(*state & (kind | hanging)))
         return 0;
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -49,7 +51,7 @@ static int fails(int fd, unsigned char kind) {
     path[length] = 0;
     if (strncmp(path, folder, strlen(folder)) != 0)
         return 0;
-    while (kind != READS && (*state & HANGING)) {
+    while (*state & hanging) {
         struct timespec moment = {0, 10 * 1000 * 1000};
         nanosleep(&moment, NULL);
     }

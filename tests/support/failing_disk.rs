@@ -20,6 +20,8 @@ pub enum Failing {
     Syncs = 4,
     /// None, but no write and no sync comes back before something else is said.
     Hanging = 8,
+    /// None, but no read comes back before something else is said.
+    ReadsHang = 16,
 }
 
 /// The library and its switch.

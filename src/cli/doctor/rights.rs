@@ -5,6 +5,8 @@
 //!  a path, and each folder above it ─stat─▶ Rights      ──┴─▶ Account::barred_at ──▶ findings
 //! ```
 //!
+//! A unit that forbids a socket another group is looked for as well (`PrivateUsers=`, `SystemCallFilter=`).
+//!
 //! Names come from `/etc/passwd` and `/etc/group`; who stands elsewhere (LDAP) goes by number. Access control lists and
 //! what a unit forbids beyond rights (`ProtectSystem=`) are not looked at.
 
@@ -13,7 +15,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::Finding;
+use super::{Finding, unit};
 use crate::packet::Listener;
 use crate::receive::Config;
 use crate::receive::unix::{self, GROUPS, USERS};
@@ -69,13 +71,15 @@ pub(super) fn sockets(
 ) -> Vec<Finding> {
     let names = Names::of_host();
     let bound = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let of_listeners =
-        listeners.iter().filter_map(|config| {
-            let unix = config.unix.as_ref()?;
-            Some(foreign(&config.listener, unix, account).unwrap_or_else(|| {
+    let unit = unit::of_host();
+    let of_listeners = listeners.iter().filter_map(|config| {
+        let unix = config.unix.as_ref()?;
+        Some(
+            foreign(&config.listener, unix, account, &unit).unwrap_or_else(|| {
                 socket(&config.listener.name, &unix.path, &bound, &names, account)
-            }))
-        });
+            }),
+        )
+    });
     let of_agent = admin.map(|path| socket("admin socket", path, &bound, &names, account));
     of_listeners.chain(of_agent).collect()
 }
@@ -83,19 +87,28 @@ pub(super) fn sockets(
 const LET_IN: &str = "the agent has to write there to make the socket: let that user do so, or choose a path below /run/trapline";
 
 /// What the agent would be refused to do with its own socket, whatever the folder allows.
-fn foreign(listener: &Listener, unix: &unix::Config, account: &Account) -> Option<Finding> {
+fn foreign(
+    listener: &Listener,
+    unix: &unix::Config,
+    account: &Account,
+    unit: &str,
+) -> Option<Finding> {
     if account.uid == 0 {
         return None;
     }
     let owner = unix.owner.as_deref().and_then(|name| USERS.id(name));
     let group = unix.group.as_deref().and_then(|name| GROUPS.id(name));
+    let is_other = group.is_some_and(|gid| account.gids.first() != Some(&gid));
+    let is_packaged = account.name == USER_OF_PACKAGE;
     let (kind, advice) = if owner.is_some_and(|uid| uid != account.uid) {
         ("owner", "only root may give files away: leave owner out")
     } else if group.is_some_and(|gid| !account.gids.contains(&gid)) {
         (
             "group",
-            "put that user into the group (usermod -a -G GROUP USER) and restart the agent",
+            "put that user into the group (usermod -a -G GROUP USER) and restart the agent; then run this again, since the package's unit may forbid it too",
         )
+    } else if is_other && is_packaged && unit::forbids_groups(unit) {
+        ("group", unit::ALLOW_GROUPS)
     } else {
         return None;
     };
@@ -470,7 +483,7 @@ mod tests {
             let config = crate::config::parse(&format!("{text}{more}\n"), "host").unwrap();
             let listener = &config.listeners[0];
             let unix = listener.unix.as_ref().unwrap();
-            foreign(&listener.listener, unix, account).map(|found| found.level)
+            foreign(&listener.listener, unix, account, "").map(|found| found.level)
         };
         assert_eq!(level("owner = \"root\"", &stranger()), Some(Level::Fail));
         assert_eq!(level("group = \"0\"", &stranger()), Some(Level::Fail));
@@ -479,5 +492,30 @@ mod tests {
             None
         );
         assert_eq!(level("owner = \"4000000\"", &names().account(0)), None);
+    }
+
+    #[test]
+    fn a_group_that_the_package_s_unit_forbids_is_told_with_what_allows_it() {
+        let text = "[[listener]]\nname = \"app\"\ntransport = \"unix_stream\"\ngroup = \"4\"\n";
+        let config = crate::config::parse(text, "host").unwrap();
+        let listener = &config.listeners[0];
+        let look = |unit: &str, account: &Account| {
+            foreign(
+                &listener.listener,
+                listener.unix.as_ref().unwrap(),
+                account,
+                unit,
+            )
+        };
+        let unit = include_str!("../../../packaging/systemd/trapline.service");
+        let mut account = names().account(998);
+        let found = look(unit, &account).expect("a finding");
+        assert!(found.advice.unwrap().contains("SystemCallFilter=@chown"));
+        assert!(look("", &account).is_none(), "another unit, or none");
+        account.gids = vec![4];
+        assert!(look(unit, &account).is_none(), "it is the agent's own");
+        account.name = "somebody".to_owned();
+        account.gids = vec![997, 4];
+        assert!(look(unit, &account).is_none(), "no unit of the package");
     }
 }

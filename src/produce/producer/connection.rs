@@ -149,7 +149,7 @@ mod tests {
             topics: config.topics.clone(),
             disk: None,
         });
-        Producer::new(config, Arc::new(spool), Arc::new(Shared::default()))
+        Producer::new(config, Arc::new(spool), Arc::new(Shared::default()), |_| ())
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!
 //! In: what the lanes allow and the window has room for. Out: records in flight, and those that the client refuses.
 
-use super::Producer;
+use super::{Producer, at_disk};
 use crate::produce::client::{Sent, SlotId};
 use crate::produce::lane::{Feed, Verdict, room};
 use crate::record::LaneId;
@@ -68,7 +68,7 @@ impl Producer {
             return false;
         };
         let slot = client.load(lane, limit, |limit, batch| {
-            let read = self.spool.read(lane, limit, batch);
+            let read = at_disk(&self.heartbeat, || self.spool.read(lane, limit, batch));
             self.replaying.spend(batch.bytes_len());
             read
         });

@@ -57,7 +57,7 @@ impl Producer {
     }
 
     /// The one way out of a permanent failure.
-    pub(super) fn replace_if_failed(&mut self, now_ms: u64, heartbeat: &impl Fn()) {
+    pub(super) fn replace_if_failed(&mut self, now_ms: u64) {
         let Some(client) = &self.client else {
             return;
         };
@@ -76,7 +76,7 @@ impl Producer {
             text,
             "kafka producer failed, it is replaced and unacknowledged records are sent again"
         );
-        self.await_reports(heartbeat);
+        self.await_reports();
         if let Some(client) = self.client.take() {
             self.closing = Some(client.close(|settled| self.settled.push(settled)));
         }
@@ -91,11 +91,11 @@ impl Producer {
         self.connection_given_up(row.name, why);
     }
 
-    fn await_reports(&mut self, heartbeat: &impl Fn()) {
+    fn await_reports(&mut self) {
         let deadline = Instant::now() + GRACE;
         let in_flight = |topics: &[Topic]| topics.iter().any(|topic| topic.lane.in_flight() > 0);
         while in_flight(&self.topics) && Instant::now() < deadline {
-            heartbeat();
+            self.beat();
             if let Some(client) = &mut self.client {
                 let settled = &mut self.settled;
                 client.poll(Duration::from_millis(POLL_MS), |record| {
@@ -129,7 +129,7 @@ mod tests {
             topics: config.topics.clone(),
             disk: None,
         }));
-        let mut producer = Producer::new(config, spool, Arc::new(Shared::default()));
+        let mut producer = Producer::new(config, spool, Arc::new(Shared::default()), |_| ());
         let (may_go, told) = mpsc::channel();
         producer.closing = Some(Closing::begin(Stubborn(told)));
         producer.open(0);

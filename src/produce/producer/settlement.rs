@@ -8,7 +8,7 @@
 //!
 //! In: the reports of the last poll. Out: calls of the spool, counts, log lines.
 
-use super::Producer;
+use super::{Producer, at_disk};
 use crate::produce::client::Settled;
 use crate::produce::errors::{Failure, Treatment};
 use crate::produce::lane::Verdict;
@@ -73,12 +73,10 @@ impl Producer {
         }
         self.given_up += 1;
         let reason = format!("{}: {}", failure.row.name, failure.row.words);
-        let given_up = self.spool.give_up(
-            record.lane,
-            Number(record.number),
-            &reason,
-            UnixMicros::now(),
-        );
+        let (number, now) = (Number(record.number), UnixMicros::now());
+        let given_up = at_disk(&self.heartbeat, || {
+            self.spool.give_up(record.lane, number, &reason, now)
+        });
         self.tell_given_up(record, failure, &given_up);
     }
 

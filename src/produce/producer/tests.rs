@@ -86,7 +86,7 @@ impl Rig {
 
     fn start(&mut self) {
         let beats = Arc::clone(&self.beats);
-        let beat = move || {
+        let beat = move |_| {
             beats.fetch_add(1, Ordering::Relaxed);
         };
         let handle = spawn(self.config.clone(), Arc::clone(&self.spool), beat).unwrap();
@@ -591,7 +591,21 @@ fn a_topic_whose_broker_is_gone_cannot_take_the_window_of_its_neighbour() {
 fn a_reserved_option_keeps_the_producer_from_starting() {
     let mut rig = Rig::new(&[("net.syslog", 1)]);
     rig.option("acks", "0");
-    let refused = spawn(rig.config.clone(), Arc::clone(&rig.spool), || {});
+    let refused = spawn(rig.config.clone(), Arc::clone(&rig.spool), |_| {});
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("'acks' is reserved"), "{text}");
+}
+
+#[test]
+fn a_producer_that_panics_inside_a_call_of_a_disk_does_not_count_as_waiting_for_it() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let heartbeat: Heartbeat = Box::new(move |phase| lock(&telling).push(phase));
+    at_disk(&heartbeat, || assert_eq!(*lock(&told), [Phase::OnDisk]));
+    let panicking = || at_disk(&heartbeat, || panic!("a bug of the producer"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
+    assert_eq!(
+        lock(&told)[1..],
+        [Phase::Waits, Phase::OnDisk, Phase::Waits]
+    );
 }

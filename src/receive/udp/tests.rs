@@ -431,3 +431,41 @@ fn a_thread_that_hears_nothing_rests() {
     wait_until("a rest", || running.seen.rests.load(Ordering::SeqCst) > 0);
     running.finish();
 }
+
+#[test]
+fn where_one_shard_gets_no_thread_none_reads_and_the_listener_can_be_started_later() {
+    let mut config = config("127.0.0.1:0");
+    config.shards = 3;
+    let ledger = ledger(Transport::Udp);
+    let listener = UdpListener::bind(config, Arc::clone(&ledger)).unwrap();
+    let sender = Sender::bind("127.0.0.1:0").unwrap();
+    sender
+        .send_to(b"<13>x", listener.local_addr().unwrap())
+        .unwrap();
+    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
+    let heartbeats = Heartbeats::new(Instant::now());
+    let mut started = 0;
+    let spawn = |builder: thread::Builder, run: Run| {
+        started += 1;
+        match started {
+            3 => Err(io::Error::from(io::ErrorKind::WouldBlock)),
+            _ => builder.spawn(run),
+        }
+    };
+    let sink = |shard| FakeSink::new(shard, &seen);
+    assert!(listener.start(sink, &stop, &heartbeats, spawn).is_err());
+    assert_eq!(ledger.counts().received, 0);
+    // The two that were there have ended, and nobody misses any of the three.
+    let later = Instant::now() + Duration::from_secs(60);
+    assert_eq!(heartbeats.pulses(later), []);
+    let holders = listener.sockets.iter().map(Arc::strong_count);
+    assert_eq!(holders.collect::<Vec<_>>(), [2; 3], "listener and drops");
+
+    let sink = |shard| FakeSink::new(shard, &seen);
+    let threads = listener.spawn(sink, &stop, &heartbeats).unwrap();
+    wait_until("it is read", || ledger.counts().received == 1);
+    stop.stop();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
