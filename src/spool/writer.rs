@@ -436,6 +436,9 @@ impl Writer {
 
     /// Turns an error into the spool's state, and its end into another.
     fn report(&mut self, done: Result<(), SpoolError>) {
+        if matches!(done, Err(SpoolError::NoSpace { .. })) {
+            self.freed_late.forget();
+        }
         let mut inner = self.spool.lock();
         match done {
             Ok(()) if inner.keeping == Keeping::Disk => {}
