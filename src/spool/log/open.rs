@@ -366,6 +366,7 @@ impl Opening {
             newest,
             next,
             synced: next,
+            sync_from: next,
             in_doubt: false,
             folder_changed: false,
             bytes,

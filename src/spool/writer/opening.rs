@@ -70,7 +70,7 @@ impl Spool {
         }
         let log_config = log::Config {
             segment_bytes: caps::segment_bytes(kept.bytes_max),
-            // A sync for an inform reaches the newest segment only: those before it must be on the disk by then.
+            // Where nobody but a person who sends dead letters again asks for a sync, it reaches back to what was left.
             at_roll: match (kept.fsync, kept.inform_ack) {
                 (Fsync::Never, InformAck::Written) => AtRoll::Leave,
                 _ => AtRoll::Sync,

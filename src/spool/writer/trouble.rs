@@ -372,3 +372,31 @@ fn an_inform_whose_segment_was_closed_meanwhile_is_on_the_disk_too_when_it_is_an
         assert_eq!(read(&spool, 0), [0, 1], "seed {seed}");
     }
 }
+
+#[test]
+fn a_wish_for_a_sync_reaches_segments_that_were_closed_and_left_to_the_kernel() {
+    for seed in 0..50 {
+        let disk = ForgetfulDisk::default();
+        let left = |kept: &mut DiskConfig| {
+            kept.fsync = Fsync::Never;
+            kept.bytes_max = 80_000;
+        };
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, left);
+        let wanted = (LaneId(0), append(&spool, 0, &[b'x'; 6000]).unwrap());
+        let clock = writer.housekept;
+        for _ in 0..3 {
+            writer.turn(UnixMicros(0), clock);
+            append(&spool, 0, &[b'x'; 6000]).unwrap();
+        }
+        writer.turn(UnixMicros(0), clock);
+        assert_eq!(writer.logs[0].segments(), 4);
+        assert!(!spool.is_safe(wanted, InformAck::Synced));
+        writer.turn(UnixMicros(0), clock);
+        assert!(spool.is_safe(wanted, InformAck::Synced));
+        disk.power_cut(seed);
+        let Opened { spool, .. } = open(&disk, left);
+        assert_eq!(read(&spool, 0), [0, 1, 2, 3], "seed {seed}");
+    }
+}
