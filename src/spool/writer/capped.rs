@@ -573,3 +573,28 @@ fn a_full_disk_gives_up_the_oldest_though_no_cursor_of_an_idle_topic_can_be_save
     assert!(spool.counts().lost_total() > 0);
     balances(&spool);
 }
+
+#[test]
+fn a_restart_beside_others_who_took_the_space_gives_up_nothing_that_was_under_the_cap() {
+    let disk = ForgetfulDisk::default();
+    let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;
+    disk.set_free(2_000_000);
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    for _ in 0..600 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    disk.set_free(200_000);
+    turn(&mut writer);
+    let kept = held(&writer);
+    drop((spool, writer));
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    turn(&mut writer);
+    assert_eq!(spool.counts().lost_total(), 0);
+    assert_eq!(spool.bytes_max(), kept);
+    balances(&spool);
+}

@@ -66,7 +66,10 @@ impl Spool {
                 .free_bytes(folder)
                 .map_err(SpoolError::at(Operation::Stat, folder))?;
             let held = held_bytes(disk.as_ref(), &topics_folder)?;
-            kept.bytes_max = caps::half_of_free(kept.bytes_max, free, held);
+            // What waits was taken under a cap: others who took the space meanwhile must not have it given up. What is
+            // to stay free stays free all the same.
+            let taken = held.min(kept.bytes_max);
+            kept.bytes_max = caps::half_of_free(kept.bytes_max, free, held).max(taken);
         }
         let log_config = log::Config {
             segment_bytes: caps::segment_bytes(kept.bytes_max),
