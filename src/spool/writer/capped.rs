@@ -598,3 +598,63 @@ fn a_restart_beside_others_who_took_the_space_gives_up_nothing_that_was_under_th
     assert_eq!(spool.bytes_max(), kept);
     balances(&spool);
 }
+
+#[test]
+fn where_much_is_to_be_given_up_a_turn_takes_a_part_and_no_call_counts_as_one_that_hangs() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 8_000_000;
+    });
+    for log in &mut writer.logs {
+        log.set_segment_bytes(10_000);
+    }
+    for _ in 0..900 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    let all = writer.logs[0].segments();
+    assert!(all > 90, "{all}");
+    (writer.config.bytes_max, writer.bytes_max_wanted) = (100_000, 100_000);
+    let on_disk = spool.enter_disk(&|_| ());
+    spool.lock().on_disk = Instant::now().checked_sub(Duration::from_secs(60));
+    writer.keep_caps(UnixMicros(0)).unwrap();
+    let left = writer.logs[0].segments();
+    assert!((all - 20..all - 5).contains(&left), "{all}, then {left}");
+    assert_eq!(spool.lock().hanging(Instant::now()), None);
+    drop(on_disk);
+    let mut turns = 0;
+    while held(&writer) > 100_000 {
+        turn(&mut writer);
+        turns += 1;
+    }
+    assert!((3..10).contains(&turns), "{turns}");
+    balances(&spool);
+}
+
+#[test]
+fn where_much_is_too_old_a_turn_takes_a_part_too() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = aged(&disk);
+    for log in &mut writer.logs {
+        log.set_segment_bytes(10_000);
+    }
+    let start = Instant::now() + Duration::from_secs(2);
+    for _ in 0..500 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        writer.turn(UnixMicros(0), start);
+    }
+    let all = writer.logs[0].segments();
+    writer.turn(UnixMicros(0), start + Duration::from_secs(3));
+    writer.turn(UnixMicros(0), start + Duration::from_secs(105));
+    let left = writer.logs[0].segments();
+    assert!((all - 20..all - 5).contains(&left), "{all}, then {left}");
+    for second in 106..115 {
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    }
+    assert_eq!(spool.counts().pending, 0);
+    balances(&spool);
+}

@@ -38,6 +38,10 @@ const FREED_LATE_MAX: Duration = Duration::from_secs(60);
 /// Drops that follow each other so closely are kept as one, so that there are no more of them than seconds.
 const DROPS_APART: Duration = Duration::from_secs(1);
 
+/// So many segments are given up in a row, before what waits in memory is written: each costs a cursor, which is two
+/// syncs. With the usual segments that is 128 MiB, and the next turn goes on.
+const GIVEN_UP_IN_A_ROW: usize = 16;
+
 /// What was given up because free space was short and is not seen as free yet.
 #[derive(Debug, Default)]
 pub(super) struct FreedLate {
@@ -102,7 +106,7 @@ impl Writer {
             }
         }
         if self.when_full == WhenFull::DropOldest {
-            loop {
+            for _ in 0..GIVEN_UP_IN_A_ROW {
                 let is_short = self.is_short()?;
                 let is_over = is_short || self.held_bytes() > self.config.bytes_max;
                 if !is_over || !self.drop_oldest()? {
@@ -201,7 +205,7 @@ impl Writer {
         older_below: u64,
         now: UnixMicros,
     ) -> Result<(), SpoolError> {
-        loop {
+        for _ in 0..GIVEN_UP_IN_A_ROW {
             let unread_from = self.unread_from(index);
             let Some(log) = self.logs.get_mut(index) else {
                 return Ok(());
@@ -218,6 +222,7 @@ impl Writer {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Gives up, of the closed segments that nobody has begun to read, the one whose records arrived first; says
@@ -275,6 +280,7 @@ impl Writer {
         if let Some(log) = self.logs.get_mut(index) {
             log.remove(dropped)?;
         }
+        self.spool.lock().advance_on_disk();
         if let Some(skipped) = self.given_up.admit(Instant::now()) {
             tracing::error!(
                 records,
