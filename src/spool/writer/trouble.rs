@@ -400,3 +400,24 @@ fn a_wish_for_a_sync_reaches_segments_that_were_closed_and_left_to_the_kernel() 
         assert_eq!(read(&spool, 0), [0, 1, 2, 3], "seed {seed}");
     }
 }
+
+#[test]
+fn a_wish_that_a_failing_disk_cannot_fulfil_does_not_make_the_writer_turn_without_rest() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, |kept| kept.inform_ack = InformAck::Synced);
+    disk.stand(Some(Trouble::Writes));
+    let inform = (LaneId(0), append(&spool, 0, b"<>").unwrap());
+    let clock = writer.housekept;
+    writer.turn(UnixMicros(0), clock);
+    assert!(spool.trouble().is_some());
+    assert_eq!(spool.acceptance(inform), Acceptance::Waiting);
+    writer.turn(UnixMicros(0), clock);
+    let inner = spool.lock();
+    assert!(!inner.urgent && !inner.sync_wanted);
+    drop(inner);
+    disk.stand(None);
+    turn(&mut writer);
+    assert_eq!(spool.acceptance(inform), Acceptance::Accepted);
+}
