@@ -30,6 +30,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::cursor::{self, Cursor, CursorSaved};
 use super::disk::{self, Disk, DiskFile, Operation, SpoolError};
@@ -95,6 +96,8 @@ struct Extent {
     bytes: u64,
     /// `None` where its header is damaged.
     created: Option<UnixMicros>,
+    /// When this process began it, by a clock that never jumps; `None` where an earlier one did.
+    begun: Option<Instant>,
     path: Arc<Path>,
 }
 
@@ -277,6 +280,7 @@ impl Log {
             end: self.next,
             bytes: HEADER_BYTES as u64,
             created: Some(now),
+            begun: Some(Instant::now()),
             path: path.clone(),
         };
         let mut list = self.shared.lock();

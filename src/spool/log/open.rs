@@ -229,6 +229,7 @@ impl Opening {
                 end,
                 bytes: length,
                 created: file.created,
+                begun: None,
                 path: Arc::from(path),
             });
         }

@@ -658,3 +658,29 @@ fn where_much_is_too_old_a_turn_takes_a_part_too() {
     assert_eq!(spool.counts().pending, 0);
     balances(&spool);
 }
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_later_record_the_oldest() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |_| {});
+    let mut turn_at = |now| {
+        let clock = writer.housekept + Duration::from_secs(2);
+        writer.turn(UnixMicros(now), clock);
+    };
+    for _ in 0..35 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn_at(1_000_000);
+    }
+    for _ in 0..50 {
+        append(&spool, 1, &[b'x'; 1000]).unwrap();
+        turn_at(1_000);
+    }
+    let lost_of = |lane: usize| {
+        let inner = spool.lock();
+        inner.lanes[lane].counts().lost_total()
+    };
+    assert!(lost_of(0) > 0);
+    assert_eq!(lost_of(1), 0);
+}
