@@ -4,10 +4,13 @@
 //!  reports of a spool on disk   next 100 ─▶ 250 ─▶ 400 │ next 0 ─▶ 70      the log was made anew
 //!                               └──── Disk(0) ────────┘└─ Disk(1) ─┘
 //! ```
+//!
+//! A log that was made anew is empty when a run starts. A start in the middle, below a number that was reported, is the
+//! same log: a disk that failed did not take what the run before had in memory, and Kafka and its reports may have.
 
 use std::collections::BTreeMap;
 
-use super::record::{Kept, Report};
+use super::record::{Kept, Report, What};
 
 /// Numbers that go on from one another: those of a log on disk, which counts from 0 and may be made anew, or those of one
 /// run in memory.
@@ -25,8 +28,8 @@ struct Log {
 }
 
 impl Log {
-    fn after(self, next: u64) -> Log {
-        let is_new = next < self.next;
+    fn after(self, what: What, next: u64) -> Log {
+        let is_new = what == What::Started && next == 0 && self.next > 0;
         let number = self.number + u32::from(is_new);
         Log { number, next }
     }
@@ -40,7 +43,7 @@ pub(super) fn chains(reports: &[Report]) -> Vec<BTreeMap<&str, Chain<'_>>> {
         for topic in &report.topics {
             if report.spool == Kept::Disk {
                 let log = logs.entry(&topic.topic).or_default();
-                *log = log.after(topic.next);
+                *log = log.after(report.what, topic.next);
             }
         }
         let named = report.topics.iter().map(|topic| &topic.topic);

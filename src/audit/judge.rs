@@ -17,8 +17,8 @@
 //!   left them, and only the log knew them.
 //! - Between two reports of a spool on disk there is no gap. Where there is one, a report is missing: its numbers are
 //!   judged like those of `started`, in a window of their own.
-//! - Where a report's next number lies below that of the report before, the log was made anew. Its numbers say nothing of
-//!   the same numbers before.
+//! - Where a run starts with number 0 though there were reports of numbers, the log was made anew. Its numbers say nothing
+//!   of the same numbers before.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -322,14 +322,11 @@ fn what_is_not_settled_yet_may_still_come_from_a_disk_but_not_from_memory_that_i
 
 #[test]
 fn numbers_that_two_runs_used_are_told_apart_by_the_run() {
-    // The disk failed under B0, which was killed: B1 uses 5 to 9 again.
+    // The disk failed under B0, which was killed: B1 finds 3 and 4, which its cursor does not know to be reported, and
+    // uses 5 to 9 again.
     let reports = vec![
         report(What::Window, "B0", Kept::Disk, Some((0, 9))),
-        {
-            let mut started = report(What::Started, "B1", Kept::Disk, None);
-            (started.topics[0].next, started.topics[0].settled_to) = (5, 5);
-            started
-        },
+        report(What::Started, "B1", Kept::Disk, Some((3, 4))),
         report(What::Window, "B1", Kept::Disk, Some((5, 9))),
     ];
     let found: Vec<_> = (0..7)
@@ -338,6 +335,24 @@ fn numbers_that_two_runs_used_are_told_apart_by_the_run() {
         .collect();
     let findings = judge(&history(reports, &found), Period::default());
     assert_eq!(only_tally(&findings)["missing"], [7, 8, 9]);
+}
+
+#[test]
+fn what_a_failing_disk_did_not_take_is_not_asked_for_again_by_the_next_start() {
+    // The log ends before 80: 80 to 99 were in memory. Of B0's last report, which is in Kafka, the cursor knows nothing.
+    let reports = vec![
+        report(What::Window, "B0", Kept::Disk, Some((0, 59))),
+        report(What::Window, "B0", Kept::Disk, Some((60, 99))),
+        report(What::Started, "B1", Kept::Disk, Some((60, 79))),
+        report(What::Window, "B1", Kept::Disk, Some((80, 89))),
+    ];
+    let found: Vec<_> = (0..100)
+        .map(|number| (0, number))
+        .chain((80..90).map(|number| (1, number)))
+        .collect();
+    let findings = judge(&history(reports, &found), Period::default());
+    assert!(only_tally(&findings)["missing"].is_empty());
+    assert_eq!(findings.answer(), Answer::Complete);
 }
 
 #[test]

@@ -160,9 +160,9 @@ impl Lane {
         self.synced = self.synced.max(number.min(self.written));
     }
 
-    /// Whether a failed sync took this number.
-    pub fn is_lost_by_sync(&self, number: u64) -> bool {
-        self.sync_lost.contains(number)
+    /// Whether a failed sync took one of these numbers.
+    pub fn is_lost_by_sync(&self, numbers: &Range<u64>) -> bool {
+        self.sync_lost.contains_any(numbers)
     }
 
     pub fn accepted(&self) -> u64 {

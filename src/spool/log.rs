@@ -30,6 +30,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::cursor::{self, Cursor, CursorSaved};
 use super::disk::{self, Disk, DiskFile, Operation, SpoolError};
@@ -80,7 +81,8 @@ pub enum AtRoll {
     /// It is synced first, so that only the newest segment ever holds records that a power cut can take.
     Sync,
     /// It is left to the kernel (`fsync = never`): a power cut takes what the kernel had not yet written, in any
-    /// segment. The cursor is synced all the same.
+    /// segment. What is delivered and unlinked within seconds never costs the disk a write. The cursor is synced all the
+    /// same, and [`Log::sync`] reaches every segment.
     Leave,
 }
 
@@ -94,6 +96,8 @@ struct Extent {
     bytes: u64,
     /// `None` where its header is damaged.
     created: Option<UnixMicros>,
+    /// When this process began it, by a clock that never jumps; `None` where an earlier one did.
+    begun: Option<Instant>,
     path: Arc<Path>,
 }
 
@@ -138,6 +142,8 @@ pub struct Log {
     next: u64,
     /// Everything below is on the disk.
     synced: u64,
+    /// What lies below is on the disk or was counted as in doubt: a segment that cannot be synced is not tried for ever.
+    sync_from: u64,
     /// A sync has failed and [`Log::resume_at`] was not called since.
     in_doubt: bool,
     /// The folder has a new name in it that is not synced.
@@ -274,6 +280,7 @@ impl Log {
             end: self.next,
             bytes: HEADER_BYTES as u64,
             created: Some(now),
+            begun: Some(Instant::now()),
             path: path.clone(),
         };
         let mut list = self.shared.lock();
@@ -314,22 +321,40 @@ impl Log {
         if self.in_doubt {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
-        let data = match &self.newest {
-            Some(newest) => newest.file.sync_data(),
-            None => Ok(()),
-        };
-        let folder = match self.folder_changed {
-            true => data.and_then(|()| self.disk.sync_folder(&self.folder)),
-            false => data,
-        };
-        let Err(source) = folder else {
-            self.folder_changed = false;
+        let Err(source) = self.sync_files() else {
             self.synced = self.next;
             return Ok(self.synced);
         };
         self.newest = None;
         self.in_doubt = true;
         Err(self.doubt(source))
+    }
+
+    /// Names come first: what a file holds is on the disk only where its name is.
+    fn sync_files(&mut self) -> io::Result<()> {
+        if self.folder_changed {
+            self.disk.sync_folder(&self.folder)?;
+            self.folder_changed = false;
+        }
+        for closed in self.closed_unsynced() {
+            self.disk.open(&closed.path)?.sync_data()?;
+            self.synced = closed.end;
+        }
+        match &self.newest {
+            Some(newest) => newest.file.sync_data(),
+            None => Ok(()),
+        }
+    }
+
+    /// Segments that are not open any more and were not synced: under [`AtRoll::Sync`] there are none.
+    fn closed_unsynced(&self) -> Vec<Extent> {
+        let list = self.shared.lock();
+        let open = usize::from(self.newest.is_some());
+        let closed = list.extents.len().saturating_sub(open);
+        let done = self.synced.max(self.sync_from);
+        let from = list.extents.partition_point(|extent| extent.end <= done);
+        let closed = list.extents.iter().take(closed).skip(from);
+        closed.cloned().collect()
     }
 
     fn doubt(&self, source: io::Error) -> SpoolError {
@@ -364,6 +389,7 @@ impl Log {
         }
         drop(list);
         self.in_doubt = false;
+        self.sync_from = number;
         self.next = number;
         number..end
     }

@@ -388,9 +388,14 @@ impl Spool {
 
     /// Whether a failed sync took this record.
     pub fn is_lost(&self, (lane, number): (LaneId, Number)) -> bool {
+        self.is_any_lost(lane, number.0..number.0 + 1)
+    }
+
+    /// Whether a failed sync took one of these.
+    fn is_any_lost(&self, lane: LaneId, numbers: Range<u64>) -> bool {
         let inner = self.lock();
         let lane = inner.lanes.get(usize::from(lane.0));
-        lane.is_some_and(|lane| lane.is_lost_by_sync(number.0))
+        lane.is_some_and(|lane| lane.is_lost_by_sync(&numbers))
     }
 
     /// Whether the inform that became this record may be answered: the record is in memory, in the log, or on the disk,
@@ -412,7 +417,7 @@ impl Spool {
         let Some(lane) = inner.lanes.get(usize::from(lane.0)) else {
             return Acceptance::Waiting;
         };
-        if lane.is_lost_by_sync(number.0) {
+        if lane.is_lost_by_sync(&(number.0..number.0 + 1)) {
             return Acceptance::Lost;
         }
         let safe = match wanted {

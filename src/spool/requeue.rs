@@ -141,8 +141,8 @@ pub enum RequeueError {
 struct Begun {
     requeued: Requeued,
     places: Vec<Range<u64>>,
-    /// The last new number of each lane.
-    last: BTreeMap<LaneId, Number>,
+    /// The first and the last new number of each lane.
+    numbers: BTreeMap<LaneId, (Number, Number)>,
 }
 
 impl Spool {
@@ -164,16 +164,23 @@ impl Spool {
         };
         let begun = self.begin_requeue(which, new_id, letters)?;
         let until = Instant::now() + within;
+        let not_written = || RequeueError::NotWritten {
+            records: begun.requeued.moved.len(),
+        };
         while !begun
-            .last
+            .numbers
             .iter()
-            .all(|(lane, number)| self.is_safe((*lane, *number), InformAck::Synced))
+            .all(|(lane, (_, last))| self.is_safe((*lane, *last), InformAck::Synced))
         {
             if Instant::now() >= until {
-                let records = begun.requeued.moved.len();
-                return Err(RequeueError::NotWritten { records });
+                return Err(not_written());
             }
             std::thread::sleep(LOOK_AGAIN);
+        }
+        // A sync may have failed in between and taken the first of them, and the next one have reached the last.
+        let mut numbers = begun.numbers.iter();
+        if numbers.any(|(lane, (first, last))| self.is_any_lost(*lane, first.0..last.0 + 1)) {
+            return Err(not_written());
         }
         let removed = letters.lock().remove(&begun.places);
         match removed {
@@ -213,7 +220,8 @@ impl Spool {
                 .is_some_and(|id| !seen.insert((letter.topic.to_owned(), id.to_owned())));
             match self.requeue_one(&letter, is_repeated, new_id, &mut file)? {
                 Fate::Moved(lane, number, moved) => {
-                    begun.last.insert(lane, number);
+                    let (_, last) = begun.numbers.entry(lane).or_insert((number, number));
+                    *last = number;
                     begun.requeued.moved.push(moved);
                     begun.places.push(place);
                 }

@@ -30,9 +30,10 @@ impl SyncLost {
         self.0.push_back(numbers);
     }
 
-    /// Whether a number was lost.
-    pub fn contains(&self, number: u64) -> bool {
-        self.0.iter().any(|numbers| numbers.contains(&number))
+    /// Whether one of these numbers was lost.
+    pub fn contains_any(&self, numbers: &Range<u64>) -> bool {
+        let mut lost = self.0.iter();
+        lost.any(|lost| lost.start < numbers.end && numbers.start < lost.end)
     }
 }
 
@@ -46,8 +47,9 @@ mod tests {
         for number in 0..100 {
             lost.add(number * 10..number * 10 + 5);
         }
-        assert!((0..100).all(|number| lost.contains(number * 10 + 4)));
+        assert!((0..100).all(|number| lost.contains_any(&(number * 10 + 4..number * 10 + 5))));
         assert!(lost.0.len() <= RANGES_MAX);
-        assert!(!lost.contains(997) && !lost.contains(1_000));
+        assert!(!lost.contains_any(&(997..998)) && !lost.contains_any(&(1_000..2_000)));
+        assert!(lost.contains_any(&(985..998)) && !lost.contains_any(&(985..985)));
     }
 }

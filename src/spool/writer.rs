@@ -164,6 +164,8 @@ impl Writer {
     pub fn turn(&mut self, now: UnixMicros, clock: Instant) {
         self.clock = clock;
         let due = clock.saturating_duration_since(self.housekept) >= HOUSEKEEPING;
+        // While the disk fails nobody's wish can be fulfilled; what is tried again is synced too.
+        let sync_wanted = self.spool.take_wishes();
         if self.is_failing() {
             if due {
                 self.housekept = clock;
@@ -172,7 +174,6 @@ impl Writer {
             }
             return;
         }
-        let sync_wanted = self.spool.take_wishes();
         let written = self.write(now);
         self.report(written);
         if (sync_wanted || self.sync_is_due(clock)) && !self.is_failing() {
@@ -436,6 +437,9 @@ impl Writer {
 
     /// Turns an error into the spool's state, and its end into another.
     fn report(&mut self, done: Result<(), SpoolError>) {
+        if matches!(done, Err(SpoolError::NoSpace { .. })) {
+            self.freed_late.forget();
+        }
         let mut inner = self.spool.lock();
         match done {
             Ok(()) if inner.keeping == Keeping::Disk => {}

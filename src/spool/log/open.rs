@@ -229,6 +229,7 @@ impl Opening {
                 end,
                 bytes: length,
                 created: file.created,
+                begun: None,
                 path: Arc::from(path),
             });
         }
@@ -366,6 +367,7 @@ impl Opening {
             newest,
             next,
             synced: next,
+            sync_from: next,
             in_doubt: false,
             folder_changed: false,
             bytes,

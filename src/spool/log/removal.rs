@@ -12,6 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Extent, List, Log};
 use crate::spool::cursor::CursorSaved;
@@ -24,9 +25,13 @@ const UNREADABLE: &str = "log.unreadable";
 /// So many of them are kept, a topic: enough to look into what went wrong, 32 MiB beside the spool's cap.
 const UNREADABLE_FILES_MAX: usize = 4;
 
-/// A closed segment that nobody has begun to read: the next one that may be given up.
+/// A closed segment that nobody has begun to read: the next one that may be given up. Of those of several logs the least
+/// is the oldest: what an earlier process left comes first, by the wall clock; what this one wrote comes behind, by a clock
+/// that nobody sets back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
+    /// Every record of it arrived before this instant; `None` where an earlier process began the segment behind it.
+    pub before_instant: Option<Instant>,
     /// Every record of it arrived before this.
     pub before: UnixMicros,
     /// The number that it begins with.
@@ -76,6 +81,7 @@ impl Log {
         let (extent, next) = unread.next()?;
         let before = next.created.or(extent.created);
         Some(Candidate {
+            before_instant: next.begun,
             before: before.unwrap_or(UnixMicros(i64::MIN)),
             first: extent.first,
             end: extent.end,

@@ -6,7 +6,7 @@ use super::*;
 use crate::observe::ledger::LossReason;
 use crate::spool::dead_letter::Letters;
 use crate::spool::disk::{Disk, RealDisk};
-use crate::spool::forgetful::{Fault, ForgetfulDisk};
+use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
 use crate::spool::{Batch, GivenUp, Opened, ReadLimit, Writer};
 use crate::time::UnixMicros;
 
@@ -454,4 +454,54 @@ fn what_is_sent_again_is_on_the_disk_before_its_letter_goes_however_rarely_the_s
             );
         }
     }
+}
+
+#[test]
+fn letters_stay_where_a_failed_sync_took_one_record_and_the_next_sync_reached_the_last() {
+    let disk = ForgetfulDisk::default();
+    let folder = Path::new("/");
+    let hourly = Fsync::Interval(Duration::from_secs(3600));
+    let Opened {
+        spool, mut writer, ..
+    } = opened_with(Arc::new(disk.clone()), folder, 1 << 20, hourly);
+    let start = Instant::now();
+    let mut turn_at =
+        |seconds| writer.turn(UnixMicros(2_000), start + Duration::from_secs(seconds));
+    for _ in 0..3 {
+        let record = Record {
+            lane: LaneId(0),
+            received: UnixMicros(1_000),
+            key: b"r1",
+            payload: PAYLOAD,
+            number_at: NUMBER_AT,
+            origin: Origin::Packet,
+        };
+        spool.append(&record).unwrap();
+    }
+    turn_at(10);
+    for number in 0..3 {
+        let given_up = spool.give_up(LaneId(0), Number(number), REASON, UnixMicros(2_000));
+        assert!(matches!(given_up, GivenUp::SetAside));
+    }
+    disk.stand(Some(Trouble::Syncs));
+    let answer = std::thread::scope(|scope| {
+        let request =
+            scope.spawn(|| spool.requeue_dead_letters(&Which::All, NewId::AsBefore, SOON));
+        let until = Instant::now() + SOON;
+        while spool.lanes()[0].next.0 < 6 || spool.trouble().is_none() {
+            assert!(Instant::now() < until, "nothing is sent again");
+            turn_at(10);
+            std::thread::yield_now();
+        }
+        spool.lose_by_sync((LaneId(0), Number(4)));
+        disk.stand(None);
+        turn_at(20);
+        request.join().unwrap()
+    });
+    assert_eq!(spool.trouble(), None);
+    assert!(
+        matches!(answer, Err(RequeueError::NotWritten { records: 3 })),
+        "{answer:?}"
+    );
+    assert_eq!(letters(&disk, folder).len(), 3);
 }

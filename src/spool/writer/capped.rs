@@ -4,7 +4,7 @@ use super::tests::{ALL, append, append_at, balances, config, read, turn};
 use super::*;
 use crate::packet::Reason;
 use crate::record::LaneId;
-use crate::spool::forgetful::ForgetfulDisk;
+use crate::spool::forgetful::{ForgetfulDisk, Trouble};
 use crate::spool::{Batch, ReadLimit};
 
 fn open(disk: &ForgetfulDisk, when_full: WhenFull, change: impl FnOnce(&mut DiskConfig)) -> Opened {
@@ -458,4 +458,229 @@ fn many_settled_ranges_are_read_around_a_part_at_a_time() {
     assert_eq!(part.above_count(), 256);
     assert_eq!(read(&spool, 0), (0..4000).step_by(2).collect::<Vec<_>>());
     balances(&spool);
+}
+
+/// Bytes of all segments.
+fn held(writer: &Writer) -> u64 {
+    writer.logs.iter().map(Log::bytes).sum()
+}
+
+/// A spool with 700 records of 1000 bytes in segments of 100 000, on a disk that should keep 1 000 000 bytes free.
+fn short_of_space(disk: &ForgetfulDisk) -> Opened {
+    let Opened {
+        spool,
+        mut writer,
+        recoveries,
+    } = open(disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1_000_000;
+    });
+    for _ in 0..700 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    Opened {
+        spool,
+        writer,
+        recoveries,
+    }
+}
+
+#[test]
+fn a_steady_flow_fills_no_disk_that_counts_what_was_unlinked_as_free_half_a_minute_late() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    (writer.config.bytes_max, writer.bytes_max_wanted) = (80_000_000, 80_000_000);
+    let start = Instant::now() + Duration::from_secs(20);
+    let (mut free, mut late) = (1_000_000u64, Vec::new());
+    for second in 0..600 {
+        for _ in 0..10 {
+            append(&spool, 0, &[b'x'; 1000]).unwrap();
+        }
+        late.retain(|(at, bytes)| {
+            let is_late = *at > second;
+            free += if is_late { 0 } else { *bytes };
+            is_late
+        });
+        let written = 10_300;
+        free -= written;
+        disk.set_free(free);
+        let before = held(&writer) + written;
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+        late.push((second + 30, before.saturating_sub(held(&writer))));
+        // What half a minute brings is not there yet, nor is the rest of a segment.
+        assert!(free > 1_000_000 - 310_000 - 110_000, "{free} at {second}");
+    }
+    // It costs as much as the flow brings, and what is on its way to be free.
+    assert!(held(&writer) > 250_000, "{}", held(&writer));
+    balances(&spool);
+}
+
+#[test]
+fn a_disk_that_says_that_it_is_full_has_nothing_left_that_will_be_free_later() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    let start = Instant::now() + Duration::from_secs(20);
+    disk.set_free(900_000);
+    writer.turn(UnixMicros(0), start);
+    let lost = spool.counts().lost_total();
+    assert!(lost > 0);
+    disk.stand(Some(Trouble::Full));
+    append(&spool, 0, b"<>").unwrap();
+    writer.turn(UnixMicros(0), start + Duration::from_secs(1));
+    assert_eq!(spool.counts().lost_total(), lost);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(2));
+    assert!(spool.counts().lost_total() > lost);
+    balances(&spool);
+}
+
+#[test]
+fn what_is_given_up_for_the_cap_leaves_a_disk_that_becomes_short_to_be_seen_as_it_is() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    let start = Instant::now() + Duration::from_secs(20);
+    for second in 0..20 {
+        for _ in 0..20 {
+            append(&spool, 0, &[b'x'; 1000]).unwrap();
+        }
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    }
+    let lost = spool.counts().lost_total();
+    assert!(lost > 200, "the cap has taken some: {lost}");
+    disk.set_free(900_000);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(20));
+    assert!(spool.counts().lost_total() > lost);
+}
+
+#[test]
+fn a_full_disk_gives_up_the_oldest_though_no_cursor_of_an_idle_topic_can_be_saved() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    let start = Instant::now() + Duration::from_secs(20);
+    disk.stand(Some(Trouble::Full));
+    disk.set_free(0);
+    append(&spool, 0, b"<>").unwrap();
+    writer.turn(UnixMicros(0), start);
+    writer.turn(UnixMicros(0), start + Duration::from_secs(2));
+    assert!(spool.counts().lost_total() > 0);
+    balances(&spool);
+}
+
+#[test]
+fn a_restart_beside_others_who_took_the_space_gives_up_nothing_that_was_under_the_cap() {
+    let disk = ForgetfulDisk::default();
+    let of_the_default = |kept: &mut DiskConfig| kept.bytes_max = DiskConfig::BYTES_MAX_DEFAULT;
+    disk.set_free(2_000_000);
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    for _ in 0..600 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    disk.set_free(200_000);
+    turn(&mut writer);
+    let kept = held(&writer);
+    drop((spool, writer));
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, of_the_default);
+    turn(&mut writer);
+    assert_eq!(spool.counts().lost_total(), 0);
+    assert_eq!(spool.bytes_max(), kept);
+    balances(&spool);
+}
+
+#[test]
+fn where_much_is_to_be_given_up_a_turn_takes_a_part_and_no_call_counts_as_one_that_hangs() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |kept| {
+        kept.bytes_max = 8_000_000;
+    });
+    for log in &mut writer.logs {
+        log.set_segment_bytes(10_000);
+    }
+    for _ in 0..900 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn(&mut writer);
+    }
+    let all = writer.logs[0].segments();
+    assert!(all > 90, "{all}");
+    (writer.config.bytes_max, writer.bytes_max_wanted) = (100_000, 100_000);
+    let on_disk = spool.enter_disk(&|_| ());
+    spool.lock().on_disk = Instant::now().checked_sub(Duration::from_secs(60));
+    writer.keep_caps(UnixMicros(0)).unwrap();
+    let left = writer.logs[0].segments();
+    assert!((all - 20..all - 5).contains(&left), "{all}, then {left}");
+    assert_eq!(spool.lock().hanging(Instant::now()), None);
+    drop(on_disk);
+    let mut turns = 0;
+    while held(&writer) > 100_000 {
+        turn(&mut writer);
+        turns += 1;
+    }
+    assert!((3..10).contains(&turns), "{turns}");
+    balances(&spool);
+}
+
+#[test]
+fn where_much_is_too_old_a_turn_takes_a_part_too() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = aged(&disk);
+    for log in &mut writer.logs {
+        log.set_segment_bytes(10_000);
+    }
+    let start = Instant::now() + Duration::from_secs(2);
+    for _ in 0..500 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        writer.turn(UnixMicros(0), start);
+    }
+    let all = writer.logs[0].segments();
+    writer.turn(UnixMicros(0), start + Duration::from_secs(3));
+    writer.turn(UnixMicros(0), start + Duration::from_secs(105));
+    let left = writer.logs[0].segments();
+    assert!((all - 20..all - 5).contains(&left), "{all}, then {left}");
+    for second in 106..115 {
+        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
+    }
+    assert_eq!(spool.counts().pending, 0);
+    balances(&spool);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_later_record_the_oldest() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropOldest, |_| {});
+    let mut turn_at = |now| {
+        let clock = writer.housekept + Duration::from_secs(2);
+        writer.turn(UnixMicros(now), clock);
+    };
+    for _ in 0..35 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+        turn_at(1_000_000);
+    }
+    for _ in 0..50 {
+        append(&spool, 1, &[b'x'; 1000]).unwrap();
+        turn_at(1_000);
+    }
+    let lost_of = |lane: usize| {
+        let inner = spool.lock();
+        inner.lanes[lane].counts().lost_total()
+    };
+    assert!(lost_of(0) > 0);
+    assert_eq!(lost_of(1), 0);
 }

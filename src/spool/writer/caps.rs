@@ -14,11 +14,13 @@
 //! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
 //!
 //! Some file systems count what was unlinked as free only later (btrfs with its next transaction, XFS in the background).
-//! What was given up counts as free at once, or each look at a short disk would give up more, up to the whole backlog.
+//! What was given up because free space is short counts as free at once, or each look at a short disk would give up
+//! more, up to the whole backlog: for a minute, until it is seen to be free, or until a write finds the disk full.
 //!
 //! The default cap is half of what is free. A disk that was full when the agent started gives none; so it is looked at
 //! again each time, and the cap rises with what has become free. It never falls: what was taken under it stays.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -33,25 +35,51 @@ use crate::time::UnixMicros;
 /// How long a file system may take to count as free what was unlinked: btrfs writes its transactions every 30 s.
 const FREED_LATE_MAX: Duration = Duration::from_secs(60);
 
-/// What was given up and is not seen as free yet.
+/// Drops that follow each other so closely are kept as one, so that there are no more of them than seconds.
+const DROPS_APART: Duration = Duration::from_secs(1);
+
+/// So many segments are given up in a row, before what waits in memory is written: each costs a cursor, which is two
+/// syncs. With the usual segments that is 128 MiB, and the next turn goes on.
+const GIVEN_UP_IN_A_ROW: usize = 16;
+
+/// What was given up because free space was short and is not seen as free yet.
 #[derive(Debug, Default)]
 pub(super) struct FreedLate {
-    bytes: u64,
-    last: Option<Instant>,
+    /// Bytes, and when they were given up, the oldest first.
+    drops: VecDeque<(u64, Instant)>,
+    /// What was free and what the logs held, together, at the last look. What we write and unlink leaves it as it is;
+    /// only between an unlink and the moment when that counts as free it is smaller.
+    room: u64,
 }
 
 impl FreedLate {
-    /// Of `freed` bytes only `seen` count as free.
-    fn note(&mut self, freed: u64, seen: u64, clock: Instant) {
-        let late = freed.saturating_sub(seen);
-        if late > 0 {
-            (self.bytes, self.last) = (self.bytes(clock) + late, Some(clock));
+    /// What is still awaited, now that there is so much room.
+    fn look(&mut self, room: u64, clock: Instant) -> u64 {
+        let mut grown = room.saturating_sub(self.room);
+        self.room = room;
+        self.drops.retain_mut(|(bytes, at)| {
+            let seen = grown.min(*bytes);
+            (grown, *bytes) = (grown - seen, *bytes - seen);
+            *bytes > 0 && clock.saturating_duration_since(*at) < FREED_LATE_MAX
+        });
+        self.drops.iter().map(|(bytes, _)| bytes).sum()
+    }
+
+    /// Something was given up since the last look: what is missing of the room is awaited.
+    fn note(&mut self, room: u64, clock: Instant) {
+        let late = self.room.saturating_sub(room);
+        self.room = room;
+        match self.drops.back_mut() {
+            Some((bytes, at)) if clock.saturating_duration_since(*at) < DROPS_APART => {
+                *bytes += late;
+            }
+            _ => self.drops.push_back((late, clock)),
         }
     }
 
-    fn bytes(&self, clock: Instant) -> u64 {
-        let is_awaited = |last: &Instant| clock.saturating_duration_since(*last) < FREED_LATE_MAX;
-        self.last.filter(is_awaited).map_or(0, |_| self.bytes)
+    /// The disk said that it is full: nothing is on its way, or it would have been taken for that write.
+    pub(super) fn forget(&mut self) {
+        self.drops.clear();
     }
 }
 
@@ -71,17 +99,23 @@ impl Writer {
         self.uncapped_bytes = 0;
         self.raise_cap()?;
         if self.is_over()? {
-            self.free_delivered(now)?;
+            match self.free_delivered(now) {
+                // On a full disk a topic that is all delivered cannot even say so. What is given up needs no room.
+                Ok(()) | Err(SpoolError::NoSpace { .. }) => {}
+                failed => return failed,
+            }
         }
         if self.when_full == WhenFull::DropOldest {
-            while self.is_over()? {
-                let (free, held) = (self.free_bytes()?, self.held_bytes());
-                if !self.drop_oldest()? {
+            for _ in 0..GIVEN_UP_IN_A_ROW {
+                let is_short = self.is_short()?;
+                let is_over = is_short || self.held_bytes() > self.config.bytes_max;
+                if !is_over || !self.drop_oldest()? {
                     break;
                 }
-                let seen = self.free_bytes()?.saturating_sub(free);
-                let freed = held.saturating_sub(self.held_bytes());
-                self.freed_late.note(freed, seen, self.clock);
+                if is_short {
+                    let room = self.free_bytes()?.saturating_add(self.held_bytes());
+                    self.freed_late.note(room, self.clock);
+                }
             }
         }
         let over = self.is_over()?;
@@ -121,12 +155,17 @@ impl Writer {
         self.logs.iter().map(Log::bytes).sum()
     }
 
-    fn is_over(&self) -> Result<bool, SpoolError> {
+    fn is_over(&mut self) -> Result<bool, SpoolError> {
+        Ok(self.is_short()? || self.held_bytes() > self.config.bytes_max)
+    }
+
+    /// Whether too little is free, and we hold something that can become free.
+    fn is_short(&mut self) -> Result<bool, SpoolError> {
         let free = self.free_bytes()?;
-        let free = free.saturating_add(self.freed_late.bytes(self.clock));
-        let bytes = self.held_bytes();
+        let room = free.saturating_add(self.held_bytes());
+        let free = free.saturating_add(self.freed_late.look(room, self.clock));
         let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
-        Ok(bytes > self.config.bytes_max || (free < self.config.free_bytes_min && closed > 0))
+        Ok(free < self.config.free_bytes_min && closed > 0)
     }
 
     /// A newest segment of which all is delivered stays for its name. Where room is short a new one takes its place.
@@ -166,7 +205,7 @@ impl Writer {
         older_below: u64,
         now: UnixMicros,
     ) -> Result<(), SpoolError> {
-        loop {
+        for _ in 0..GIVEN_UP_IN_A_ROW {
             let unread_from = self.unread_from(index);
             let Some(log) = self.logs.get_mut(index) else {
                 return Ok(());
@@ -183,6 +222,7 @@ impl Writer {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Gives up, of the closed segments that nobody has begun to read, the one whose records arrived first; says
@@ -240,6 +280,7 @@ impl Writer {
         if let Some(log) = self.logs.get_mut(index) {
             log.remove(dropped)?;
         }
+        self.spool.lock().advance_on_disk();
         if let Some(skipped) = self.given_up.admit(Instant::now()) {
             tracing::error!(
                 records,

@@ -66,11 +66,14 @@ impl Spool {
                 .free_bytes(folder)
                 .map_err(SpoolError::at(Operation::Stat, folder))?;
             let held = held_bytes(disk.as_ref(), &topics_folder)?;
-            kept.bytes_max = caps::half_of_free(kept.bytes_max, free, held);
+            // What waits was taken under a cap: others who took the space meanwhile must not have it given up. What is
+            // to stay free stays free all the same.
+            let taken = held.min(kept.bytes_max);
+            kept.bytes_max = caps::half_of_free(kept.bytes_max, free, held).max(taken);
         }
         let log_config = log::Config {
             segment_bytes: caps::segment_bytes(kept.bytes_max),
-            // A sync for an inform reaches the newest segment only: those before it must be on the disk by then.
+            // Where nobody but a person who sends dead letters again asks for a sync, it reaches back to what was left.
             at_roll: match (kept.fsync, kept.inform_ack) {
                 (Fsync::Never, InformAck::Written) => AtRoll::Leave,
                 _ => AtRoll::Sync,

@@ -372,3 +372,52 @@ fn an_inform_whose_segment_was_closed_meanwhile_is_on_the_disk_too_when_it_is_an
         assert_eq!(read(&spool, 0), [0, 1], "seed {seed}");
     }
 }
+
+#[test]
+fn a_wish_for_a_sync_reaches_segments_that_were_closed_and_left_to_the_kernel() {
+    for seed in 0..50 {
+        let disk = ForgetfulDisk::default();
+        let left = |kept: &mut DiskConfig| {
+            kept.fsync = Fsync::Never;
+            kept.bytes_max = 80_000;
+        };
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, left);
+        let wanted = (LaneId(0), append(&spool, 0, &[b'x'; 6000]).unwrap());
+        let clock = writer.housekept;
+        for _ in 0..3 {
+            writer.turn(UnixMicros(0), clock);
+            append(&spool, 0, &[b'x'; 6000]).unwrap();
+        }
+        writer.turn(UnixMicros(0), clock);
+        assert_eq!(writer.logs[0].segments(), 4);
+        assert!(!spool.is_safe(wanted, InformAck::Synced));
+        writer.turn(UnixMicros(0), clock);
+        assert!(spool.is_safe(wanted, InformAck::Synced));
+        disk.power_cut(seed);
+        let Opened { spool, .. } = open(&disk, left);
+        assert_eq!(read(&spool, 0), [0, 1, 2, 3], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_wish_that_a_failing_disk_cannot_fulfil_does_not_make_the_writer_turn_without_rest() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, |kept| kept.inform_ack = InformAck::Synced);
+    disk.stand(Some(Trouble::Writes));
+    let inform = (LaneId(0), append(&spool, 0, b"<>").unwrap());
+    let clock = writer.housekept;
+    writer.turn(UnixMicros(0), clock);
+    assert!(spool.trouble().is_some());
+    assert_eq!(spool.acceptance(inform), Acceptance::Waiting);
+    writer.turn(UnixMicros(0), clock);
+    let inner = spool.lock();
+    assert!(!inner.urgent && !inner.sync_wanted);
+    drop(inner);
+    disk.stand(None);
+    turn(&mut writer);
+    assert_eq!(spool.acceptance(inform), Acceptance::Accepted);
+}
