@@ -398,7 +398,7 @@ mod tests {
             boots: 3,
             time: 4,
             heard: 5,
-            excused: None,
+            excused: [None; crate::usm::window::RUNS_MAX],
         };
         access.usm.restore(&[engine], access.now(), 6);
     }
