@@ -43,6 +43,7 @@ pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError>
     let (mut elements, mut params, mut ids) = (0_usize, 0_usize, Names::<1>::new());
     let mut may_repeat_name = false;
     let (mut sequence, mut clock) = (None, None);
+    let mut first_id: &[u8] = b"";
     while after.peek() == Some(b'[') {
         let reason = |reason| DecodeError {
             reason,
@@ -56,6 +57,9 @@ pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError>
             "expected structured data: an id, then a space or the closing bracket",
         ))?;
         ids.add(id);
+        if elements == 1 {
+            first_id = id;
+        }
         let mut names = Names::<64>::new();
         while let Some((name, value)) = take_param(&mut after) {
             params += 1;
@@ -80,6 +84,7 @@ pub(super) fn scan<'a>(input: &mut Reader<'a>) -> Result<Found<'a>, DecodeError>
     }
     let mut data = StructuredData {
         bytes: all.get(..after.at() - input.at()).unwrap_or_default(),
+        first_id,
         repeats_id: false,
         may_repeat_name,
     };
@@ -168,6 +173,8 @@ fn take_param<'a>(input: &mut Reader<'a>) -> Option<(&'a [u8], &'a [u8])> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StructuredData<'a> {
     bytes: &'a [u8],
+    /// Several body readers know their vendor by it.
+    first_id: &'a [u8],
     /// Whether an id stands more than once. Exact.
     repeats_id: bool,
     /// Whether a name may stand more than once in its element. Without it, no name does.
@@ -206,7 +213,7 @@ impl<'a> StructuredData<'a> {
 
     /// The first element's id.
     pub(super) fn first_id(&self) -> &'a [u8] {
-        open_element(&mut Reader::new(self.bytes)).unwrap_or_default()
+        self.first_id
     }
 
     fn has_repeated_id(&self) -> bool {
