@@ -75,8 +75,9 @@ struct Judged<'h> {
     logs: BTreeMap<&'h str, Chain<'h>>,
     /// Numbers of earlier runs that were judged: runs that are killed one after the other report them more than once.
     judged: BTreeMap<Chain<'h>, Ranges>,
-    /// Losses of the disk's numbers, and of the runs in memory.
-    declared: BTreeMap<Chain<'h>, Declared>,
+    /// Losses of the disk's numbers, and of the runs in memory; those that a run took itself stand beside it, since the run
+    /// before may have used the same numbers.
+    declared: BTreeMap<(Chain<'h>, Option<&'h str>), Declared>,
     covered: BTreeMap<Chain<'h>, Ranges>,
     /// The lowest number that a report speaks of.
     from: BTreeMap<Chain<'h>, u64>,
@@ -170,6 +171,28 @@ impl<'h> Judged<'h> {
             .fold(Ranges::default(), |all, (_, more)| all.with(more))
     }
 
+    /// What is declared of a run's own numbers, or of all of a chain's: the reasons with their numbers, and what is left.
+    fn explain(
+        &mut self,
+        chain: Chain<'_>,
+        own: Option<&str>,
+        mut missing: Ranges,
+    ) -> (Vec<(String, Ranges)>, Ranges) {
+        let mut reasons: BTreeMap<String, Ranges> = BTreeMap::new();
+        for ((of, by), declared) in &mut self.declared {
+            if *of != chain || (own.is_some() && by.is_some() && *by != own) {
+                continue;
+            }
+            let (explained, left) = declared.explain(missing);
+            missing = left;
+            for (reason, numbers) in explained {
+                let known = reasons.entry(reason).or_default();
+                *known = std::mem::take(known).with(&numbers);
+            }
+        }
+        (reasons.into_iter().collect(), missing)
+    }
+
     /// Found by any run that wrote this log, those aside that its own windows hold.
     fn inherited(&self, chain: Chain<'_>, in_memory: &BTreeSet<&str>) -> Ranges {
         let found = self.found.iter();
@@ -233,9 +256,26 @@ impl<'h> Judging<'h> {
         }
         for lost in &report.lost {
             let chain = self.chain(index, &lost.topic);
+            let start = self.start_of(report, &lost.topic);
             let judged = self.topics.entry(&lost.topic).or_default();
-            judged.declared.entry(chain).or_default().add(lost);
+            let (earlier, own) = lost.parted_at(start.unwrap_or(u64::MAX));
+            for (by, lost) in [(None, earlier), (Some(report.boot.as_str()), own)] {
+                if let Some(lost) = lost {
+                    let declared = judged.declared.entry((chain, by)).or_default();
+                    declared.add(&lost);
+                }
+            }
         }
+    }
+
+    /// The first number that the report's run took, where its start is known.
+    fn start_of(&self, report: &Report, topic: &str) -> Option<u64> {
+        let mut reports = self.history.reports.iter();
+        let started =
+            reports.find(|other| other.boot == report.boot && other.what == What::Started)?;
+        let mut topics = started.topics.iter();
+        let topic = topics.find(|known| known.topic == topic)?;
+        Some(topic.next)
     }
 
     fn findings(mut self, name: &str, period: Period) -> AgentFindings {
@@ -396,8 +436,7 @@ impl<'h> Judging<'h> {
             return None;
         }
         let found = range.and(&there);
-        let declared = topic.declared.entry(chain).or_default();
-        let (mut reasons, mut missing) = declared.explain(range.without(&found));
+        let (mut reasons, mut missing) = topic.explain(chain, own, range.without(&found));
         let torn = reasons.iter().position(|(reason, _)| reason == TORN);
         let torn = torn.map(|at| reasons.remove(at).1).unwrap_or_default();
         let pending = missing.and(&pending.map(Ranges::of).unwrap_or_default());

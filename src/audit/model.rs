@@ -356,6 +356,33 @@ fn what_a_failing_disk_did_not_take_is_not_asked_for_again_by_the_next_start() {
 }
 
 #[test]
+fn what_a_run_declares_of_its_own_numbers_explains_no_other_runs() {
+    // B0's disk failed at 80, and B0 was killed before 85 was delivered. B1 uses 80 to 99 again, and gives up 70 to 95: the
+    // last ten of the run before, and its own.
+    let mut window = report(What::Window, "B1", Kept::Disk, Some((80, 99)));
+    window.lost = vec![Lost {
+        topic: TOPIC.to_owned(),
+        first: 70,
+        last: 95,
+        reason: "spool_full".to_owned(),
+        count: 26,
+    }];
+    let reports = vec![
+        report(What::Window, "B0", Kept::Disk, Some((0, 99))),
+        report(What::Started, "B1", Kept::Disk, Some((60, 79))),
+        window,
+    ];
+    let of_first = (0..70).chain(80..100).filter(|number| *number != 85);
+    let found: Vec<_> = of_first
+        .map(|number| (0, number))
+        .chain((96..100).map(|number| (1, number)))
+        .collect();
+    let findings = judge(&history(reports, &found), Period::default());
+    assert_eq!(only_tally(&findings)["missing"], [85]);
+    assert_eq!(findings.answer(), Answer::Missing);
+}
+
+#[test]
 fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
     let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 9)));
     let lost = |first, last, count| Lost {

@@ -94,6 +94,28 @@ pub struct Lost {
     pub count: u64,
 }
 
+impl Lost {
+    /// What lies below `number`, and what does not. Of a range of which only some numbers are missing nobody knows on which
+    /// side they are: it counts as below.
+    pub(super) fn parted_at(&self, number: u64) -> (Option<Lost>, Option<Lost>) {
+        let is_whole = self.last.saturating_sub(self.first) < self.count;
+        if self.first >= number {
+            return (None, Some(self.clone()));
+        }
+        if self.last < number || !is_whole {
+            return (Some(self.clone()), None);
+        }
+        let part = |first, last| Lost {
+            first,
+            last,
+            count: last - first + 1,
+            ..self.clone()
+        };
+        let (below, above) = (part(self.first, number - 1), part(number, self.last));
+        (Some(below), Some(above))
+    }
+}
+
 /// Milliseconds since the epoch, read from and shown as RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
