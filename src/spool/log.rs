@@ -314,36 +314,62 @@ impl Log {
     /// Returns when everything that was appended is on the disk; the result is one past the last such number.
     ///
     /// # Errors
-    /// [`SpoolError::SyncFailed`]. After a failed sync the kernel may have forgotten what it could not write and
-    /// still say yes to the next one, so the segment is closed, and every append and sync returns the same error until
+    /// [`SpoolError::SyncFailed`], or another where a file could not be opened, and then nothing is in doubt. After a
+    /// failed sync the kernel may have forgotten what it could not write and still say yes to the next one, so the segment is closed, and every append and sync returns the same error until
     /// [`Log::resume_at`] was called.
     pub fn sync(&mut self) -> Result<u64, SpoolError> {
         if self.in_doubt {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
-        let Err(source) = self.sync_files() else {
-            self.synced = self.next;
-            return Ok(self.synced);
-        };
-        self.newest = None;
-        self.in_doubt = true;
-        Err(self.doubt(source))
+        self.sync_names().map_err(|error| self.begin_doubt(error))?;
+        for closed in self.closed_unsynced() {
+            match self.disk.open_to_read(&closed.path) {
+                Ok(file) => {
+                    if let Err(source) = file.sync_data() {
+                        return Err(self.doubt_closed(&closed, source));
+                    }
+                }
+                // Somebody removed it: whoever reads says which records were in it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // The disk was asked for nothing that it could forget: it is asked again.
+                Err(error) => {
+                    return Err(SpoolError::new(Operation::Open, &closed.path, error));
+                }
+            }
+            self.synced = closed.end;
+        }
+        if let Some(newest) = &self.newest {
+            let synced = newest.file.sync_data();
+            synced.map_err(|error| self.begin_doubt(error))?;
+        }
+        self.synced = self.next;
+        Ok(self.synced)
     }
 
     /// Names come first: what a file holds is on the disk only where its name is.
-    fn sync_files(&mut self) -> io::Result<()> {
+    fn sync_names(&mut self) -> io::Result<()> {
         if self.folder_changed {
             self.disk.sync_folder(&self.folder)?;
             self.folder_changed = false;
         }
-        for closed in self.closed_unsynced() {
-            self.disk.open(&closed.path)?.sync_data()?;
-            self.synced = closed.end;
+        Ok(())
+    }
+
+    /// Nobody writes it again: its records are in doubt, and no others.
+    fn doubt_closed(&mut self, closed: &Extent, source: io::Error) -> SpoolError {
+        let numbers = closed.first.max(self.synced)..closed.end;
+        self.synced = closed.end;
+        SpoolError::SyncFailed {
+            path: closed.path.to_path_buf(),
+            numbers,
+            source,
         }
-        match &self.newest {
-            Some(newest) => newest.file.sync_data(),
-            None => Ok(()),
-        }
+    }
+
+    fn begin_doubt(&mut self, source: io::Error) -> SpoolError {
+        self.newest = None;
+        self.in_doubt = true;
+        self.doubt(source)
     }
 
     /// Segments that are not open any more and were not synced: under [`AtRoll::Sync`] there are none.

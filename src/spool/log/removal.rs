@@ -122,7 +122,10 @@ impl Log {
     /// The segment that could not be unlinked is in the log again; its records are settled and are not sent.
     pub fn remove(&mut self, dropped: Dropped) -> Result<u64, SpoolError> {
         let extent = dropped.extent;
-        let removed = self.sync_names().and_then(|()| self.unlink(&extent));
+        // The newest segment's name must not be lost together with the older ones: it keeps the log's place.
+        let named = self.sync_names();
+        let named = named.map_err(SpoolError::at(Operation::Sync, &self.folder));
+        let removed = named.and_then(|()| self.unlink(&extent));
         let Err(error) = removed else {
             return Ok(extent.bytes);
         };
@@ -132,17 +135,6 @@ impl Log {
             .partition_point(|other| other.first < extent.first);
         list.extents.insert(at, extent);
         Err(error)
-    }
-
-    /// The newest segment's name must not be lost together with the older ones: it keeps the log's place.
-    fn sync_names(&mut self) -> Result<(), SpoolError> {
-        if self.folder_changed {
-            self.disk
-                .sync_folder(&self.folder)
-                .map_err(SpoolError::at(Operation::Sync, &self.folder))?;
-            self.folder_changed = false;
-        }
-        Ok(())
     }
 
     fn unlink(&mut self, extent: &Extent) -> Result<(), SpoolError> {

@@ -563,8 +563,8 @@ fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
     append_each(&mut log, 5);
     log.roll().unwrap();
     append_each(&mut log, 5);
-    // The folder is synced, the closed segment is opened and synced, the newest one is not.
-    disk.fail(3, Fault::Broken);
+    // The folder is synced, the closed segment is, the newest one is not.
+    disk.fail(2, Fault::Broken);
     let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
         panic!("the sync fails");
     };
@@ -588,18 +588,31 @@ fn a_closed_segment_that_cannot_be_synced_is_in_doubt_once() {
     append_each(&mut log, 5);
     log.roll().unwrap();
     append_each(&mut log, 5);
-    for path in disk.paths() {
-        if path.ends_with(segment::file_name(0)) {
-            disk.remove(&path).unwrap();
-        }
-    }
+    // The folder's names come first.
+    disk.fail(1, Fault::Broken);
     let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
         panic!("the sync fails");
     };
-    assert_eq!(numbers, 0..10);
-    assert_eq!(log.resume_at(0), 5..10);
-    let again = 5..10;
-    log.append(&mut frames(again.clone(), text), again, NOW)
-        .unwrap();
+    assert_eq!(numbers, 0..5);
+    assert_eq!(log.resume_at(0), 10..10, "no other is written again");
+    disk.heal();
+    assert_eq!(log.sync().unwrap(), 10);
+}
+
+#[test]
+fn a_closed_segment_that_is_gone_or_cannot_be_opened_puts_no_other_in_doubt() {
+    let disk = ForgetfulDisk::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let left = Config {
+        at_roll: AtRoll::Leave,
+        ..small()
+    };
+    let mut log = Log::open(shared, Path::new("/t"), left).unwrap().log;
+    append_each(&mut log, 5);
+    log.roll().unwrap();
+    append_each(&mut log, 5);
+    let paths = disk.paths().into_iter();
+    let first = paths.filter(|path| path.ends_with(segment::file_name(0)));
+    first.for_each(|path| disk.remove(&path).unwrap());
     assert_eq!(log.sync().unwrap(), 10);
 }
