@@ -62,9 +62,13 @@ use storms::StormReports;
 /// longer must not hold up the end, and the writer has a last turn anyway.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a stop waits for a disk to take what is kept besides records, and for the writer's end. It needs milliseconds as
-/// well. Storage over a network may not answer for hours, and must not keep a stop from delivering or from ending.
+/// How long a stop waits for a disk to take what is kept besides records, and for an answer to the writer. It needs
+/// milliseconds as well. Storage over a network may not answer for hours, and must not keep a stop from delivering or from
+/// ending.
 const STATE_WAIT: Duration = Duration::from_secs(2);
+
+/// How much longer a stop waits for a writer whose disk answers, but slowly: a dozen syncs are its last turn.
+const WRITER_WAIT: Duration = Duration::from_secs(3);
 
 /// The same where somebody wants the stop at once: a disk that answers needs no longer.
 const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
@@ -480,6 +484,7 @@ impl Agent {
     /// is returned. The last report goes into the spool before that, so that it is delivered with the rest: what happens
     /// after it is in the first report of the next run, or, with a memory spool, in the returned ledger only.
     pub fn stop(mut self, cut_short: &AtomicBool) -> Snapshot {
+        let begun = Instant::now();
         self.stop_receiving();
         self.snmp.begin_close();
         self.devices.begin_stop();
@@ -487,7 +492,7 @@ impl Agent {
         self.wait_for_writer();
         self.reports().stop(&self.ledger(), UnixMicros::now());
         self.wait_for_writer();
-        self.drain(cut_short);
+        self.drain(begun, cut_short);
         self.tick();
         let left = self.spool.abandon();
         if left > 0 {
@@ -542,12 +547,16 @@ impl Agent {
         }
     }
 
-    fn drain(&mut self, cut_short: &AtomicBool) {
+    /// What the stop took until now counts, up to half of the time: the service manager waits for all of it.
+    fn drain(&mut self, begun: Instant, cut_short: &AtomicBool) {
         let pending = self.spool.counts().pending;
         let drain_max = match pending == self.reports().pending() {
             true => self.drain_max().min(REPORTS_DRAIN),
             false => self.drain_max(),
         };
+        let left = self.config.drain.saturating_sub(begun.elapsed());
+        let left = left.max(self.config.drain / 2);
+        let drain_max = drain_max.min(left);
         if pending > 0 {
             tracing::info!(
                 records = pending,
@@ -560,7 +569,10 @@ impl Agent {
         };
         let mut deadline = Instant::now() + drain_max;
         producer.begin_stop(deadline);
-        self.while_alive(|_| producer.is_finished() || cut_short.load(Ordering::Relaxed));
+        self.while_alive(|_| {
+            let is_over = cut_short.load(Ordering::Relaxed) || Instant::now() >= deadline;
+            producer.is_finished() || is_over
+        });
         if !producer.is_finished() {
             deadline = Instant::now();
             producer.begin_stop(deadline);
@@ -592,6 +604,14 @@ impl Agent {
         self.while_alive_within(STATE_WAIT, cut_short, |agent| {
             is_written() && agent.devices.is_finished() && agent.snmp.is_closed()
         });
+        // A disk that is only slow has the time for the last cursor.
+        let answers_within = match cut_short.load(Ordering::Relaxed) {
+            true => STATE_WAIT_CUT,
+            false => STATE_WAIT,
+        };
+        self.while_alive_within(WRITER_WAIT, &AtomicBool::new(false), |agent| {
+            is_written() || agent.spool.disk_silence() >= answers_within
+        });
         self.devices.end();
         if !self.snmp.is_closed() {
             tracing::error!(
@@ -609,9 +629,10 @@ impl Agent {
         } = writer;
         heartbeat.finish();
         if !thread.is_finished() {
+            let records = self.spool.abandon_unwritten();
             tracing::error!(
-                records_unwritten = self.spool.unwritten(),
-                "the disk does not answer: records that are not in the log yet end with the process"
+                records,
+                "the disk does not answer: records that are not in the log yet are lost with the process"
             );
             return;
         }

@@ -45,6 +45,12 @@ impl Spool {
         OnDisk { spool: self, beat }
     }
 
+    /// How long the writer's present call of the disk has lasted; nothing where it waits for work or has ended.
+    pub fn disk_silence(&self) -> Duration {
+        let on_disk = self.lock().on_disk;
+        on_disk.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// The producer is about to call the disk, until what is returned is dropped.
     pub(super) fn enter_disk_to_deliver(&self) -> Delivering<'_> {
         self.lock().delivery_on_disk = Some(Instant::now());

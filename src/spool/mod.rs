@@ -441,13 +441,16 @@ impl Spool {
         inner.keeping != Keeping::Disk || lanes.all(|lane| lane.written() == lane.next())
     }
 
-    /// How many records were appended and are not in the log yet. 0 with the memory kind, and where the disk fails.
-    pub fn unwritten(&self) -> u64 {
-        let inner = self.lock();
-        let unwritten = |lane: &Lane| lane.next().saturating_sub(lane.written());
+    /// What did not get into the log is lost with the process: counts it as `lost{process_end}` and returns how many records
+    /// those are. For the end of a process whose writer waits for a disk that does not answer. 0 with the memory kind.
+    pub fn abandon_unwritten(&self) -> u64 {
+        let mut inner = self.lock();
         match inner.keeping {
-            Keeping::Disk => inner.lanes.iter().map(unwritten).sum(),
-            Keeping::Memory | Keeping::DiskFails(_) => 0,
+            Keeping::Disk | Keeping::DiskFails(_) => {
+                let lanes = inner.lanes.iter_mut();
+                lanes.map(Lane::abandon_unwritten).sum()
+            }
+            Keeping::Memory => 0,
         }
     }
 

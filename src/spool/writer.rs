@@ -24,7 +24,7 @@ use super::disk::{Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::Log;
-use super::{DiskConfig, Fsync, Keeping, Spool, WhenFull};
+use super::{DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
@@ -194,7 +194,7 @@ impl Writer {
         self.find_place(clock)?;
         let capped = self.keep_caps(now);
         let kept = self.keep_house(now, clock);
-        let written = self.write(now).and_then(|()| self.sync());
+        let written = self.write(now).and_then(|()| self.sync_as_configured());
         capped.and(kept).and(written)
     }
 
@@ -211,11 +211,11 @@ impl Writer {
         counts.accepted - counts.pending
     }
 
-    /// The last turn: everything written, synced and remembered. A disk that refuses is tried once more, as it would be a
+    /// The last turn: everything written, synced (unless nothing ever is) and remembered. A disk that refuses is tried once more, as it would be a
     /// second later; what it does not take then is lost.
     fn finish(&mut self, now: UnixMicros, clock: Instant) {
         self.clock = clock;
-        let written = self.write(now).and_then(|()| self.sync());
+        let written = self.write(now).and_then(|()| self.sync_as_configured());
         let again = match written {
             Ok(()) => Ok(()),
             failed => {
@@ -315,8 +315,17 @@ impl Writer {
             return;
         };
         let again = log.resume_at(lane.first_in_memory().max(numbers.start));
-        lane.lose(numbers.start..again.start, LossReason::DiskSync);
+        let lost_to = again.start.min(numbers.end);
+        lane.lose(numbers.start..lost_to, LossReason::DiskSync);
         lane.unwrite(again.start.max(lane.first_in_memory()));
+    }
+
+    /// Syncs, unless nothing is ever synced but by a wish.
+    fn sync_as_configured(&mut self) -> Result<(), SpoolError> {
+        match (self.config.fsync, self.config.inform_ack) {
+            (Fsync::Never, InformAck::Written) => Ok(()),
+            _ => self.sync(),
+        }
     }
 
     fn sync(&mut self) -> Result<(), SpoolError> {
@@ -328,7 +337,9 @@ impl Writer {
             else {
                 continue;
             };
-            if let Err(error) = log.sync() {
+            let synced = log.sync();
+            self.spool.lock().advance_on_disk();
+            if let Err(error) = synced {
                 self.recover(index, &error);
                 return Err(error);
             }
@@ -407,6 +418,7 @@ impl Writer {
         };
         let saved = log.save_cursor(&cursor)?;
         log.trim(saved)?;
+        self.spool.lock().advance_on_disk();
         if let Some(last) = self.saved.get_mut(index) {
             *last = cursor;
         }
