@@ -147,15 +147,21 @@ impl KeptAccess {
         };
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = writing.thread.take();
-        let (access, folder) = (Arc::clone(&self.access), folder.to_owned());
+        let (access, path) = (Arc::clone(&self.access), folder.to_owned());
         let spawned = std::thread::Builder::new()
             .name("snmp-state".to_owned())
             .spawn(move || {
                 // Both would write the same file.
                 let _ = before.map(JoinHandle::join);
-                keep(&access, &folder);
+                keep(&access, &path);
             });
-        writing.thread = spawned.ok();
+        match spawned {
+            Ok(thread) => writing.thread = Some(thread),
+            Err(error) => {
+                tracing::warn!(%error, "no thread to write what was learned of SNMPv3 engines: the stop waits for it");
+                keep(&self.access, folder);
+            }
+        }
     }
 
     /// Whether that is done. A thread that still waits for the disk ends with the process.

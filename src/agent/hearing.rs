@@ -182,6 +182,7 @@ impl Hearing {
             let Some(changed) = changed.filter(|changed| is_same_place(changed, &config)) else {
                 // Its port may belong to others by now, and a reload may yet take it back.
                 self.missing.push(index);
+                self.lookups.forget(index);
                 let why = "removed or changed by a reload, which is in force after a restart";
                 let why = format!("{name}: {why}");
                 self.conditions

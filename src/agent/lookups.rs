@@ -37,6 +37,11 @@ impl Lookups {
         self.0.iter().any(|lookup| lookup.thread.is_finished())
     }
 
+    /// Nobody wants the names of this listener any more.
+    pub fn forget(&mut self, index: usize) {
+        self.0.retain(|lookup| lookup.index != index);
+    }
+
     /// The listener at `index` with numbers for names. Never waits: the first call begins to ask, and a later one has the
     /// answer.
     pub fn numbers(&mut self, index: usize, config: &receive::Config) -> Answer {
