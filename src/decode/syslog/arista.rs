@@ -34,7 +34,10 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     if let Some(found) = found {
-        message.sequence = Some(found.sequence);
+        // No agent's name ends in a digit, and many a device's does: behind a relay its counter is not that of who sent the line.
+        let is_device = !is_ours && agent.last().is_some_and(u8::is_ascii_digit);
+        message.fidelity = message.fidelity.changed_if(is_device);
+        message.sequence = Some(found.sequence).filter(|_| !is_device);
         message.event_code = Some(found.code);
         message.text = found.text;
     }
@@ -163,7 +166,7 @@ fn counted(text: &[u8]) -> Option<Counted<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::{Fidelity, read};
 
     #[test]
     fn an_agents_name_and_a_code_are_aristas() {
@@ -195,6 +198,18 @@ mod tests {
             "<189>Feb  6 09:42:36 h R1: %SYS-5-CONFIG_I: x",
         ] {
             assert_eq!(read(input.as_bytes()).vendor, None, "{input}");
+        }
+    }
+
+    #[test]
+    fn two_devices_behind_a_relay_are_not_counted_as_one() {
+        for (name, counter) in [("Sw1", 118), ("Sw2", 4711)] {
+            let input =
+                format!("<189>Jul 15 12:34:56 relay1 {name}: {counter}: %SYS-5-CONFIG_I: x");
+            let message = read(input.as_bytes());
+            assert_eq!(message.sequence, None, "{input}");
+            assert_eq!(message.event_code, Some(&b"SYS-5-CONFIG_I"[..]));
+            assert_eq!(message.fidelity, Fidelity::Changed, "raw has the counter");
         }
     }
 

@@ -60,6 +60,16 @@ pub(super) fn inner<'a>(outer: &Message<'a>, whole: Reader<'a>) -> Option<(Messa
     Some((inner, refined))
 }
 
+/// Programs that every host has and that write no number behind their names.
+const NUMBERLESS: [&[u8]; 6] = [
+    b"kernel",
+    b"sudo",
+    b"su",
+    b"syslogd",
+    b"rsyslogd",
+    b"systemd",
+];
+
 /// Any header that has a time, behind a PRI.
 fn with_pri<'a>(input: Reader<'a>) -> Option<Message<'a>> {
     let mut input = input;
@@ -84,7 +94,8 @@ fn without_pri<'a>(input: Reader<'a>) -> Option<(Message<'a>, bool)> {
     if is_iso && !(is_hosts(host) && zoned()) {
         return None;
     }
-    let is_tagged = inner.app_name.is_some() && (!is_iso || inner.proc_id.is_some());
+    let is_program = |tag: &[u8]| !is_iso || inner.proc_id.is_some() || NUMBERLESS.contains(&tag);
+    let is_tagged = inner.app_name.is_some_and(is_program);
     if is_tagged || inner.text.starts_with(b"CISE_") {
         return Some((inner, false));
     }
@@ -133,6 +144,7 @@ mod tests {
             ("1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
             ("<13>1 2026-11-22T01:20:00Z h2 app - - - x", "h2|app|~|x"),
             ("2026-11-22T01:20:00Z h2 app[7]: x", "h2|app|~|x"),
+            ("2026-11-22T01:20:00Z h2 kernel: x", "h2|kernel|~|x"),
             (
                 "2026-11-22T01:20:00Z esx-1 Hostd: info hostd[7] [Originator@6876 sub=Vimsvc] x",
                 "esx-1|Hostd|~|x",
@@ -172,6 +184,12 @@ mod tests {
             (firewall.hostname, firewall.vendor),
             (Some(&b"PA-9"[..]), Some("paloalto"))
         );
+    }
+
+    #[test]
+    fn a_counter_that_is_no_number_stays_the_programs_name() {
+        let message = read(b"<189>1 2026-11-22T01:20:01Z h 99999999999999999999 - - - %SYS-5-X: x");
+        assert_eq!(message.app_name, Some(&b"99999999999999999999"[..]));
     }
 
     #[test]

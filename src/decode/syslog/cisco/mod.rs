@@ -128,9 +128,9 @@ fn refine_rfc5424(message: &mut Message<'_>) -> bool {
         message.fidelity = Fidelity::Changed;
         counter = b"";
     }
-    let code = message
-        .event_code
-        .filter(|_| counter.iter().all(u8::is_ascii_digit));
+    // What is longer than any number is none.
+    let is_counter = counter.len() < 20 && counter.iter().all(u8::is_ascii_digit);
+    let code = message.event_code.filter(|_| is_counter);
     let Some(code) = code else {
         return false;
     };
