@@ -36,7 +36,7 @@ const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
 
-/// An owner that was not heard for so long loses its name to an address that uses it.
+/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is.
 pub const OWNER_SILENT_MICROS: i64 = 3600 * 1_000_000;
 
 /// Whose word a stored name is, weakest first.
@@ -210,6 +210,15 @@ impl Standing {
         only.messages = only.messages.saturating_add(1);
         only.last = now;
         only.is_proved() && now.0 - only.since.0 >= ONE_NAME_MICROS
+    }
+
+    /// One more message, whose header calls the sender by a name that it may not use. Where that is its own stored one,
+    /// it goes on under it all the same.
+    pub(super) fn hear_refused(&mut self, name: &str, now: UnixMicros) {
+        self.hear(now);
+        if self.name == name {
+            self.hear_own(now);
+        }
     }
 
     /// The entry of a name that is not the address's own, one message older.

@@ -337,8 +337,9 @@ impl View {
         may_use
     }
 
-    /// A stored name that the inventory or the table gives to another address by now is no key here any more. Its events say
-    /// for a day that they were keyed by it. A name of reverse DNS stays whoever else earns it: nobody owned it.
+    /// A stored name that the inventory gives to another address by now is no key here any more. Its events say for a day
+    /// that they were keyed by it. Whoever else earns it while this device is silent takes it from nobody: a key that is
+    /// stored gives way to a better source only.
     fn give_up_lost_name(
         &self,
         device: &mut Device,
@@ -351,13 +352,13 @@ impl View {
         }
         let name = &device.standing.name;
         let mut claims = self.names.devices.claims(address, now);
-        let is_kept = match device.standing.rank {
+        let is_kept = !self.known.inventory.gives_to_another(name, address);
+        device.said.is_checked = match device.standing.rank {
             Rank::Address => return,
-            Rank::Dns => !self.known.inventory.gives_to_another(name, address),
-            // As in `believes`.
-            Rank::Learned => self.may_use(name, address, now) && claims.claim(name),
+            Rank::Dns => is_kept,
+            // As in `believes`. Where another owns it, that is asked for again with each message.
+            Rank::Learned => is_kept && claims.claim(name),
         };
-        device.said.is_checked = is_kept;
         if !is_kept {
             let change = device.standing.forget_name(&mut claims);
             note_key(device, change, now, tell);
@@ -417,7 +418,7 @@ impl View {
                 }
             }
             Some(name) => {
-                device.standing.hear(now);
+                device.standing.hear_refused(name, now);
                 device.standing.conflicts += 1;
                 self.names.conflicts.fetch_add(1, Ordering::Relaxed);
                 // What anybody can send once is counted; what goes on for a minute is told.
