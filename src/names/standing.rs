@@ -338,9 +338,10 @@ impl Standing {
         self.candidates.iter().flat_map(|all| &all.0)
     }
 
-    /// Whether `name` is its own, or the first that may become so.
+    /// Whether `name` is its own, or the first that may become so. While none may, whatever it calls itself: a name that
+    /// another owns is never a candidate.
     pub(super) fn goes_by(&self, name: &str) -> bool {
-        let is_first = || self.candidates().next().is_some_and(|one| one.name == name);
+        let is_first = || self.candidates().next().is_none_or(|one| one.name == name);
         self.name == name || self.rank < Rank::Learned && is_first()
     }
 
