@@ -167,7 +167,6 @@ impl Standing {
         if self.is_shared && !self.has_one_name(name, now) {
             return None;
         }
-        self.is_shared = false;
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
         let (since, messages) = (candidate.since, candidate.messages);
@@ -178,6 +177,7 @@ impl Standing {
             if !owners.claim(name) {
                 return None;
             }
+            self.is_shared = false;
             self.candidates = None;
             self.hear_own(now);
             return Some(Renamed {
