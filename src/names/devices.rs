@@ -69,7 +69,7 @@ pub struct Device {
     pub conflict_told: UnixMicros,
 }
 
-/// A device that was heard so short a time ago has not lost its name: another address can take it after
+/// A device that was heard so short a time ago still owns its name: another address can earn it after
 /// [`OWNER_SILENT_MICROS`] of silence, which the sweep notes a few seconds late.
 const OWNER_SURE_MICROS: i64 = OWNER_SILENT_MICROS / 2;
 
@@ -89,8 +89,8 @@ impl Device {
         }
     }
 
-    /// It is about to be heard. After a long silence the next message, whatever it says, must not give it back a name that
-    /// another has taken meanwhile: whose it is has to be found out again.
+    /// It is about to be heard. After a long silence another may have earned its name meanwhile: whose it is has to be
+    /// found out again.
     pub(super) fn speaks(&mut self, now: UnixMicros) {
         let pause = now.0.saturating_sub(self.standing.last_heard.0);
         self.said.is_checked &= pause < OWNER_SURE_MICROS;
@@ -345,26 +345,13 @@ impl Devices {
         }
     }
 
-    /// Of two devices that were kept with one name, the one that was heard last has it, and the other none.
+    /// Of two devices that were kept with one name, the one that was heard last owns it. It is the key of both, as before.
     fn restore_owner(&self, name: &str, owner: Owner) {
-        let loser = {
-            let mut owners = self.owners();
-            let other = owners.get(name).copied();
-            match other.filter(|other| other.address != owner.address) {
-                Some(other) if other.heard > owner.heard => owner.address,
-                other => {
-                    owners.insert(name.into(), owner);
-                    let Some(other) = other else { return };
-                    other.address
-                }
-            }
-        };
-        self.with_known(loser, |device, _| {
-            if device.standing.name == name {
-                let mut claims = self.claims(loser, owner.heard);
-                device.standing.forget_name(&mut claims);
-            }
-        });
+        let mut owners = self.owners();
+        let other = owners.get(name);
+        if other.is_none_or(|other| other.heard <= owner.heard) {
+            owners.insert(name.into(), owner);
+        }
     }
 
     /// Counts one more known device of this shard, where there is room for one.
@@ -658,7 +645,8 @@ mod tests {
     }
 
     #[test]
-    fn of_two_restored_devices_with_one_name_the_one_that_was_heard_last_has_it() {
+    fn of_two_restored_devices_with_one_name_the_one_that_was_heard_last_owns_it_and_both_keep_it()
+    {
         let of = |seconds| {
             let devices = Devices::new(1000);
             known(&devices, 1, "r1");
@@ -669,10 +657,10 @@ mod tests {
             let later = Devices::new(1000);
             later.restore(address(1), of(first));
             later.restore(address(2), of(second));
-            let (winner, loser) = if first > second { (1, 2) } else { (2, 1) };
-            assert_eq!(later.owner("r1"), Some(address(winner)));
+            let owner = if first > second { 1 } else { 2 };
+            assert_eq!(later.owner("r1"), Some(address(owner)));
             let name = |number| later.get(address(number)).unwrap().standing.name;
-            assert_eq!((name(winner).as_str(), name(loser).as_str()), ("r1", ""));
+            assert_eq!([name(1).as_str(), name(2).as_str()], ["r1"; 2]);
         }
     }
 }

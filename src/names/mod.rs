@@ -11,7 +11,7 @@
 //!
 //! Best source first: inventory, the header's name, for relays the notification's own address or engine, the learned
 //! name, reverse DNS, the address. Anybody can send UDP: a header name that belongs to another address, or is that address,
-//! is not taken, unless a trusted relay brings it. Nor is such a name of reverse DNS.
+//! is not taken, unless a trusted relay brings it. Nor is a name of reverse DNS that the inventory gives to another.
 //!
 //! Every receiving thread has a [`View`] of its own; they share [`Names`]. Nothing here waits.
 
@@ -217,7 +217,8 @@ impl Names {
     }
 
     /// Returns what is to be told. Where the inventory has a name, another of reverse DNS changes no key. Whoever writes a
-    /// zone, or has a DHCP server write it, may put another device's name there: it is not taken.
+    /// zone, or has a DHCP server write it, may put another device's name there: what the inventory gives to another is not
+    /// taken. Who has earned a name is not asked: a router's second address has the name of its first.
     fn hear_dns(
         &self,
         known: &Known,
@@ -226,9 +227,7 @@ impl Names {
         name: &str,
         now: UnixMicros,
     ) -> Option<News> {
-        if known.inventory.gives_to_another(name, address)
-            || self.devices.belongs_to_another(name, address, now)
-        {
+        if known.inventory.gives_to_another(name, address) {
             return None;
         }
         let mut claims = self.devices.claims(address, now);

@@ -36,7 +36,7 @@ const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
 
-/// An owner that was not heard for so long loses its name to an address that uses it.
+/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is.
 pub const OWNER_SILENT_MICROS: i64 = 3600 * 1_000_000;
 
 /// Whose word a stored name is, weakest first.
@@ -167,7 +167,6 @@ impl Standing {
         if self.is_shared && !self.has_one_name(name, now) {
             return None;
         }
-        self.is_shared = false;
         let candidate = self.candidate(name, now);
         let is_proved = candidate.is_proved();
         let (since, messages) = (candidate.since, candidate.messages);
@@ -178,6 +177,7 @@ impl Standing {
             if !owners.claim(name) {
                 return None;
             }
+            self.is_shared = false;
             self.candidates = None;
             self.hear_own(now);
             return Some(Renamed {
@@ -210,6 +210,15 @@ impl Standing {
         only.messages = only.messages.saturating_add(1);
         only.last = now;
         only.is_proved() && now.0 - only.since.0 >= ONE_NAME_MICROS
+    }
+
+    /// One more message, whose header calls the sender by a name that it may not use. Where that is its own stored one,
+    /// it goes on under it all the same.
+    pub(super) fn hear_refused(&mut self, name: &str, now: UnixMicros) {
+        self.hear(now);
+        if self.name == name {
+            self.hear_own(now);
+        }
     }
 
     /// The entry of a name that is not the address's own, one message older.
@@ -329,9 +338,10 @@ impl Standing {
         self.candidates.iter().flat_map(|all| &all.0)
     }
 
-    /// Whether `name` is its own, or the first that may become so.
+    /// Whether `name` is its own, or the first that may become so. While none may, whatever it calls itself: a name that
+    /// another owns is never a candidate.
     pub(super) fn goes_by(&self, name: &str) -> bool {
-        let is_first = || self.candidates().next().is_some_and(|one| one.name == name);
+        let is_first = || self.candidates().next().is_none_or(|one| one.name == name);
         self.name == name || self.rank < Rank::Learned && is_first()
     }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::devices::Device;
+use super::devices::{Claims, Device};
 use super::inventory;
 use super::news::{News, news_of};
 use super::said::{Hostname, Said};
@@ -325,9 +325,10 @@ impl View {
         }
         let standing = &device.standing;
         let is_stored = standing.rank == Rank::Learned && standing.name == claimed;
-        // Who has earned the name before relays spoke for it is the device.
+        // Who has earned the name before relays spoke for it is the device. Of those that share an address none can earn
+        // its name: whoever makes a relay speak would take their keys.
         let may_use = self.may_use(claimed, address, now)
-            && (is_stored || !self.names.relayed.speak_for(claimed, now));
+            && (is_stored || standing.is_shared || !self.names.relayed.speak_for(claimed, now));
         if may_use && is_stored {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
@@ -337,8 +338,9 @@ impl View {
         may_use
     }
 
-    /// A stored name that the inventory or the table gives to another address by now is no key here any more. Its events say
-    /// for a day that they were keyed by it. A name of reverse DNS stays whoever else earns it: nobody owned it.
+    /// A stored name that the inventory gives to another address by now is no key here any more. Its events say for a day
+    /// that they were keyed by it. Whoever else earns it while this device is silent takes it from nobody: a key that is
+    /// stored gives way to a better source only.
     fn give_up_lost_name(
         &self,
         device: &mut Device,
@@ -351,13 +353,13 @@ impl View {
         }
         let name = &device.standing.name;
         let mut claims = self.names.devices.claims(address, now);
-        let is_kept = match device.standing.rank {
+        let is_kept = !self.known.inventory.gives_to_another(name, address);
+        device.said.is_checked = match device.standing.rank {
             Rank::Address => return,
-            Rank::Dns => !self.known.inventory.gives_to_another(name, address),
-            // As in `believes`.
-            Rank::Learned => self.may_use(name, address, now) && claims.claim(name),
+            Rank::Dns => is_kept,
+            // As in `believes`. Where another owns it, that is asked for again with each message.
+            Rank::Learned => is_kept && claims.claim(name),
         };
-        device.said.is_checked = is_kept;
         if !is_kept {
             let change = device.standing.forget_name(&mut claims);
             note_key(device, change, now, tell);
@@ -404,8 +406,12 @@ impl View {
         match claim.name {
             Some(name) if is_believed => {
                 let was_shared = device.standing.is_shared;
-                let mut claims = self.names.devices.claims(address, now);
-                let change = device.standing.hear_name(name, now, &mut claims);
+                let mut owners = Unrelayed {
+                    claims: self.names.devices.claims(address, now),
+                    names: &self.names,
+                    now,
+                };
+                let change = device.standing.hear_name(name, now, &mut owners);
                 if device.standing.is_shared && !was_shared {
                     tell(News::Shared);
                     device.sequence = None;
@@ -417,7 +423,7 @@ impl View {
                 }
             }
             Some(name) => {
-                device.standing.hear(now);
+                device.standing.hear_refused(name, now);
                 device.standing.conflicts += 1;
                 self.names.conflicts.fetch_add(1, Ordering::Relaxed);
                 // What anybody can send once is counted; what goes on for a minute is told.
@@ -455,6 +461,24 @@ impl View {
         {
             device.dns_asked = now;
         }
+    }
+}
+
+/// Names that may be earned: those that no relay speaks for. That was asked before the message was believed, but not where
+/// its address was shared until now.
+struct Unrelayed<'n> {
+    claims: Claims<'n>,
+    names: &'n Names,
+    now: UnixMicros,
+}
+
+impl Owners for Unrelayed<'_> {
+    fn claim(&mut self, name: &str) -> bool {
+        !self.names.relayed.speak_for(name, self.now) && self.claims.claim(name)
+    }
+
+    fn release(&mut self, name: &str) {
+        self.claims.release(name);
     }
 }
 

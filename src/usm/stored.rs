@@ -56,7 +56,8 @@ pub struct LearnedEngine {
     pub time: u32,
     /// When it was last heard, in seconds since 1970.
     pub heard: i64,
-    /// What it says now, where that is below what it said before; and starts before that one.
+    /// What it says now, where that is below what it said before; and starts before that one, last the one that makes way
+    /// last for others.
     pub excused: [Option<LearnedRun>; RUNS_MAX],
 }
 

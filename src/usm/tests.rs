@@ -589,6 +589,33 @@ fn a_recorded_start_does_not_silence_a_device_over_a_restart_of_ours_either() {
 }
 
 #[test]
+fn recorded_starts_before_and_after_a_restart_of_ours_do_not_drive_out_the_device_s_own() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    // The device was started once since its boots were lost, or once before that too.
+    for earlier in [&[][..], &[(1, 30_000, 40_000), (1, 30_010, 40_010)]] {
+        let before = usm(&[device.config()]);
+        let marked = "accepted, boots_backwards";
+        assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+        let own = [(1, 15_000, 60_000), (1, 15_010, 60_010)];
+        let recorded = (2, 20, 60_100);
+        for (boots, time, now) in earlier.iter().copied().chain(own).chain([recorded]) {
+            let packet = device.at(boots, time).message();
+            assert_eq!(say(&before, &packet, at(now)), marked, "{now}");
+        }
+        let text = stored::learned_to_text(&before.learned(at(60_100), 1_000_000));
+        let learned = stored::learned_from_text(&text).unwrap();
+        let after = usm(&[device.config()]);
+        after.restore(&learned, at(0), 1_000_100);
+        for (boots, now) in [(3, 300), (4, 600), (3, 900)] {
+            let packet = device.at(boots, 20).message();
+            assert_eq!(say(&after, &packet, at(now)), marked, "{now}");
+        }
+        let packet = device.at(1, 16_150).message();
+        assert_eq!(say(&after, &packet, at(950)), marked);
+    }
+}
+
+#[test]
 fn a_message_that_came_before_is_no_new_start_of_its_engine() {
     let device = Device::new(SecurityLevel::AuthNoPriv);
     let usm = usm(&[device.config()]);

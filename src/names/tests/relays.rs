@@ -96,3 +96,27 @@ fn an_engine_of_a_device_that_is_forgotten_leaves_its_place_to_another() {
         }
     }
 }
+
+#[test]
+fn who_makes_a_relay_speak_takes_no_key_of_devices_that_share_an_address_and_they_earn_none() {
+    const DAY: i64 = 86_400;
+    let (names, view) = names("");
+    let shared = |name, seconds| identify(&view, claim(ROUTER, Some(name), seconds));
+    for seconds in 0..200 {
+        shared(["r1", "r2", "r3"][seconds as usize % 3], seconds);
+    }
+    let is_shared = || names.devices.get(ROUTER.into()).unwrap().standing.is_shared;
+    assert!(is_shared());
+    // From here on `r1` alone speaks from the address, and so does the relay for it.
+    for seconds in (200..200 + 2 * DAY).step_by(1_800) {
+        identify(&view, claim(RELAY, Some("r1"), seconds));
+        assert_eq!(shared("r1", seconds), "r1 Header");
+    }
+    assert!(names.relayed.get("r1").is_some());
+    assert!(is_shared());
+    assert_eq!(names.devices.owner("r1"), None);
+    // The relay has fallen silent.
+    assert_eq!(shared("r1", 10_000 + 2 * DAY), "r1 Header");
+    assert!(!is_shared());
+    assert_eq!(names.devices.owner("r1"), Some(ROUTER.into()));
+}

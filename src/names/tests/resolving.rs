@@ -74,23 +74,42 @@ fn where_the_inventory_has_a_name_another_of_reverse_dns_changes_no_key_and_is_n
 }
 
 #[test]
-fn a_name_of_reverse_dns_that_belongs_to_another_address_is_not_taken() {
-    let (names, view) = names("address,hostname\n10.0.0.7,core\n");
+fn a_name_of_reverse_dns_that_the_inventory_gives_to_another_is_not_taken() {
     let address = [10, 0, 0, 66];
-    teach(&view, [10, 0, 1, 1], "r1");
-    for name in ["core", "r1"] {
+    for (inventory, expected) in [
+        ("address,hostname\n10.0.0.7,core\n", "10.0.0.66 Address"),
+        (
+            "address,hostname\n10.0.0.7,core\n10.0.0.66,core\n",
+            "core Inventory",
+        ),
+    ] {
+        let (names, view) = names(inventory);
         identify(&view, claim(address, None, 61));
-        names.take_dns_answer(address.into(), name, UnixMicros(62_000_000));
+        names.take_dns_answer(address.into(), "core", UnixMicros(62_000_000));
         let named = identify(&view, claim(address, None, 63));
-        assert_eq!(named, "10.0.0.66 Address", "{name}");
+        assert_eq!(named, expected);
+        let stored = names.devices.get(address.into()).unwrap().standing.name;
+        assert_eq!(stored == "core", expected == "core Inventory");
     }
-    // Its own address, and one that stands beside others in the inventory, may have it.
-    names.take_dns_answer([10, 0, 1, 1].into(), "r1", UnixMicros(64_000_000));
-    let named = identify(&view, claim([10, 0, 1, 1], None, 65));
-    assert_eq!(named, "r1 Learned");
-    let (names, view) = super::names("address,hostname\n10.0.0.7,core\n10.0.0.66,core\n");
-    identify(&view, claim(address, None, 61));
-    names.take_dns_answer(address.into(), "core", UnixMicros(62_000_000));
-    let known = names.devices.get(address.into()).unwrap();
-    assert_eq!(known.standing.name, "core");
+}
+
+#[test]
+fn a_second_address_of_a_router_has_its_name_of_reverse_dns_whichever_is_heard_first() {
+    for is_learned_first in [true, false] {
+        let (names, view) = names("");
+        let learn = || teach(&view, ROUTER, "r1");
+        let resolve = || {
+            identify(&view, claim(OTHER, None, 61));
+            names.take_dns_answer(OTHER.into(), "r1", UnixMicros(62_000_000));
+        };
+        if is_learned_first {
+            learn();
+        }
+        resolve();
+        learn();
+        for seconds in [63, 64] {
+            assert_eq!(identify(&view, claim(ROUTER, None, seconds)), "r1 Learned");
+            assert_eq!(identify(&view, claim(OTHER, None, seconds)), "r1 Dns");
+        }
+    }
 }

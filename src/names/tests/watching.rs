@@ -285,3 +285,20 @@ fn a_device_that_calls_itself_otherwise_goes_on_counting() {
     let told = missing(&names, &view, &said.collect::<Vec<_>>());
     assert_eq!(told, [News::Missing(2_500..=2_500)]);
 }
+
+#[test]
+fn of_devices_that_all_call_themselves_the_same_each_has_its_gaps_told() {
+    let (names, view) = names("");
+    teach(&view, OTHER, "switch");
+    let said = (0..1_000).filter(|number| *number != 900);
+    let said = said.map(|number| (Some("switch"), number));
+    let told = missing(&names, &view, &said.collect::<Vec<_>>());
+    assert_eq!(told, [News::Missing(900..=900)]);
+    assert_eq!(
+        names.devices.owner("switch"),
+        None,
+        "it was silent for long"
+    );
+    let standing = names.devices.get(ROUTER.into()).unwrap().standing;
+    assert_eq!(standing.conflicts, 999);
+}
