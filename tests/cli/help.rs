@@ -85,7 +85,7 @@ fn the_allocator_gives_back_what_was_freed_by_a_thread_of_its_own() {
         .arg("--version")
         .env("MALLOC_CONF", "stats_print:true"));
     let said = version.out + &version.err;
-    for setting in ["opt.background_thread: true", "opt.dirty_decay_ms: 1000 "] {
+    for setting in ["opt.background_thread: true", "opt.dirty_decay_ms: 250 "] {
         assert!(said.contains(setting), "{setting}: {said}");
     }
 }
