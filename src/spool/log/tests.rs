@@ -551,8 +551,8 @@ fn a_large_log_is_read_back_whole() {
     );
 }
 
-#[test]
-fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
+/// A log that syncs nothing by itself: 0 to 4 in a closed segment, 5 to 9 in the newest one.
+fn left_unsynced() -> (ForgetfulDisk, Log) {
     let disk = ForgetfulDisk::default();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let left = Config {
@@ -563,6 +563,12 @@ fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
     append_each(&mut log, 5);
     log.roll().unwrap();
     append_each(&mut log, 5);
+    (disk, log)
+}
+
+#[test]
+fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
+    let (disk, mut log) = left_unsynced();
     // The folder is synced, the closed segment is, the newest one is not.
     disk.fail(2, Fault::Broken);
     let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
@@ -578,16 +584,7 @@ fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
 
 #[test]
 fn a_closed_segment_that_cannot_be_synced_is_in_doubt_once() {
-    let disk = ForgetfulDisk::default();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let left = Config {
-        at_roll: AtRoll::Leave,
-        ..small()
-    };
-    let mut log = Log::open(shared, Path::new("/t"), left).unwrap().log;
-    append_each(&mut log, 5);
-    log.roll().unwrap();
-    append_each(&mut log, 5);
+    let (disk, mut log) = left_unsynced();
     // The folder's names come first.
     disk.fail(1, Fault::Broken);
     let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
@@ -600,17 +597,8 @@ fn a_closed_segment_that_cannot_be_synced_is_in_doubt_once() {
 }
 
 #[test]
-fn a_closed_segment_that_is_gone_or_cannot_be_opened_puts_no_other_in_doubt() {
-    let disk = ForgetfulDisk::default();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let left = Config {
-        at_roll: AtRoll::Leave,
-        ..small()
-    };
-    let mut log = Log::open(shared, Path::new("/t"), left).unwrap().log;
-    append_each(&mut log, 5);
-    log.roll().unwrap();
-    append_each(&mut log, 5);
+fn a_closed_segment_that_is_gone_puts_no_other_in_doubt() {
+    let (disk, mut log) = left_unsynced();
     let paths = disk.paths().into_iter();
     let first = paths.filter(|path| path.ends_with(segment::file_name(0)));
     first.for_each(|path| disk.remove(&path).unwrap());
