@@ -29,8 +29,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const PAYLOAD_BYTES: usize = 800;
 
-/// What receivers hand over at once in the paced runs, once a millisecond: 20 000 a second.
+/// What receivers hand over at once in the paced runs, once a millisecond: 20 000 a second, what the figure is for.
 const BURST: u64 = 20;
+
+/// The same in a flood: 100 000 a second.
+const BURST_FLOOD: u64 = 100;
 
 /// What the producer takes at once.
 const LIMIT: ReadLimit = ReadLimit {
@@ -53,7 +56,8 @@ fn main() {
         "\nspool on disk in {}, {PAYLOAD_BYTES}-byte payloads, fsync = interval",
         home.path().display()
     );
-    cost(home.path(), 20_000, Duration::from_secs(8));
+    cost(home.path(), BURST, Duration::from_secs(8));
+    cost(home.path(), BURST_FLOOD, Duration::from_secs(8));
     pauses(home.path());
     backlog(home.path());
     blocks::measure();
@@ -121,15 +125,15 @@ fn append(spool: &Spool, payload: &[u8]) -> bool {
     spool.append(&record).is_ok()
 }
 
-/// Bursts of [`BURST`] a millisecond until `duration` is over; returns how many and this thread's CPU time in them.
-fn paced(duration: Duration, mut one: impl FnMut()) -> (u64, Duration) {
+/// Bursts of so many a millisecond until `duration` is over; returns how many and this thread's CPU time in them.
+fn paced(burst: u64, duration: Duration, mut one: impl FnMut()) -> (u64, Duration) {
     let start = Instant::now();
     let (mut count, mut cpu, mut due) = (0, Duration::ZERO, Duration::ZERO);
     while start.elapsed() < duration {
         let before = thread_cpu();
-        (0..BURST).for_each(|_| one());
+        (0..burst).for_each(|_| one());
         cpu += thread_cpu() - before;
-        count += BURST;
+        count += burst;
         due += Duration::from_millis(1);
         if let Some(wait) = due.checked_sub(start.elapsed()) {
             std::thread::sleep(wait);
@@ -159,25 +163,28 @@ fn consume(spool: &Spool, done: &AtomicBool) -> Duration {
     }
 }
 
-fn cost(home: &Path, rate: u64, duration: Duration) {
-    let running = Running::start(open(&home.join("cost")));
+fn cost(home: &Path, burst: u64, duration: Duration) {
+    let running = Running::start(open(&home.join(format!("cost at {burst}"))));
     let (payload, done) = (payload(), AtomicBool::new(false));
     let (records, receiver, producer) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| consume(&running.spool, &done));
-        let (records, receiver) = paced(duration, || assert!(append(&running.spool, &payload)));
+        let (records, receiver) = paced(burst, duration, || {
+            assert!(append(&running.spool, &payload))
+        });
         done.store(true, Ordering::Release);
         (records, receiver, reader.join().expect("the reader ends"))
     });
     let writer = Duration::from_nanos(running.writer_cpu_ns.load(Ordering::Relaxed));
     running.end();
     let (raw_paced, raw) = (
-        raw(home, duration, BURST * 5),
-        raw(home, duration, BURST * 50),
+        raw(home, burst, duration, 100),
+        raw(home, burst, duration, 1000),
     );
     let each = |cpu: Duration| cpu.as_nanos() as f64 / records as f64;
     let all = each(receiver + writer + producer);
     println!(
-        "  {rate}/s: {all:.0} ns CPU a record: append {:.0}, writer {:.0}, read and acknowledge {:.0}",
+        "  {}/s: {all:.0} ns CPU a record: append {:.0}, writer {:.0}, read and acknowledge {:.0}",
+        burst * 1000,
         each(receiver),
         each(writer),
         each(producer)
@@ -191,13 +198,13 @@ fn cost(home: &Path, rate: u64, duration: Duration) {
 }
 
 /// The bytes of the same records written to a plain file at the same rate, `together` records a write.
-fn raw(home: &Path, duration: Duration, together: u64) -> f64 {
+fn raw(home: &Path, burst: u64, duration: Duration, together: u64) -> f64 {
     use std::io::Write;
     let path = home.join("raw");
     let mut file = std::fs::File::create(&path).expect("a file");
     let record = vec![b'x'; PAYLOAD_BYTES + 60];
     let (mut run, mut held, mut synced) = (Vec::new(), 0, Instant::now());
-    let (records, cpu) = paced(duration, || {
+    let (records, cpu) = paced(burst, duration, || {
         run.extend_from_slice(&record);
         held += 1;
         if held == together {
@@ -228,7 +235,7 @@ fn pauses(home: &Path) {
         let mut turned_away = 0;
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| consume(&running.spool, &done));
-            paced(Duration::from_secs(8), || {
+            paced(BURST, Duration::from_secs(8), || {
                 let before = Instant::now();
                 turned_away += u64::from(!append(&running.spool, &payload));
                 times.push(before.elapsed());
