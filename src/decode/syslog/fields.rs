@@ -183,6 +183,16 @@ impl<'a> Fields<'a> {
         found.then_some(fields)
     }
 
+    /// Values between commas, named by their places, each name once. Whoever calls has gone through them.
+    pub(super) fn columns(names: &'static [&'static str], bytes: &'a [u8], is_whole: bool) -> Self {
+        Fields {
+            bytes,
+            syntax: Syntax::Columns(names),
+            is_whole,
+            ..Self::parts(&[], [b""; PARTS])
+        }
+    }
+
     /// The parts of a header, each name once; empty values are left out.
     pub(super) fn parts(names: &'static [&'static str], values: [&'a [u8]; PARTS]) -> Self {
         Fields {
@@ -202,20 +212,14 @@ impl<'a> Fields<'a> {
         bytes: &'a [u8],
         mut each: impl FnMut(Field<'a>),
     ) -> Self {
-        // A table of columns has each name once.
-        let is_table = matches!(syntax, Syntax::Columns(_));
-        let mut names = (!is_table).then(Names::<64>::new);
-        if let Some(names) = &mut names {
-            let parts = self.names.iter();
-            parts.for_each(|name| names.add(name.as_bytes()));
-        }
+        let mut names = Names::<64>::new();
+        let parts = self.names.iter();
+        parts.for_each(|name| names.add(name.as_bytes()));
         let mut walk = Walk::new(bytes);
         while walk.place < FIELDS_MAX
             && let Some(field) = walk.next(syntax)
         {
-            if let Some(names) = &mut names {
-                names.add(field.name);
-            }
+            names.add(field.name);
             each(field);
         }
         // What was read to its end has nothing left; the parts count as fields too.
@@ -224,7 +228,7 @@ impl<'a> Fields<'a> {
             && walk.place + self.names.len() <= FIELDS_MAX;
         self.bytes = bytes;
         self.syntax = syntax;
-        self.may_repeat_name = names.is_some_and(|names| names.may_repeat());
+        self.may_repeat_name = names.may_repeat();
         self
     }
 

@@ -3,25 +3,27 @@
 //! They are the vendor's names of the fields for custom formats. Columns "for future use" are numbered, because some
 //! versions fill them. New versions add columns behind the last.
 
-/// The names of the columns of this type of log.
-pub(super) fn of(kind: &[u8]) -> &'static [&'static str] {
+use super::wanted::Columns;
+
+/// The columns of this type of log.
+pub(super) fn of(kind: &[u8]) -> &'static Columns {
     match kind {
-        b"TRAFFIC" => TRAFFIC,
-        b"THREAT" => THREAT,
-        b"SYSTEM" => SYSTEM,
-        b"CONFIG" => CONFIG,
-        b"HIPMATCH" | b"HIP-MATCH" => HIPMATCH,
-        b"GLOBALPROTECT" => GLOBALPROTECT,
-        b"USERID" => USERID,
-        b"DECRYPTION" => DECRYPTION,
-        b"AUTHENTICATION" => AUTHENTICATION,
-        b"IPTAG" => IPTAG,
-        b"CORRELATION" => CORRELATION,
-        _ => SHARED,
+        b"TRAFFIC" => &TRAFFIC,
+        b"THREAT" => &THREAT,
+        b"SYSTEM" => &SYSTEM,
+        b"CONFIG" => &CONFIG,
+        b"HIPMATCH" | b"HIP-MATCH" => &HIPMATCH,
+        b"GLOBALPROTECT" => &GLOBALPROTECT,
+        b"USERID" => &USERID,
+        b"DECRYPTION" => &DECRYPTION,
+        b"AUTHENTICATION" => &AUTHENTICATION,
+        b"IPTAG" => &IPTAG,
+        b"CORRELATION" => &CORRELATION,
+        _ => &SHARED,
     }
 }
 
-const SHARED: &[&str] = &[
+static SHARED: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -29,9 +31,9 @@ const SHARED: &[&str] = &[
     "subtype",
     "config_ver",
     "time_generated",
-];
+]);
 
-const TRAFFIC: &[&str] = &[
+static TRAFFIC: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -147,9 +149,9 @@ const TRAFFIC: &[&str] = &[
     "is_saas_of_app",
     "sanctioned_state_of_app",
     "offloaded",
-];
+]);
 
-const THREAT: &[&str] = &[
+static THREAT: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -270,9 +272,9 @@ const THREAT: &[&str] = &[
     "tunneled_app",
     "is_saas_of_app",
     "sanctioned_state_of_app",
-];
+]);
 
-const SYSTEM: &[&str] = &[
+static SYSTEM: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -299,9 +301,9 @@ const SYSTEM: &[&str] = &[
     "future_use4",
     "future_use5",
     "high_res_timestamp",
-];
+]);
 
-const CONFIG: &[&str] = &[
+static CONFIG: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -328,9 +330,9 @@ const CONFIG: &[&str] = &[
     "comment",
     "future_use2",
     "high_res_timestamp",
-];
+]);
 
-const HIPMATCH: &[&str] = &[
+static HIPMATCH: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -362,9 +364,9 @@ const HIPMATCH: &[&str] = &[
     "serialnumber",
     "mac",
     "high_res_timestamp",
-];
+]);
 
-const GLOBALPROTECT: &[&str] = &[
+static GLOBALPROTECT: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -414,9 +416,9 @@ const GLOBALPROTECT: &[&str] = &[
     "vsys_name",
     "device_name",
     "vsys_id",
-];
+]);
 
-const USERID: &[&str] = &[
+static USERID: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -452,9 +454,9 @@ const USERID: &[&str] = &[
     "tag_name",
     "high_res_timestamp",
     "origindatasource",
-];
+]);
 
-const DECRYPTION: &[&str] = &[
+static DECRYPTION: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -561,9 +563,9 @@ const DECRYPTION: &[&str] = &[
     "container_of_app",
     "is_saas_of_app",
     "sanctioned_state_of_app",
-];
+]);
 
-const AUTHENTICATION: &[&str] = &[
+static AUTHENTICATION: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -610,9 +612,9 @@ const AUTHENTICATION: &[&str] = &[
     "future_use2",
     "user_agent",
     "sessionid",
-];
+]);
 
-const IPTAG: &[&str] = &[
+static IPTAG: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -639,9 +641,9 @@ const IPTAG: &[&str] = &[
     "device_name",
     "vsys_id",
     "high_res_timestamp",
-];
+]);
 
-const CORRELATION: &[&str] = &[
+static CORRELATION: Columns = Columns::new(&[
     "future_use1",
     "receive_time",
     "serial",
@@ -664,4 +666,4 @@ const CORRELATION: &[&str] = &[
     "objectname",
     "object_id",
     "evidence",
-];
+]);
