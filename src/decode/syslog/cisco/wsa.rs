@@ -82,8 +82,13 @@ fn take_text_log(message: &mut Message<'_>) -> bool {
     const LEVELS: [&[u8]; 5] = [b"Critical", b"Warning", b"Info", b"Debug", b"Trace"];
     /// The longer of the two stamps has 33 bytes.
     const REACH: usize = 48;
+    // Every message of no other dialect comes by: most are turned away by the first word's length.
+    if !matches!(message.text, [_, _, b' ', ..] | [_, _, _, b' ', ..]) {
+        return false;
+    }
     let reach = message.text.get(..REACH).unwrap_or(message.text);
-    let Some(at) = memchr::memmem::find(reach, b": ") else {
+    let ends = |at: &usize| reach.get(at + 1) == Some(&b' ');
+    let Some(at) = memchr::memchr_iter(b':', reach).find(ends) else {
         return false;
     };
     let (head, rest) = message.text.split_at_checked(at).unwrap_or_default();
