@@ -326,9 +326,12 @@ impl View {
         let standing = &device.standing;
         let is_stored = standing.rank == Rank::Learned && standing.name == claimed;
         // Who has earned the name before relays spoke for it is the device. Of those that share an address none can earn
-        // its name: whoever makes a relay speak would take their keys.
-        let may_use = self.may_use(claimed, address, now)
-            && (is_stored || standing.is_shared || !self.names.relayed.speak_for(claimed, now));
+        // its name: whoever makes a relay speak would take their keys, had they not been there before.
+        let is_first = || {
+            let since = self.names.relayed.speak_for(claimed, now);
+            since.is_none_or(|since| standing.shared_since().is_some_and(|shared| shared < since))
+        };
+        let may_use = self.may_use(claimed, address, now) && (is_stored || is_first());
         if may_use && is_stored {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
@@ -474,7 +477,7 @@ struct Unrelayed<'n> {
 
 impl Owners for Unrelayed<'_> {
     fn claim(&mut self, name: &str) -> bool {
-        !self.names.relayed.speak_for(name, self.now) && self.claims.claim(name)
+        self.names.relayed.speak_for(name, self.now).is_none() && self.claims.claim(name)
     }
 
     fn release(&mut self, name: &str) {
