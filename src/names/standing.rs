@@ -349,13 +349,6 @@ impl Standing {
         self.candidates.iter().flat_map(|all| &all.0)
     }
 
-    /// Whether `name` is its own, or the first that may become so. While none may, whatever it calls itself: a name that
-    /// another owns is never a candidate.
-    pub(super) fn goes_by(&self, name: &str) -> bool {
-        let is_first = || self.candidates().next().is_none_or(|one| one.name == name);
-        self.name == name || self.rank < Rank::Learned && is_first()
-    }
-
     /// The name that it uses most of those that it has not earned.
     pub fn claimed_name(&self) -> Option<&str> {
         let most = self.candidates().max_by_key(|other| other.messages)?;

@@ -553,7 +553,21 @@ fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn 
 fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
     let Some(number) = claim.sequence else { return };
     let standing = &device.standing;
-    if claim.name.is_none_or(|name| standing.goes_by(name)) {
+    let is_followed = match (claim.name, standing.rank) {
+        (None, _) => true,
+        (Some(name), Rank::Learned) => {
+            let is_own = standing.name == name;
+            if let Some(sequence) = device.sequence.as_mut().filter(|_| is_own) {
+                sequence.follow_own(name);
+            }
+            is_own
+        }
+        (Some(name), Rank::Dns | Rank::Address) => {
+            let sequence = device.sequence.get_or_insert_default();
+            sequence.follows(name, claim.received)
+        }
+    };
+    if is_followed {
         hear_number(device, claim, Way::Direct, tell);
     } else if let Some(sequence) = &mut device.sequence {
         sequence.hear_of_other_name(number, claim.received, |numbers| {
