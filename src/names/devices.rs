@@ -18,6 +18,7 @@ use compact_str::CompactString;
 
 use super::engines::Engines;
 use super::news::News;
+use super::owner::{Held, Owner};
 use super::pace::Pace;
 use super::said::Said;
 use super::senders::{Key, Senders};
@@ -145,12 +146,6 @@ struct Shard {
     turned_away: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Owner {
-    address: IpAddr,
-    heard: UnixMicros,
-}
-
 /// What one message taught.
 #[derive(Debug, Default)]
 pub struct Heard {
@@ -239,9 +234,8 @@ impl Devices {
     /// Who has earned `name`, if it is somebody else than `address` and was heard of late.
     pub fn belongs_to_another(&self, name: &str, address: IpAddr, now: UnixMicros) -> bool {
         let owners = self.owners();
-        owners.get(name).is_some_and(|owner| {
-            owner.address != address && now.0 - owner.heard.0 < OWNER_SILENT_MICROS
-        })
+        let owner = owners.get(name);
+        owner.is_some_and(|owner| owner.address != address && !owner.is_silent(now))
     }
 
     /// The names' owners as a [`Standing`] asks them, for `address`.
@@ -301,10 +295,9 @@ impl Devices {
     /// The wall clock was set: nobody was heard later than `now`.
     pub fn clock_was_set(&self, now: UnixMicros) {
         self.every(|_, device| device.clock_was_set(now));
-        let mut owners = self.owners();
-        owners
-            .values_mut()
-            .for_each(|owner| owner.heard = owner.heard.min(now));
+        self.owners().values_mut().for_each(|owner| {
+            owner.clock_was_set(now);
+        });
     }
 
     /// Goes through all senders, newcomers too, a shard at a time.
@@ -326,7 +319,10 @@ impl Devices {
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
         let Standing {
-            name, last_heard, ..
+            name,
+            last_heard: heard,
+            earned,
+            ..
         } = device.standing.clone();
         let is_learned = device.standing.rank == Rank::Learned;
         {
@@ -340,8 +336,7 @@ impl Devices {
             *shard.known.get_or_insert_with(key, Device::default) = device;
         }
         if is_learned {
-            let heard = last_heard;
-            self.restore_owner(&name, Owner { address, heard });
+            self.restore_owner(&name, Owner::new(address, heard, earned));
         }
     }
 
@@ -375,7 +370,7 @@ impl Devices {
                 if let Some(owner) = owners.get_mut(device.standing.name.as_str())
                     && owner.address == address
                 {
-                    owner.heard = device.standing.last_heard;
+                    owner.hear(device.standing.last_heard);
                 }
             }
         }
@@ -385,8 +380,7 @@ impl Devices {
             self.forget_most_silent(keep);
         }
         // A name whose owner is silent for so long is free anyway.
-        self.owners()
-            .retain(|_, owner| now.0 - owner.heard.0 < OWNER_SILENT_MICROS);
+        self.owners().retain(|_, owner| !owner.is_silent(now));
     }
 
     fn forget_most_silent(&self, keep: usize) {
@@ -506,20 +500,26 @@ pub struct Claims<'d> {
     now: UnixMicros,
 }
 
+impl Claims<'_> {
+    /// Asks for a name that is stored, and was earned then.
+    pub(super) fn hold(&mut self, name: &str, earned: u32) -> Held {
+        let mut owners = self.devices.owners();
+        match owners.get_mut(name) {
+            Some(owner) if owner.address == self.address => owner.hear(self.now),
+            Some(owner) if !owner.is_silent(self.now) => return owner.holds_against(earned),
+            _ => {
+                let owner = Owner::new(self.address, self.now, earned);
+                owners.insert(name.into(), owner);
+            }
+        }
+        Held::Own
+    }
+}
+
 impl Owners for Claims<'_> {
     fn claim(&mut self, name: &str) -> bool {
-        let mut owners = self.devices.owners();
-        let held = owners.get(name).is_some_and(|owner| {
-            owner.address != self.address && self.now.0 - owner.heard.0 < OWNER_SILENT_MICROS
-        });
-        if !held {
-            let owner = Owner {
-                address: self.address,
-                heard: self.now,
-            };
-            owners.insert(name.into(), owner);
-        }
-        !held
+        let now = self.now.as_seconds();
+        self.hold(name, now) == Held::Own
     }
 
     fn release(&mut self, name: &str) {

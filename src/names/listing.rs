@@ -336,7 +336,7 @@ fn row(device: &Device, name: &str, source: HostnameSource, now: UnixMicros) -> 
         per_second: device.pace.per_second(standing.messages, age_micros),
         missing,
         restarts,
-        conflicts: standing.conflicts,
+        conflicts: u64::from(standing.conflicts),
     }
 }
 

@@ -11,7 +11,8 @@
 //! one way are followed: a relay may be an hour behind with what it kept. Of several relays all are followed together, since
 //! a device may use them by turns, except for one that is at another place in the numbering.
 //!
-//! Of several names that speak from one address the numbers of one are followed: others may be of other devices behind NAT.
+//! Of several names that speak from one address the numbers of one are followed: others may be of other devices behind NAT
+//! or a relay that nobody listed. It is the address's own name, and while it has earned none the one that came first.
 //!
 //! A relay may also be behind by less than that. Numbers between its last one and those of a relay that is ahead are awaited
 //! until it has come past them, or has brought none of them for [`BEHIND_MICROS`]:
@@ -25,7 +26,9 @@
 //! What no rule can tell from a loss: a device that shares its messages out to two relays of which one is behind. The numbers
 //! that the other lacks are told as missing after two seconds, and come later.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 use crate::time::UnixMicros;
@@ -45,7 +48,7 @@ const RESTART_BEHIND: u64 = 1_000;
 /// A step ahead larger than this is a counter that was set, not a loss: no device loses a million messages between two.
 const JUMP_MAX: u64 = 1_000_000;
 
-/// A way whose numbers are followed is given up for another when it brought none for so long: more than the pause of a
+/// A way, or a name, whose numbers are followed is given up for another when it brought none for so long: more than the pause of a
 /// device that says little.
 const WAY_MICROS: i64 = 600 * 1_000_000;
 
@@ -66,6 +69,8 @@ pub struct Sequence {
     way: Way,
     way_heard: UnixMicros,
     last: Option<u64>,
+    /// The name whose numbers are followed, where the device has not earned it.
+    name: Option<NonZeroU32>,
     awaited: Vec<Awaited>,
     /// Numbers that never came, in all.
     pub missing: u64,
@@ -122,6 +127,30 @@ impl Sequence {
         if way == self.way || self.last == Some(number) {
             (self.way, self.way_heard) = (way, now);
         }
+    }
+
+    /// The next number comes under the device's own name. What is between it and those of another name says nothing.
+    pub(super) fn follow_own(&mut self, name: &str) {
+        if let Some(followed) = self.name
+            && followed != short(name)
+        {
+            self.last = None;
+        }
+        self.name = None;
+    }
+
+    /// Whether this is the name whose numbers are followed while the device has earned none: the first one, until it has
+    /// brought no number for long. What is between those of two names says nothing.
+    pub(super) fn follows(&mut self, name: &str, now: UnixMicros) -> bool {
+        let name = Some(short(name));
+        if self.name == name {
+            return true;
+        }
+        if self.name.is_some() && now.0.saturating_sub(self.way_heard.0) < WAY_MICROS {
+            return false;
+        }
+        (self.name, self.last) = (name, None);
+        true
     }
 
     /// One more number, of a message that calls its sender otherwise. A device with two names and one counter goes on from
@@ -262,6 +291,14 @@ impl Way {
             Way::Relayed(relay) => Some(relay),
         }
     }
+}
+
+/// A name in so few bytes that its sender's entry is no larger for it. Who looks for another of the same makes false gaps
+/// of its own address, as it could without.
+fn short(name: &str) -> NonZeroU32 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    NonZeroU32::new(hasher.finish() as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 /// A reload within the first thousand numbers: counters begin at 0 or 1, and those came long ago.

@@ -36,7 +36,8 @@ const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
 
-/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is.
+/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is; who
+/// earned it in between gives it up when the owner has it again.
 pub const OWNER_SILENT_MICROS: i64 = 3600 * 1_000_000;
 
 /// Whose word a stored name is, weakest first.
@@ -69,7 +70,7 @@ pub struct Standing {
     pub(super) is_own_heard: bool,
     /// How often the name was replaced: what was found out about a name is void after the next.
     pub(super) renamed: u32,
-    /// When it last did.
+    /// When it last did; of a shared address, which has no name of its own, since when it is one.
     pub(super) own_heard: UnixMicros,
     /// Before this moment events say the name before.
     pub(super) previous_until: UnixMicros,
@@ -77,8 +78,10 @@ pub struct Standing {
     pub(super) previous: Option<Box<CompactString>>,
     /// When it was first heard.
     pub first_heard: UnixMicros,
-    /// Messages whose name belongs to another address.
-    pub conflicts: u64,
+    /// Messages whose name, or whose key where they bring none, belongs to another address.
+    pub conflicts: u32,
+    /// When it earned its name, in seconds since 1970: of two that are keyed by one name the later one gives way.
+    pub(super) earned: u32,
     /// Other names that it used of late. Most devices never use another.
     pub(super) candidates: Option<Box<Candidates>>,
 }
@@ -180,17 +183,29 @@ impl Standing {
             self.is_shared = false;
             self.candidates = None;
             self.hear_own(now);
+            self.earned = now.as_seconds();
             return Some(Renamed {
                 was_always_said: u64::from(messages) == self.messages,
                 ..self.rename(name, Rank::Learned, owners)
             });
         }
         let others = self.candidates().filter(|other| other.is_proved());
-        self.is_shared = others.count() >= SHARED_NAMES - 1;
-        match self.is_shared {
-            true => self.forget_name(owners),
-            false => None,
+        if others.count() < SHARED_NAMES - 1 {
+            return None;
         }
+        self.put_shared_since(now);
+        self.forget_name(owners)
+    }
+
+    /// Since when a relay or NAT speaks from here, where one does.
+    pub(super) fn shared_since(&self) -> Option<UnixMicros> {
+        self.is_shared.then_some(self.own_heard)
+    }
+
+    /// As [`Standing::shared_since`] gives it; an earlier process may have kept it.
+    pub(super) fn put_shared_since(&mut self, since: UnixMicros) {
+        self.is_shared = true;
+        (self.own_heard, self.is_own_heard) = (since, false);
     }
 
     /// Whether a shared address has brought no other name for a day. The one that it brings is its only candidate.
@@ -246,6 +261,7 @@ impl Standing {
     fn confirm_same(&mut self, name: &str, now: UnixMicros, owners: &mut impl Owners) {
         if now.0 - self.first_heard.0 >= CONFIRM_MICROS && owners.claim(name) {
             self.rank = Rank::Learned;
+            self.earned = now.as_seconds();
         }
     }
 
@@ -321,6 +337,7 @@ impl Standing {
         self.first_heard = self.first_heard.min(now);
         self.last_heard = self.last_heard.min(now);
         self.own_heard = self.own_heard.min(now);
+        self.earned = self.earned.min(now.as_seconds());
         let previous_max = now.0.saturating_add(PREVIOUS_MICROS + 1);
         self.previous_until = self.previous_until.min(UnixMicros(previous_max));
     }
@@ -336,13 +353,6 @@ impl Standing {
 
     fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().flat_map(|all| &all.0)
-    }
-
-    /// Whether `name` is its own, or the first that may become so. While none may, whatever it calls itself: a name that
-    /// another owns is never a candidate.
-    pub(super) fn goes_by(&self, name: &str) -> bool {
-        let is_first = || self.candidates().next().is_none_or(|one| one.name == name);
-        self.name == name || self.rank < Rank::Learned && is_first()
     }
 
     /// The name that it uses most of those that it has not earned.

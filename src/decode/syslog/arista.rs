@@ -34,7 +34,8 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
         return false;
     }
     if let Some(found) = found {
-        // No agent's name ends in a digit, and many a device's does: behind a relay its counter is not that of who sent the line.
+        // Few agents' names end in a digit, and those stand in the list. Many a device's does: behind a relay its counter is
+        // not that of who sent the line.
         let is_device = !is_ours && agent.last().is_some_and(u8::is_ascii_digit);
         message.fidelity = message.fidelity.changed_if(is_device);
         message.sequence = Some(found.sequence).filter(|_| !is_device);
@@ -48,8 +49,9 @@ pub(super) fn refine(message: &mut Message<'_>) -> bool {
     true
 }
 
-/// Agents whose codes have facilities that others have, too (`SYS`), and those that log most.
-const AGENTS: [&[u8]; 37] = [
+/// Agents whose codes have facilities that others have, too (`SYS`), those that log most, and those whose names end in a
+/// digit, as devices' do: of chips (`Lm73`), and of IPv6 (`McastCommon6`, as `show processes top once` has it).
+const AGENTS: [&[u8]; 41] = [
     b"Aaa",
     b"Acl",
     b"Arp",
@@ -69,7 +71,10 @@ const AGENTS: [&[u8]; 37] = [
     b"Lag",
     b"Launcher",
     b"Lldp",
+    b"Lm73",
     b"MaintenanceMode",
+    b"Max6658",
+    b"McastCommon6",
     b"Mlag",
     b"Ntp",
     b"Ospf",
@@ -85,6 +90,7 @@ const AGENTS: [&[u8]; 37] = [
     b"SuperServer",
     b"Sysdb",
     b"Thermostat",
+    b"Ucd9012",
     b"Vxlan",
     b"XcvrAgent",
 ];
@@ -210,6 +216,17 @@ mod tests {
             assert_eq!(message.sequence, None, "{input}");
             assert_eq!(message.event_code, Some(&b"SYS-5-CONFIG_I"[..]));
             assert_eq!(message.fidelity, Fidelity::Changed, "raw has the counter");
+        }
+    }
+
+    #[test]
+    fn an_agents_name_that_ends_in_a_digit_is_no_device() {
+        for agent in ["Lm73", "Max6658", "McastCommon6", "Ucd9012"] {
+            let input = format!("<165>Feb  6 09:42:36 switch1 {agent}: 118: %CHIP-3-FAILED: x");
+            let message = read(input.as_bytes());
+            assert_eq!(message.sequence, Some(118), "{input}");
+            assert_eq!(message.vendor, Some("arista"), "{input}");
+            assert_eq!(message.fidelity, Fidelity::Exact, "{input}");
         }
     }
 

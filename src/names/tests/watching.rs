@@ -302,3 +302,34 @@ fn of_devices_that_all_call_themselves_the_same_each_has_its_gaps_told() {
     let standing = names.devices.get(ROUTER.into()).unwrap().standing;
     assert_eq!(standing.conflicts, 999);
 }
+
+#[test]
+fn the_numbers_of_devices_behind_one_address_are_no_gaps_though_their_names_are_refused() {
+    let both = "address,hostname\n10.0.0.7,core\n10.0.0.8,edge\n";
+    // Where one of the names may be earned, that is the one whose numbers are followed in the end.
+    let core = "address,hostname\n10.0.0.7,core\n";
+    for (inventory, lost) in [(both, 5_500..=5_500), (core, 100_700..=100_700)] {
+        let (names, view) = names(inventory);
+        let turns = (0..1_000).flat_map(|step| {
+            [
+                (Some("core"), 5_000 + step + u64::from(step >= 500)),
+                (Some("edge"), 100_000 + step + u64::from(step >= 700)),
+            ]
+        });
+        let told = missing(&names, &view, &turns.collect::<Vec<_>>());
+        assert_eq!(told, [News::Missing(lost)], "{inventory}");
+    }
+}
+
+#[test]
+fn the_step_to_another_name_whose_numbers_are_followed_from_now_on_is_no_gap() {
+    // The first that speaks has the numbers that are followed. Then it is silent, or another earns the address.
+    for inventory in ["address,hostname\n10.0.0.7,core\n10.0.0.8,edge\n", ""] {
+        let (names, view) = names(inventory);
+        let first = (0..10).map(|step| (Some("core"), 5_000 + step));
+        let rest = (0..7_000).filter(|step| *step != 6_500);
+        let rest = rest.map(|step| (Some("edge"), 100_000 + step));
+        let told = missing(&names, &view, &first.chain(rest).collect::<Vec<_>>());
+        assert_eq!(told, [News::Missing(106_500..=106_500)], "{inventory}");
+    }
+}
