@@ -444,14 +444,7 @@ impl Spool {
     /// What did not get into the log is lost with the process: counts it as `lost{process_end}` and returns how many records
     /// those are. For the end of a process whose writer waits for a disk that does not answer. 0 with the memory kind.
     pub fn abandon_unwritten(&self) -> u64 {
-        let mut inner = self.lock();
-        match inner.keeping {
-            Keeping::Disk | Keeping::DiskFails(_) => {
-                let lanes = inner.lanes.iter_mut();
-                lanes.map(Lane::abandon_unwritten).sum()
-            }
-            Keeping::Memory => 0,
-        }
+        self.lock().abandon_unwritten()
     }
 
     /// Every lane, for the status page.
@@ -555,6 +548,16 @@ impl Inner {
             self.lanes.iter_mut().for_each(Lane::accept_in_hand);
         }
         self.keeping = Keeping::DiskFails(why);
+    }
+
+    fn abandon_unwritten(&mut self) -> u64 {
+        match self.keeping {
+            Keeping::Memory => return 0,
+            // A disk that hangs gives no error: what is in hand was not accepted, and only what is accepted can be lost.
+            Keeping::Disk => self.lanes.iter_mut().for_each(Lane::accept_in_hand),
+            Keeping::DiskFails(_) => {}
+        }
+        self.lanes.iter_mut().map(Lane::abandon_unwritten).sum()
     }
 }
 

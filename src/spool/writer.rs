@@ -226,7 +226,7 @@ impl Writer {
         if let Err(error) = again {
             let mut inner = self.spool.lock();
             inner.disk_fails(error.to_string());
-            let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
+            let records = inner.abandon_unwritten();
             tracing::error!(%error, records, "the spool could not be written to its end: these records are lost");
         }
         if let Err(error) = self.keep_house(now, clock) {
