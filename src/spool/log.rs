@@ -222,7 +222,8 @@ impl Log {
     /// Closes the newest segment, so that the next append begins another. Under [`AtRoll::Sync`] it is synced first.
     ///
     /// # Errors
-    /// [`SpoolError::SyncFailed`], and the segment is closed all the same.
+    /// [`SpoolError::SyncFailed`], and the segment is closed all the same. Where the folder could not be opened for the sync,
+    /// the segment stays open.
     pub fn roll(&mut self) -> Result<(), SpoolError> {
         if self.config.at_roll == AtRoll::Sync {
             self.sync()?;
@@ -233,15 +234,17 @@ impl Log {
 
     /// Leaves out the numbers below `number`: they were settled without having been written. The next append begins a
     /// new segment there.
-    pub fn skip_to(&mut self, number: u64) {
+    ///
+    /// # Errors
+    /// As [`Log::roll`], and nothing is left out.
+    pub fn skip_to(&mut self, number: u64) -> Result<(), SpoolError> {
         if number <= self.next {
-            return;
+            return Ok(());
         }
-        // A sync that fails here comes back from the next append, as it must.
-        let _ = self.roll();
-        self.newest = None;
+        self.roll()?;
         self.shared.lock().known.add(self.next..number);
         self.next = number;
+        Ok(())
     }
 
     /// Makes the file that begins with the next number. A segment that holds nothing yet is begun again.
@@ -314,14 +317,15 @@ impl Log {
     /// Returns when everything that was appended is on the disk; the result is one past the last such number.
     ///
     /// # Errors
-    /// [`SpoolError::SyncFailed`], or another where a file could not be opened, and then nothing is in doubt. After a
+    /// [`SpoolError::SyncFailed`], or another where a file or the folder could not be opened, and then nothing is in doubt. After a
     /// failed sync the kernel may have forgotten what it could not write and still say yes to the next one, so the segment is closed, and every append and sync returns the same error until
     /// [`Log::resume_at`] was called.
     pub fn sync(&mut self) -> Result<u64, SpoolError> {
         if self.in_doubt {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
-        self.sync_names().map_err(|error| self.begin_doubt(error))?;
+        let named = self.sync_names()?;
+        named.map_err(|error| self.begin_doubt(error))?;
         for closed in self.closed_unsynced() {
             match self.disk.open_to_read(&closed.path) {
                 Ok(file) => {
@@ -346,13 +350,17 @@ impl Log {
         Ok(self.synced)
     }
 
-    /// Names come first: what a file holds is on the disk only where its name is.
-    fn sync_names(&mut self) -> io::Result<()> {
-        if self.folder_changed {
-            self.disk.sync_folder(&self.folder)?;
-            self.folder_changed = false;
+    /// Names come first: what a file holds is on the disk only where its name is. The inner result is the sync's.
+    fn sync_names(&mut self) -> Result<io::Result<()>, SpoolError> {
+        if !self.folder_changed {
+            return Ok(Ok(()));
         }
-        Ok(())
+        // A folder that cannot be opened was asked for nothing that the disk could forget: it is asked again.
+        let folder = self.disk.open_folder(&self.folder);
+        let folder = folder.map_err(SpoolError::at(Operation::Open, &self.folder))?;
+        let synced = folder.sync();
+        self.folder_changed = synced.is_err();
+        Ok(synced)
     }
 
     /// Nobody writes it again: its records are in doubt, and no others.

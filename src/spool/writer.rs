@@ -273,9 +273,10 @@ impl Writer {
             return Ok(false);
         };
         self.uncapped_bytes += self.run.len() as u64;
-        log.skip_to(numbers.start);
         let more = numbers.end < end;
-        let mut done = log.append(&mut self.run, numbers.clone(), now);
+        let mut done = log
+            .skip_to(numbers.start)
+            .and_then(|()| log.append(&mut self.run, numbers.clone(), now));
         if done.is_ok() && self.config.fsync == Fsync::Always {
             done = log.sync().map(|_| ());
         }
