@@ -271,12 +271,12 @@ impl Spool {
         self.acceptance(record) == Acceptance::Accepted
     }
 
-    /// Whether a failed sync took this record.
+    /// Whether a failed sync took this record, or no sync can say whether the disk has it.
     pub fn is_lost(&self, (lane, number): (LaneId, Number)) -> bool {
         self.is_any_lost(lane, number.0..number.0 + 1)
     }
 
-    /// Whether a failed sync took one of these.
+    /// The same of any of these.
     fn is_any_lost(&self, lane: LaneId, numbers: Range<u64>) -> bool {
         let inner = self.lock();
         let lane = inner.lanes.get(usize::from(lane.0));

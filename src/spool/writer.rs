@@ -23,7 +23,7 @@ use super::cursor::Cursor;
 use super::disk::{Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
-use super::log::Log;
+use super::log::{Log, PassedOver};
 use super::{DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
@@ -346,7 +346,11 @@ impl Writer {
             }
         }
         let mut inner = self.spool.lock();
-        for (lane, log) in inner.lanes.iter_mut().zip(&self.logs) {
+        for (lane, log) in inner.lanes.iter_mut().zip(&mut self.logs) {
+            for PassedOver { numbers, error } in log.take_passed_over() {
+                tracing::warn!(%error, from = numbers.start, to = numbers.end - 1, "records of the spool could not be synced: a power cut may take them");
+                lane.pass_over(numbers);
+            }
             lane.mark_synced(log.synced());
         }
         Ok(())

@@ -483,6 +483,36 @@ fn requeue(
 }
 
 #[test]
+fn a_letter_stays_where_somebody_removed_the_segment_that_its_record_is_in() {
+    let disk = ForgetfulDisk::default();
+    let (answer, writer) = requeue(open(&disk, left), [0, 2], |index, writer| {
+        if index == 0 {
+            assert!(writer.logs[0].segments() > 1);
+            disk.remove(&segments(&disk)[0]).unwrap();
+        }
+    });
+    let is_kept = matches!(answer, Err(RequeueError::NotWritten { records: 1 }));
+    assert!(is_kept, "{answer:?}");
+    assert_eq!(writer.spool.dead_letters().unwrap().letters, 1);
+    assert_eq!(writer.spool.trouble(), None);
+}
+
+#[test]
+fn a_closed_segment_that_stays_unopenable_stops_no_letter_of_another_and_no_writing() {
+    let disk = ForgetfulDisk::default();
+    let (answer, writer) = requeue(open(&disk, left), [2, 0], |index, writer| {
+        assert!(writer.logs[0].segments() > 1);
+        disk.make_unopenable(Some(&segments(&disk)[0]));
+        assert_eq!(writer.spool.trouble(), None, "turn {index}");
+    });
+    assert_eq!(answer.unwrap().moved.len(), 1);
+    let spool = &writer.spool;
+    assert_eq!(spool.dead_letters().unwrap().letters, 0);
+    assert_eq!((spool.trouble(), spool.counts().lost_total()), (None, 0));
+    assert_eq!(read(spool, 0), [1, 2, 3]);
+}
+
+#[test]
 fn a_folder_that_cannot_be_opened_for_a_while_costs_no_record_when_somebody_wants_a_sync() {
     let disk = ForgetfulDisk::default();
     let (answer, writer) = requeue(open(&disk, left), [4, 2], |index, writer| match index {
