@@ -212,7 +212,7 @@ impl Log {
     }
 
     /// Writes behind the newest segment's last frame. What a failed write left there is cut off; where even that
-    /// fails, the segment is closed and the next one takes over.
+    /// fails, the segment is closed and the next one takes over; one that stays open ([`Log::roll`]) is written over from there.
     fn write(&mut self, frames: &[u8]) -> Result<(), SpoolError> {
         let Some(newest) = &mut self.newest else {
             return Ok(());
