@@ -43,6 +43,8 @@ pub(super) struct KeptAccess {
     pub access: Arc<SnmpAccess>,
     place: Place,
     writing: Mutex<Writing>,
+    /// Held by the thread that writes: a second one would write the same file.
+    file: Arc<Mutex<()>>,
 }
 
 /// Where state is kept.
@@ -96,6 +98,7 @@ impl KeptAccess {
                 next: started + KEEP_EVERY,
                 thread: None,
             }),
+            file: Arc::default(),
         };
         if kept.access.usm.has_users() {
             kept.announce();
@@ -133,35 +136,36 @@ impl KeptAccess {
             return;
         }
         writing.next = now + KEEP_EVERY;
-        let (access, folder) = (Arc::clone(&self.access), folder.to_owned());
-        let spawned = std::thread::Builder::new()
-            .name("snmp-state".to_owned())
-            .spawn(move || keep(&access, &folder));
-        writing.thread = spawned.ok();
+        writing.thread = spawn(self.work(folder)).ok();
     }
 
     /// Begins to write what was learned, at the end. Does not wait for the disk.
     pub fn begin_close(&self) {
+        self.close_on(spawn);
+    }
+
+    fn close_on(&self, spawn: impl FnOnce(Work) -> io::Result<JoinHandle<()>>) {
         let Some(folder) = self.place.folder() else {
             return;
         };
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = writing.thread.take();
-        let (access, path) = (Arc::clone(&self.access), folder.to_owned());
-        let spawned = std::thread::Builder::new()
-            .name("snmp-state".to_owned())
-            .spawn(move || {
-                // Both would write the same file.
-                let _ = before.map(JoinHandle::join);
-                keep(&access, &path);
-            });
-        match spawned {
+        match spawn(self.work(folder)) {
             Ok(thread) => writing.thread = Some(thread),
+            // The main thread has to end the stop: it waits for no disk. A writing that goes on is still known.
             Err(error) => {
-                tracing::warn!(%error, "no thread to write what was learned of SNMPv3 engines: the stop waits for it");
-                keep(&self.access, folder);
+                tracing::warn!(%error, "no thread to write what was learned of SNMPv3 engines: what was learned last is not kept");
             }
         }
+    }
+
+    /// Writes what was learned.
+    fn work(&self, folder: &Path) -> Work {
+        let (access, file) = (Arc::clone(&self.access), Arc::clone(&self.file));
+        let folder = folder.to_owned();
+        Box::new(move || {
+            let _only_one = file.lock().unwrap_or_else(PoisonError::into_inner);
+            keep(&access, &folder);
+        })
     }
 
     /// Whether that is done. A thread that still waits for the disk ends with the process.
@@ -169,6 +173,14 @@ impl KeptAccess {
         let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         writing.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
+}
+
+/// What a thread of this stage does.
+type Work = Box<dyn FnOnce() + Send>;
+
+fn spawn(work: Work) -> io::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name("snmp-state".to_owned());
+    thread.spawn(work)
 }
 
 fn keep(access: &SnmpAccess, folder: &Path) {
@@ -394,6 +406,30 @@ mod tests {
         kept.begin_close();
         assert!(!kept.is_closed());
         fs::read(&new).unwrap();
+        wait_until(|| kept.is_closed());
+    }
+
+    #[test]
+    fn where_no_thread_is_left_the_end_writes_nothing_and_knows_of_the_writing_that_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = KeptAccess::open(&AccessConfig::default(), Some(folder.path()), None);
+        learn(&kept.access);
+        // It is opened once somebody reads it: as slow as a file can be.
+        let new = folder.path().join(format!("{LEARNED_FILE}.new"));
+        let made = std::process::Command::new("mkfifo").arg(&new).status();
+        assert!(made.expect("mkfifo").success());
+        kept.tick(Instant::now() + KEEP_EVERY);
+        let (ended, closing) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                kept.close_on(|_| Err(io::ErrorKind::WouldBlock.into()));
+                ended.send(kept.is_closed()).unwrap();
+            });
+            let is_closed = closing.recv_timeout(Duration::from_secs(10));
+            // Lets whoever writes go on.
+            fs::read(&new).unwrap();
+            assert_eq!(is_closed, Ok(false));
+        });
         wait_until(|| kept.is_closed());
     }
 

@@ -165,7 +165,8 @@ impl Agent {
         self.while_alive_within(STATE_WAIT, cut_short, |agent| {
             is_written() && agent.devices.is_finished() && agent.snmp.is_closed()
         });
-        // A disk that is only slow has the time for the last cursor.
+        // A disk that is slow has some seconds more for the last cursor, as long as each of its calls comes back within this.
+        // After that the next start sends again what Kafka had last.
         let answers_within = match cut_short.load(Ordering::Relaxed) {
             true => STATE_WAIT_CUT,
             false => STATE_WAIT,

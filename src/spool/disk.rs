@@ -35,6 +35,12 @@ pub trait DiskFile: Debug + Send + Sync {
     fn truncate(&self, length: u64) -> io::Result<()>;
 }
 
+/// A folder that is open.
+pub trait DiskFolder: Debug {
+    /// Returns when creations, renames and removals in it are on the disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// Keeps a folder for one process; given back when dropped.
 pub trait DiskLock: Debug + Send + Sync {}
 
@@ -56,8 +62,12 @@ pub trait Disk: Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Opens a folder, for a sync: an error says nothing about what is in it.
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn DiskFolder>>;
     /// Returns when creations, renames and removals in `folder` are on the disk.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.open_folder(folder)?.sync()
+    }
     /// Bytes that this process may still write to the file system of `folder`.
     fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
     /// The user id that owns `folder`, and ours.
@@ -320,6 +330,9 @@ pub struct RealDisk;
 #[derive(Debug)]
 struct RealFile(File);
 
+#[derive(Debug)]
+struct RealFolder(File);
+
 /// The open lock file; the kernel drops the lock with it, however the process ends.
 #[derive(Debug)]
 struct RealLock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -345,6 +358,12 @@ impl DiskFile for RealFile {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
+    }
+}
+
+impl DiskFolder for RealFolder {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
     }
 }
 
@@ -391,8 +410,8 @@ impl Disk for RealDisk {
         std::fs::remove_file(path)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn DiskFolder>> {
+        Ok(Box::new(RealFolder(File::open(folder)?)))
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {

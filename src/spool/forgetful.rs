@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, DiskFile, DiskLock, Operation, Owner, SpoolError};
+use super::disk::{Disk, DiskFile, DiskFolder, DiskLock, Operation, Owner, SpoolError};
 
 /// How one operation goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,8 @@ struct State {
     trouble: Option<Trouble>,
     /// Files that cannot be read.
     unreadable: BTreeSet<usize>,
+    /// What lies here cannot be opened.
+    unopenable: Option<PathBuf>,
     /// Bytes that are free, where a test says so.
     free: Option<u64>,
     /// A folder that went away, the names that went with it, and the folders that were made there since.
@@ -107,6 +109,12 @@ struct ForgetfulFile {
     disk: ForgetfulDisk,
     inode: usize,
     generation: u64,
+}
+
+#[derive(Debug)]
+struct ForgetfulFolder {
+    disk: ForgetfulDisk,
+    path: PathBuf,
 }
 
 #[derive(Debug)]
@@ -162,6 +170,14 @@ impl State {
         let gone = self.gone.as_ref();
         match gone.is_some_and(|gone| folder.starts_with(gone)) && !self.made.contains(folder) {
             true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn may_open(&self, path: &Path) -> io::Result<()> {
+        let unopenable = self.unopenable.as_ref();
+        match unopenable.is_some_and(|unopenable| path.starts_with(unopenable)) {
+            true => Err(io::Error::from_raw_os_error(libc::EMFILE)),
             false => Ok(()),
         }
     }
@@ -249,6 +265,11 @@ impl ForgetfulDisk {
     /// Every file can be read again.
     pub fn make_readable(&self) {
         self.lock_state().unreadable.clear();
+    }
+
+    /// What lies at `path` or below it cannot be opened from now on (EMFILE), or everything can again.
+    pub fn make_unopenable(&self, path: Option<&Path>) {
+        self.lock_state().unopenable = path.map(Path::to_path_buf);
     }
 
     /// So many bytes are free from now on.
@@ -403,6 +424,26 @@ impl DiskFile for ForgetfulFile {
     }
 }
 
+impl DiskFolder for ForgetfulFolder {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.lock_state();
+        state.stands(Operation::Sync)?;
+        state.operate().map_err(error)?;
+        let all = std::mem::take(&mut state.pending_names);
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|change| match change {
+                NameChange::Create(path, _)
+                | NameChange::Rename(_, path)
+                | NameChange::Remove(path) => path.parent() == Some(&self.path),
+            });
+        for change in &here {
+            apply_name(&mut state.durable_names, change);
+        }
+        state.pending_names = elsewhere;
+        Ok(())
+    }
+}
+
 impl Disk for ForgetfulDisk {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
@@ -460,6 +501,7 @@ impl Disk for ForgetfulDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
+        state.may_open(path)?;
         state.stands(Operation::Open)?;
         state.operate().map_err(error)?;
         let inode = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
@@ -471,6 +513,7 @@ impl Disk for ForgetfulDisk {
         if state.off {
             return Err(error(Fault::PowerOff));
         }
+        state.may_open(path)?;
         let inode = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(&state, inode))
     }
@@ -501,23 +544,14 @@ impl Disk for ForgetfulDisk {
         Ok(())
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut state = self.lock_state();
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn DiskFolder>> {
+        let state = self.lock_state();
         state.has_folder(folder)?;
-        state.stands(Operation::Sync)?;
-        state.operate().map_err(error)?;
-        let all = std::mem::take(&mut state.pending_names);
-        let (here, elsewhere): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|change| match change {
-                NameChange::Create(path, _)
-                | NameChange::Rename(_, path)
-                | NameChange::Remove(path) => path.parent() == Some(folder),
-            });
-        for change in &here {
-            apply_name(&mut state.durable_names, change);
-        }
-        state.pending_names = elsewhere;
-        Ok(())
+        state.may_open(folder)?;
+        Ok(Box::new(ForgetfulFolder {
+            disk: self.clone(),
+            path: folder.to_path_buf(),
+        }))
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {

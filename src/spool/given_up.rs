@@ -64,6 +64,11 @@ impl Spool {
     /// says in the log which record it was and what became of it.
     pub fn give_up(&self, lane: LaneId, number: Number, reason: &str, now: UnixMicros) -> GivenUp {
         let numbers = number.0..number.0 + 1;
+        // Whoever sends letters again may hold them and hang: that holds up the delivery as well.
+        let _on_disk = self
+            .dead_letters
+            .as_ref()
+            .map(|_| self.enter_disk_to_deliver());
         let mut letters = self.dead_letters.as_ref().map(DeadLetters::lock);
         let is_settled = |lane: &Lane| lane.settled().contains(number.0);
         if self
@@ -74,7 +79,6 @@ impl Spool {
         {
             return GivenUp::Settled;
         }
-        let _on_disk = letters.is_some().then(|| self.enter_disk_to_deliver());
         let written = match &mut letters {
             None => Err(NotSetAside::InMemory),
             Some(letters) => self

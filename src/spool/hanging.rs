@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The writer may be inside such a call for hours, and nothing of ours can end it. Receiving goes on in memory. The producer
-//! may be as well, where it reads the log or sets a record aside.
+//! may be as well, where it reads the log or sets a record aside, or waits for somebody who sends such records again.
 
 use std::time::{Duration, Instant};
 

@@ -160,7 +160,14 @@ impl Lane {
         self.synced = self.synced.max(number.min(self.written));
     }
 
-    /// Whether a failed sync took one of these numbers.
+    /// A sync cannot say whether the disk has these: nobody is told that it does.
+    pub fn pass_over(&mut self, numbers: Range<u64>) {
+        for unsure in self.settled.unsettled_in(numbers) {
+            self.sync_lost.add(unsure);
+        }
+    }
+
+    /// Whether a failed sync took one of these numbers, or a sync passed it over.
     pub fn is_lost_by_sync(&self, numbers: &Range<u64>) -> bool {
         self.sync_lost.contains_any(numbers)
     }

@@ -130,6 +130,15 @@ struct Newest {
     bytes: u64,
 }
 
+/// Records of which a sync cannot say whether the disk has them: their segment is closed and could not be opened.
+#[derive(Debug)]
+pub struct PassedOver {
+    /// Their numbers.
+    pub numbers: Range<u64>,
+    /// What the disk said of the first such segment.
+    pub error: SpoolError,
+}
+
 /// The writer's side of a log.
 #[derive(Debug)]
 pub struct Log {
@@ -144,6 +153,7 @@ pub struct Log {
     synced: u64,
     /// What lies below is on the disk or was counted as in doubt: a segment that cannot be synced is not tried for ever.
     sync_from: u64,
+    passed_over: Vec<PassedOver>,
     /// A sync has failed and [`Log::resume_at`] was not called since.
     in_doubt: bool,
     /// The folder has a new name in it that is not synced.
@@ -202,7 +212,7 @@ impl Log {
     }
 
     /// Writes behind the newest segment's last frame. What a failed write left there is cut off; where even that
-    /// fails, the segment is closed and the next one takes over.
+    /// fails, the segment is closed and the next one takes over; one that stays open ([`Log::roll`]) is written over from there.
     fn write(&mut self, frames: &[u8]) -> Result<(), SpoolError> {
         let Some(newest) = &mut self.newest else {
             return Ok(());
@@ -222,7 +232,8 @@ impl Log {
     /// Closes the newest segment, so that the next append begins another. Under [`AtRoll::Sync`] it is synced first.
     ///
     /// # Errors
-    /// [`SpoolError::SyncFailed`], and the segment is closed all the same.
+    /// [`SpoolError::SyncFailed`], and the segment is closed all the same. Where the folder could not be opened for the sync,
+    /// the segment stays open.
     pub fn roll(&mut self) -> Result<(), SpoolError> {
         if self.config.at_roll == AtRoll::Sync {
             self.sync()?;
@@ -233,15 +244,17 @@ impl Log {
 
     /// Leaves out the numbers below `number`: they were settled without having been written. The next append begins a
     /// new segment there.
-    pub fn skip_to(&mut self, number: u64) {
+    ///
+    /// # Errors
+    /// As [`Log::roll`], and nothing is left out.
+    pub fn skip_to(&mut self, number: u64) -> Result<(), SpoolError> {
         if number <= self.next {
-            return;
+            return Ok(());
         }
-        // A sync that fails here comes back from the next append, as it must.
-        let _ = self.roll();
-        self.newest = None;
+        self.roll()?;
         self.shared.lock().known.add(self.next..number);
         self.next = number;
+        Ok(())
     }
 
     /// Makes the file that begins with the next number. A segment that holds nothing yet is begun again.
@@ -311,17 +324,19 @@ impl Log {
         self.shared.lock().extents.back().cloned()
     }
 
-    /// Returns when everything that was appended is on the disk; the result is one past the last such number.
+    /// Returns when everything that was appended is on the disk; the result is one past the last such number. A closed
+    /// segment that cannot be opened holds up no other: [`Log::take_passed_over`] names its records.
     ///
     /// # Errors
-    /// [`SpoolError::SyncFailed`], or another where a file could not be opened, and then nothing is in doubt. After a
+    /// [`SpoolError::SyncFailed`], or another where the folder could not be opened, and then nothing is in doubt. After a
     /// failed sync the kernel may have forgotten what it could not write and still say yes to the next one, so the segment is closed, and every append and sync returns the same error until
     /// [`Log::resume_at`] was called.
     pub fn sync(&mut self) -> Result<u64, SpoolError> {
         if self.in_doubt {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
-        self.sync_names().map_err(|error| self.begin_doubt(error))?;
+        let named = self.sync_names()?;
+        named.map_err(|error| self.begin_doubt(error))?;
         for closed in self.closed_unsynced() {
             match self.disk.open_to_read(&closed.path) {
                 Ok(file) => {
@@ -329,12 +344,7 @@ impl Log {
                         return Err(self.doubt_closed(&closed, source));
                     }
                 }
-                // Somebody removed it: whoever reads says which records were in it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // The disk was asked for nothing that it could forget: it is asked again.
-                Err(error) => {
-                    return Err(SpoolError::new(Operation::Open, &closed.path, error));
-                }
+                Err(error) => self.pass_over(&closed, error),
             }
             self.synced = closed.end;
         }
@@ -346,13 +356,36 @@ impl Log {
         Ok(self.synced)
     }
 
-    /// Names come first: what a file holds is on the disk only where its name is.
-    fn sync_names(&mut self) -> io::Result<()> {
-        if self.folder_changed {
-            self.disk.sync_folder(&self.folder)?;
-            self.folder_changed = false;
+    /// Names come first: what a file holds is on the disk only where its name is. The inner result is the sync's.
+    fn sync_names(&mut self) -> Result<io::Result<()>, SpoolError> {
+        if !self.folder_changed {
+            return Ok(Ok(()));
         }
-        Ok(())
+        // A folder that cannot be opened was asked for nothing that the disk could forget: it is asked again.
+        let folder = self.disk.open_folder(&self.folder);
+        let folder = folder.map_err(SpoolError::at(Operation::Open, &self.folder))?;
+        let synced = folder.sync();
+        self.folder_changed = synced.is_err();
+        Ok(synced)
+    }
+
+    /// Somebody removed or closed the file, or too many are open. The kernel writes what it holds in its own time, and
+    /// whoever reads says what is missing; only nobody may be told that these records are on the disk.
+    fn pass_over(&mut self, closed: &Extent, error: io::Error) {
+        let numbers = closed.first.max(self.synced)..closed.end;
+        match self.passed_over.last_mut() {
+            Some(last) if last.numbers.end == numbers.start => last.numbers.end = numbers.end,
+            _ => self.passed_over.push(PassedOver {
+                numbers,
+                error: SpoolError::new(Operation::Open, &closed.path, error),
+            }),
+        }
+    }
+
+    /// What syncs have passed over since this was last asked. They do not try it again: one file that stays as it is must
+    /// not fail every later sync.
+    pub fn take_passed_over(&mut self) -> Vec<PassedOver> {
+        std::mem::take(&mut self.passed_over)
     }
 
     /// Nobody writes it again: its records are in doubt, and no others.
@@ -515,7 +548,7 @@ impl Log {
         self.next
     }
 
-    /// Records below this number are on the disk, unless a failed sync has put them in doubt.
+    /// Records below this number are on the disk, unless a failed sync has put them in doubt or one passed them over.
     pub fn synced(&self) -> u64 {
         self.synced
     }

@@ -271,12 +271,12 @@ impl Spool {
         self.acceptance(record) == Acceptance::Accepted
     }
 
-    /// Whether a failed sync took this record.
+    /// Whether a failed sync took this record, or no sync can say whether the disk has it.
     pub fn is_lost(&self, (lane, number): (LaneId, Number)) -> bool {
         self.is_any_lost(lane, number.0..number.0 + 1)
     }
 
-    /// Whether a failed sync took one of these.
+    /// The same of any of these.
     fn is_any_lost(&self, lane: LaneId, numbers: Range<u64>) -> bool {
         let inner = self.lock();
         let lane = inner.lanes.get(usize::from(lane.0));
@@ -444,14 +444,7 @@ impl Spool {
     /// What did not get into the log is lost with the process: counts it as `lost{process_end}` and returns how many records
     /// those are. For the end of a process whose writer waits for a disk that does not answer. 0 with the memory kind.
     pub fn abandon_unwritten(&self) -> u64 {
-        let mut inner = self.lock();
-        match inner.keeping {
-            Keeping::Disk | Keeping::DiskFails(_) => {
-                let lanes = inner.lanes.iter_mut();
-                lanes.map(Lane::abandon_unwritten).sum()
-            }
-            Keeping::Memory => 0,
-        }
+        self.lock().abandon_unwritten()
     }
 
     /// Every lane, for the status page.
@@ -555,6 +548,16 @@ impl Inner {
             self.lanes.iter_mut().for_each(Lane::accept_in_hand);
         }
         self.keeping = Keeping::DiskFails(why);
+    }
+
+    fn abandon_unwritten(&mut self) -> u64 {
+        match self.keeping {
+            Keeping::Memory => return 0,
+            // A disk that hangs gives no error: what is in hand was not accepted, and only what is accepted can be lost.
+            Keeping::Disk => self.lanes.iter_mut().for_each(Lane::accept_in_hand),
+            Keeping::DiskFails(_) => {}
+        }
+        self.lanes.iter_mut().map(Lane::abandon_unwritten).sum()
     }
 }
 

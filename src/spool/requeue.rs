@@ -110,9 +110,9 @@ pub enum RequeueError {
         "the spool has no room ({}): wait until Kafka has taken some of it", .0.as_str()
     )]
     NoRoom(Reason),
-    /// The disk did not take the records in time.
+    /// The disk did not take the records in time, or cannot say whether it still has all of them.
     #[error(
-        "{records} records were handed to the spool and the disk has not taken them yet: their letters stay, and sending them again may send them twice"
+        "{records} records were handed to the spool and are not known to be on the disk: their letters stay, and sending them again may send them twice"
     )]
     NotWritten {
         /// How many.
@@ -167,20 +167,21 @@ impl Spool {
         let not_written = || RequeueError::NotWritten {
             records: begun.requeued.moved.len(),
         };
-        while !begun
-            .numbers
-            .iter()
-            .all(|(lane, (_, last))| self.is_safe((*lane, *last), InformAck::Synced))
-        {
-            if Instant::now() >= until {
+        loop {
+            let mut numbers = begun.numbers.iter();
+            let is_safe =
+                numbers.all(|(lane, (_, last))| self.is_safe((*lane, *last), InformAck::Synced));
+            // A sync may have failed in between and taken the first of them, and the next one have reached the last.
+            let mut numbers = begun.numbers.iter();
+            let is_lost =
+                numbers.any(|(lane, (first, last))| self.is_any_lost(*lane, first.0..last.0 + 1));
+            if is_lost || (!is_safe && Instant::now() >= until) {
                 return Err(not_written());
             }
+            if is_safe {
+                break;
+            }
             std::thread::sleep(LOOK_AGAIN);
-        }
-        // A sync may have failed in between and taken the first of them, and the next one have reached the last.
-        let mut numbers = begun.numbers.iter();
-        if numbers.any(|(lane, (first, last))| self.is_any_lost(*lane, first.0..last.0 + 1)) {
-            return Err(not_written());
         }
         let removed = letters.lock().remove(&begun.places);
         match removed {

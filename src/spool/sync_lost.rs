@@ -1,8 +1,9 @@
-//! What a failed sync took: numbers that are below `synced` again once the disk works, and are not on it.
+//! What a failed sync took, or one could not reach: numbers that are below `synced` and are not on the disk for sure.
 //!
 //! ```text
 //!   written 0..9, sync fails ─▶ 0..4 are not in memory any more: lost{disk_sync}       kept here: 0..4
 //!                               4..9 are written once more, synced ─▶ `synced` is 9
+//!   written 0..9, the segment of 0..4 cannot be opened ─▶ `synced` is 9, 0..4 stay pending      kept here: 0..4
 //! ```
 //!
 //! Whoever waits for one of them must not be told that it is safe.

@@ -23,7 +23,7 @@ use super::cursor::Cursor;
 use super::disk::{Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
-use super::log::Log;
+use super::log::{Log, PassedOver};
 use super::{DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
 use crate::observe::mute::Mute;
@@ -226,7 +226,7 @@ impl Writer {
         if let Err(error) = again {
             let mut inner = self.spool.lock();
             inner.disk_fails(error.to_string());
-            let records: u64 = inner.lanes.iter_mut().map(Lane::abandon_unwritten).sum();
+            let records = inner.abandon_unwritten();
             tracing::error!(%error, records, "the spool could not be written to its end: these records are lost");
         }
         if let Err(error) = self.keep_house(now, clock) {
@@ -273,9 +273,10 @@ impl Writer {
             return Ok(false);
         };
         self.uncapped_bytes += self.run.len() as u64;
-        log.skip_to(numbers.start);
         let more = numbers.end < end;
-        let mut done = log.append(&mut self.run, numbers.clone(), now);
+        let mut done = log
+            .skip_to(numbers.start)
+            .and_then(|()| log.append(&mut self.run, numbers.clone(), now));
         if done.is_ok() && self.config.fsync == Fsync::Always {
             done = log.sync().map(|_| ());
         }
@@ -345,7 +346,11 @@ impl Writer {
             }
         }
         let mut inner = self.spool.lock();
-        for (lane, log) in inner.lanes.iter_mut().zip(&self.logs) {
+        for (lane, log) in inner.lanes.iter_mut().zip(&mut self.logs) {
+            for PassedOver { numbers, error } in log.take_passed_over() {
+                tracing::warn!(%error, from = numbers.start, to = numbers.end - 1, "records of the spool could not be synced: a power cut may take them");
+                lane.pass_over(numbers);
+            }
             lane.mark_synced(log.synced());
         }
         Ok(())

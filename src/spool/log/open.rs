@@ -367,6 +367,7 @@ impl Opening {
             newest,
             next,
             synced: next,
+            passed_over: Vec::new(),
             sync_from: next,
             in_doubt: false,
             folder_changed: false,

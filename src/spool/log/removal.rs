@@ -124,7 +124,8 @@ impl Log {
         let extent = dropped.extent;
         // The newest segment's name must not be lost together with the older ones: it keeps the log's place.
         let named = self.sync_names();
-        let named = named.map_err(SpoolError::at(Operation::Sync, &self.folder));
+        let failed = SpoolError::at(Operation::Sync, &self.folder);
+        let named = named.and_then(|synced| synced.map_err(failed));
         let removed = named.and_then(|()| self.unlink(&extent));
         let Err(error) = removed else {
             return Ok(extent.bytes);
@@ -174,9 +175,9 @@ impl Log {
             return Ok(true);
         };
         if newest == Some(extent.first) {
-            // What it holds may be whole on the disk yet. A sync that fails here comes back from the next append.
+            // What it holds may be whole on the disk yet. A sync that fails here comes back from the next append; a segment
+            // that stays open for now is closed the next time.
             let _ = self.roll();
-            self.newest = None;
             return Ok(false);
         }
         let names = self

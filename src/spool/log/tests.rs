@@ -603,4 +603,48 @@ fn a_closed_segment_that_is_gone_puts_no_other_in_doubt() {
     let first = paths.filter(|path| path.ends_with(segment::file_name(0)));
     first.for_each(|path| disk.remove(&path).unwrap());
     assert_eq!(log.sync().unwrap(), 10);
+    assert_eq!(log.take_passed_over()[0].numbers, 0..5);
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_puts_nothing_in_doubt() {
+    let (disk, mut log) = left_unsynced();
+    disk.make_unopenable(Some(Path::new("/t")));
+    let error = log.sync().unwrap_err();
+    let is_open =
+        matches!(&error, SpoolError::Io { operation, .. } if *operation == Operation::Open);
+    assert!(is_open, "{error}");
+    disk.make_unopenable(None);
+    append_each(&mut log, 1);
+    assert_eq!(log.sync().unwrap(), 11);
+}
+
+#[test]
+fn a_segment_that_is_to_be_synced_stays_open_while_its_folder_cannot_be_opened() {
+    let disk = ForgetfulDisk::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut log = open(&shared, Path::new("/t")).log;
+    append_each(&mut log, 5);
+    disk.make_unopenable(Some(Path::new("/t")));
+    assert!(log.roll().is_err());
+    assert!(log.skip_to(8).is_err());
+    disk.make_unopenable(None);
+    append_each(&mut log, 1);
+    assert_eq!((log.next(), log.segments()), (6, 1));
+    log.skip_to(8).unwrap();
+    assert_eq!((log.next(), log.synced()), (8, 6));
+}
+
+#[test]
+fn a_closed_segment_that_cannot_be_opened_is_passed_over_and_named_once() {
+    let (disk, mut log) = left_unsynced();
+    let first = Path::new("/t").join(segment::file_name(0));
+    disk.make_unopenable(Some(&first));
+    assert_eq!(log.sync().unwrap(), 10);
+    let passed_over = log.take_passed_over();
+    assert_eq!((passed_over.len(), &passed_over[0].numbers), (1, &(0..5)));
+    assert!(passed_over[0].error.to_string().contains("cannot open"));
+    append_each(&mut log, 1);
+    assert_eq!(log.sync().unwrap(), 11);
+    assert!(log.take_passed_over().is_empty());
 }

@@ -505,3 +505,22 @@ fn letters_stay_where_a_failed_sync_took_one_record_and_the_next_sync_reached_th
     );
     assert_eq!(letters(&disk, folder).len(), 3);
 }
+
+#[test]
+fn a_delivery_that_waits_for_a_requeue_which_hangs_on_the_disk_is_seen_to_wait() {
+    let (_home, folder) = home();
+    let rig = on_real_disk(&folder);
+    rig.append(0, 1);
+    let held = rig.spool.dead_letters.as_ref().unwrap().lock();
+    std::thread::scope(|scope| {
+        let given_up = scope.spawn(|| rig.give_up(0, 0));
+        let until = Instant::now() + SOON;
+        while rig.spool.lock().delivery_on_disk.is_none() {
+            assert!(Instant::now() < until, "nobody is seen to wait");
+            std::thread::yield_now();
+        }
+        drop(held);
+        assert!(matches!(given_up.join().unwrap(), GivenUp::SetAside));
+    });
+    assert_eq!(rig.spool.lock().delivery_on_disk, None);
+}

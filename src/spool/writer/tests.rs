@@ -626,3 +626,31 @@ fn age_and_size_of_what_waits_are_known_when_only_the_log_has_it_and_after_a_res
     let empty = lane(&spool);
     assert_eq!((empty.oldest_received, empty.pending_bytes), (None, 0));
 }
+
+#[test]
+fn what_a_hanging_disk_has_not_taken_is_counted_at_the_end_and_only_once_if_it_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened {
+        spool, mut writer, ..
+    } = open(folder.path());
+    append(&spool, 0, b"<>").unwrap();
+    turn(&mut writer);
+    for _ in 0..5 {
+        append(&spool, 0, b"<>").unwrap();
+    }
+    // The writer is inside a call that gives neither an error nor an end.
+    assert_eq!(spool.abandon_unwritten(), 5);
+    let abandoned = spool.counts();
+    assert_eq!((abandoned.accepted, abandoned.in_hand), (6, 0));
+    assert_eq!(abandoned.lost[LossReason::ProcessEnd as usize], 5);
+    balances(&spool);
+    assert_eq!(spool.abandon_unwritten(), 0);
+    // The call comes back before the process has ended.
+    turn(&mut writer);
+    assert_eq!(spool.counts(), abandoned);
+    drop((spool, writer));
+    let Opened { spool, .. } = open(folder.path());
+    assert_eq!(read(&spool, 0), [0]);
+    assert_eq!(spool.counts().lost_total(), 5);
+    balances(&spool);
+}

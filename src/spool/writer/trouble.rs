@@ -2,9 +2,10 @@
 
 use super::tests::{ALL, append, balances, config, read, turn};
 use super::*;
-use crate::record::{Acceptance, LaneId, Number};
+use crate::record::{Acceptance, LaneId, Number, Origin, Record};
 use crate::spool::forgetful::{ForgetfulDisk, Trouble};
-use crate::spool::{Batch, InformAck};
+use crate::spool::requeue::{NewId, RequeueError, Requeued, Which};
+use crate::spool::{Batch, GivenUp, InformAck};
 
 const FOLDER: &str = "/spool";
 
@@ -420,4 +421,110 @@ fn a_wish_that_a_failing_disk_cannot_fulfil_does_not_make_the_writer_turn_withou
     disk.stand(None);
     turn(&mut writer);
     assert_eq!(spool.acceptance(inform), Acceptance::Accepted);
+}
+
+/// Nothing is synced but by a wish, and 12 000 bytes are more than a segment.
+fn left(kept: &mut DiskConfig) {
+    kept.fsync = Fsync::Never;
+    kept.bytes_max = 80_000;
+}
+
+fn write(writer: &mut Writer, count: u64) {
+    for _ in 0..count {
+        append(&writer.spool, 0, &[b'x'; 6000]).unwrap();
+        writer.write(UnixMicros(0)).unwrap();
+    }
+}
+
+/// Sends a letter again: so many records are written before and behind the new one, and then `before` is called before
+/// each turn until the request has ended.
+fn requeue(
+    Opened {
+        spool, mut writer, ..
+    }: Opened,
+    around: [u64; 2],
+    mut before: impl FnMut(u64, &Writer),
+) -> (Result<Requeued, RequeueError>, Writer) {
+    let event = Record {
+        lane: LaneId(0),
+        received: UnixMicros(0),
+        key: b"r1",
+        payload: br#"{"schema":1,"id":"br17-01-0-","message":"x"}"#,
+        number_at: 28,
+        origin: Origin::Packet,
+    };
+    let number = spool.append(&event).unwrap();
+    writer.write(UnixMicros(0)).unwrap();
+    let given_up = spool.give_up(LaneId(0), number, "too large", UnixMicros(0));
+    assert!(matches!(given_up, GivenUp::SetAside));
+    write(&mut writer, around[0]);
+    let (clock, within) = (writer.housekept, Duration::from_secs(20));
+    let until = Instant::now() + within;
+    let answer = std::thread::scope(|scope| {
+        let request =
+            scope.spawn(|| spool.requeue_dead_letters(&Which::All, NewId::AsBefore, within));
+        while !spool.lock().sync_wanted {
+            assert!(Instant::now() < until, "nobody wants a sync");
+            std::thread::yield_now();
+        }
+        writer.write(UnixMicros(0)).unwrap();
+        write(&mut writer, around[1]);
+        for index in 0.. {
+            if request.is_finished() {
+                break;
+            }
+            before(index, &writer);
+            writer.turn(UnixMicros(0), clock + Duration::from_secs(10 * index));
+            std::thread::yield_now();
+        }
+        request.join().unwrap()
+    });
+    (answer, writer)
+}
+
+#[test]
+fn a_letter_stays_where_somebody_removed_the_segment_that_its_record_is_in() {
+    let disk = ForgetfulDisk::default();
+    let (answer, writer) = requeue(open(&disk, left), [0, 2], |index, writer| {
+        if index == 0 {
+            assert!(writer.logs[0].segments() > 1);
+            disk.remove(&segments(&disk)[0]).unwrap();
+        }
+    });
+    let is_kept = matches!(answer, Err(RequeueError::NotWritten { records: 1 }));
+    assert!(is_kept, "{answer:?}");
+    assert_eq!(writer.spool.dead_letters().unwrap().letters, 1);
+    assert_eq!(writer.spool.trouble(), None);
+}
+
+#[test]
+fn a_closed_segment_that_stays_unopenable_stops_no_letter_of_another_and_no_writing() {
+    let disk = ForgetfulDisk::default();
+    let (answer, writer) = requeue(open(&disk, left), [2, 0], |index, writer| {
+        assert!(writer.logs[0].segments() > 1);
+        disk.make_unopenable(Some(&segments(&disk)[0]));
+        assert_eq!(writer.spool.trouble(), None, "turn {index}");
+    });
+    assert_eq!(answer.unwrap().moved.len(), 1);
+    let spool = &writer.spool;
+    assert_eq!(spool.dead_letters().unwrap().letters, 0);
+    assert_eq!((spool.trouble(), spool.counts().lost_total()), (None, 0));
+    assert_eq!(read(spool, 0), [1, 2, 3]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_for_a_while_costs_no_record_when_somebody_wants_a_sync() {
+    let disk = ForgetfulDisk::default();
+    let (answer, writer) = requeue(open(&disk, left), [4, 2], |index, writer| match index {
+        0 => disk.make_unopenable(Some(Path::new(FOLDER))),
+        1 => {
+            assert!(trouble(&writer.spool).contains("cannot open"));
+            disk.make_unopenable(None);
+        }
+        _ => {}
+    });
+    assert_eq!(answer.unwrap().moved.len(), 1);
+    let spool = &writer.spool;
+    assert_eq!((spool.trouble(), spool.counts().lost_total()), (None, 0));
+    balances(spool);
 }
