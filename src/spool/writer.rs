@@ -191,13 +191,12 @@ impl Writer {
 
     /// A full disk is no reason to keep records in memory where older ones can make room at once.
     fn write_and_make_room(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
-        match self.write(now) {
-            Err(SpoolError::NoSpace { .. }) => {
-                self.note_refusal();
-                self.try_again(now, clock)
-            }
-            written => written,
+        let written = self.write(now);
+        if !is_full(&written) {
+            return written;
         }
+        self.note_refusal();
+        self.try_again(now, clock)
     }
 
     /// A failing disk is not tried for every record, and it has to do all of its work before it counts as back. Making
@@ -416,17 +415,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Saves cursors, at the reserve's cost where the disk is full.
+    /// Saves cursors. Where the disk is full the reserve makes room for them, and where others were faster to take that,
+    /// a segment that is delivered.
     fn save_cursors_at_all(&mut self) -> Result<(), SpoolError> {
-        let Err(error) = self.save_cursors() else {
-            return Ok(());
-        };
-        let is_full = matches!(error, SpoolError::NoSpace { .. });
-        if !is_full || self.disk.remove(&self.reserve()).is_err() {
-            return Err(error);
+        let mut saved = self.save_cursors();
+        if is_full(&saved) && self.disk.remove(&self.reserve()).is_ok() {
+            self.has_reserve = false;
+            saved = self.save_cursors();
         }
-        self.has_reserve = false;
-        self.save_cursors()
+        if is_full(&saved) && self.remove_settled()? {
+            saved = self.save_cursors();
+        }
+        saved
+    }
+
+    fn remove_settled(&mut self) -> Result<bool, SpoolError> {
+        for (index, log) in self.logs.iter_mut().enumerate() {
+            let settled = self.spool.lock().lanes.get(index).map(Lane::cursor);
+            let low = settled.map_or(0, |cursor| cursor.settled.low());
+            if log.remove_settled(low)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn save_cursor(&mut self, index: usize) -> Result<(), SpoolError> {
@@ -469,7 +480,7 @@ impl Writer {
 
     /// Turns an error into the spool's state, and its end into another.
     fn report(&mut self, done: Result<(), SpoolError>) {
-        if matches!(done, Err(SpoolError::NoSpace { .. })) {
+        if is_full(&done) {
             self.note_refusal();
         }
         let mut inner = self.spool.lock();
@@ -492,6 +503,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn is_full(done: &Result<(), SpoolError>) -> bool {
+    matches!(done, Err(SpoolError::NoSpace { .. }))
 }
 
 /// Who made the records of a run, those aside that were accepted before.

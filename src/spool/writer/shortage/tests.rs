@@ -167,6 +167,33 @@ fn on_a_full_disk_what_is_delivered_goes_before_what_is_not() {
 }
 
 #[test]
+fn what_is_delivered_leaves_a_disk_so_full_that_not_even_a_cursor_fits() {
+    for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
+        let disk = ForgetfulDisk::default();
+        let Opened {
+            spool, mut writer, ..
+        } = open(&disk, when_full, |kept| kept.bytes_max = 800_000);
+        let mut seconds = Seconds::new();
+        seconds.next(&spool, &mut writer, 700);
+        assert_eq!(read(&spool, 0).len(), 700);
+        spool.acknowledge(LaneId(0), 0..700);
+        // Others have the reserve's room, and take what else becomes free.
+        disk.remove(&writer.reserve()).unwrap();
+        for _ in 0..10 {
+            disk.set_capacity(Some(disk.used()));
+            seconds.next(&spool, &mut writer, 0);
+        }
+        assert!(is_well(&spool));
+        assert!(held(&writer) < 110_000, "{} are held", held(&writer));
+        drop((spool, writer));
+        disk.set_capacity(None);
+        let Opened { spool, .. } = open(&disk, when_full, |_| {});
+        let counts = spool.counts();
+        assert_eq!((counts.delivered, counts.lost_total()), (700, 0));
+    }
+}
+
+#[test]
 fn a_steady_flow_fills_no_disk_that_counts_what_was_unlinked_as_free_half_a_minute_late() {
     let disk = ForgetfulDisk::default();
     let Opened {
