@@ -47,7 +47,7 @@ impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
         self.raise_cap()?;
-        if self.is_over()? {
+        if self.is_short()? || self.is_over()? {
             match self.free_delivered(now) {
                 // On a full disk a topic that is all delivered cannot even say so. What is given up needs no room.
                 Ok(()) | Err(SpoolError::NoSpace { .. }) => {}
@@ -111,8 +111,13 @@ impl Writer {
         self.shortage.refuse(self.size(), segment_bytes, self.clock);
     }
 
+    /// Whether too little is free, as the disk says.
+    fn is_short(&self) -> Result<bool, SpoolError> {
+        Ok(self.free_bytes()? < self.config.free_bytes_min)
+    }
+
     fn is_over(&mut self) -> Result<bool, SpoolError> {
-        let is_short = self.free_bytes()? < self.config.free_bytes_min;
+        let is_short = self.is_short()?;
         let is_too_little = match self.when_full {
             WhenFull::DropOldest => {
                 let (size, segment_bytes) = (self.size(), segment_bytes(self.config.bytes_max));

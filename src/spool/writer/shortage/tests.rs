@@ -167,6 +167,20 @@ fn on_a_full_disk_what_is_delivered_goes_before_what_is_not() {
 }
 
 #[test]
+fn where_room_is_short_a_newest_segment_that_is_delivered_does_not_stay_for_its_name() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    assert_eq!(read(&spool, 0).len(), 700);
+    spool.acknowledge(LaneId(0), 0..700);
+    disk.set_free(10);
+    Seconds::new().next(&spool, &mut writer, 0);
+    assert!(held(&writer) < 1000, "{} are held", held(&writer));
+    balances(&spool);
+}
+
+#[test]
 fn what_is_delivered_leaves_a_disk_so_full_that_not_even_a_cursor_fits() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = ForgetfulDisk::default();
