@@ -33,7 +33,7 @@ pub struct DiskConfig {
     /// Bytes that all logs together may take. With the default it is half of what is free, where that is less; it rises
     /// with what becomes free, and never falls.
     pub bytes_max: u64,
-    /// Bytes that are always left free on the file system.
+    /// Bytes that are left free on the file system. Where fewer are free the logs do not grow.
     pub free_bytes_min: u64,
     /// Records that have waited for longer than this are given up, as far as this process knows: what earlier ones left
     /// has waited since the start. `None`: only the size counts.

@@ -94,6 +94,8 @@ struct State {
     unopenable: Option<PathBuf>,
     /// Bytes that are free, where a test says so.
     free: Option<u64>,
+    /// Bytes that all files together may take, where a test says so.
+    capacity: Option<u64>,
     /// A folder that went away, the names that went with it, and the folders that were made there since.
     gone: Option<PathBuf>,
     away: BTreeMap<PathBuf, usize>,
@@ -163,6 +165,21 @@ impl State {
         match self.trouble.and_then(|trouble| trouble.of(operation)) {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => Ok(()),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        let files = self.names.values().map(|inode| &self.inodes[*inode]);
+        files.map(|inode| inode.current.len() as u64).sum()
+    }
+
+    fn has_room(&self, inode: usize, end: u64) -> io::Result<()> {
+        let grown = end.saturating_sub(self.inodes[inode].current.len() as u64);
+        match self.capacity {
+            Some(capacity) if grown > 0 && self.used() + grown > capacity => {
+                Err(error(Fault::NoSpace))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -277,6 +294,16 @@ impl ForgetfulDisk {
         self.lock_state().free = Some(bytes);
     }
 
+    /// The files may take so many bytes together; what needs more fails with ENOSPC.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.lock_state().capacity = bytes;
+    }
+
+    /// Bytes of all files.
+    pub fn used(&self) -> u64 {
+        self.lock_state().used()
+    }
+
     /// `folder` goes away, as when it is unmounted. Open files stay open.
     pub fn take_away(&self, folder: &Path) {
         let mut state = self.lock_state();
@@ -359,6 +386,7 @@ impl DiskFile for ForgetfulFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state()?;
         state.stands(Operation::Write)?;
+        state.has_room(self.inode, offset + bytes.len() as u64)?;
         let taken = match state.operate() {
             Ok(()) => bytes,
             Err(Fault::ShortWrite) => {

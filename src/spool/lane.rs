@@ -279,6 +279,15 @@ impl Lane {
         self.written..end
     }
 
+    /// Bytes of the frames that are not in the log.
+    pub fn unwritten_bytes(&self) -> usize {
+        let unwritten = self.segments.iter().rev();
+        unwritten
+            .take_while(|segment| segment.end > self.written)
+            .map(|segment| segment.bytes.len().saturating_sub(segment.written_bytes))
+            .sum()
+    }
+
     /// The log has `numbers`; `origins` are those among them that were not accepted before.
     pub fn mark_written(&mut self, numbers: Range<u64>, origins: Origins) {
         for segment in self

@@ -13,6 +13,7 @@ mod ages;
 mod caps;
 mod opening;
 mod place;
+mod shortage;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ use crate::observe::mute::Mute;
 use crate::time::UnixMicros;
 
 use ages::Ages;
-use caps::FreedLate;
+use shortage::Shortage;
 
 pub use opening::Opened;
 
@@ -80,7 +81,7 @@ pub struct Writer {
     bytes_max_wanted: u64,
     /// Each log's ages, where there is a cap by age.
     ages: Vec<Ages>,
-    freed_late: FreedLate,
+    shortage: Shortage,
     /// The instant of this turn.
     clock: Instant,
     /// Bytes written since the caps were last kept.
@@ -174,7 +175,7 @@ impl Writer {
             }
             return;
         }
-        let written = self.write(now);
+        let written = self.write_and_make_room(now, clock);
         self.report(written);
         if (sync_wanted || self.sync_is_due(clock)) && !self.is_failing() {
             self.synced = clock;
@@ -188,10 +189,22 @@ impl Writer {
         }
     }
 
+    /// A full disk is no reason to keep records in memory where older ones can make room at once.
+    fn write_and_make_room(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
+        let written = self.write(now);
+        if !is_full(&written) {
+            return written;
+        }
+        self.note_refusal();
+        self.try_again(now, clock)
+    }
+
     /// A failing disk is not tried for every record, and it has to do all of its work before it counts as back. Making
     /// room comes first: it may be full.
     fn try_again(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.find_place(clock)?;
+        // What is delivered makes room that costs nothing. Where this fails, keeping house says so.
+        let _ = self.save_cursors_at_all();
         let capped = self.keep_caps(now);
         let kept = self.keep_house(now, clock);
         let written = self.write(now).and_then(|()| self.sync_as_configured());
@@ -360,14 +373,7 @@ impl Writer {
     fn keep_house(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.check_place()?;
         self.keep_damage();
-        if let Err(error) = self.save_cursors() {
-            let is_full = matches!(error, SpoolError::NoSpace { .. });
-            if !is_full || self.disk.remove(&self.reserve()).is_err() {
-                return Err(error);
-            }
-            self.has_reserve = false;
-            self.save_cursors()?;
-        }
+        self.save_cursors_at_all()?;
         self.keep_ages(now, clock)?;
         self.keep_caps(now)?;
         self.keep_reserve();
@@ -414,6 +420,31 @@ impl Writer {
         Ok(())
     }
 
+    /// Saves cursors. Where the disk is full the reserve makes room for them, and where others were faster to take that,
+    /// a segment that is delivered.
+    fn save_cursors_at_all(&mut self) -> Result<(), SpoolError> {
+        let mut saved = self.save_cursors();
+        if is_full(&saved) && self.disk.remove(&self.reserve()).is_ok() {
+            self.has_reserve = false;
+            saved = self.save_cursors();
+        }
+        if is_full(&saved) && self.remove_settled()? {
+            saved = self.save_cursors();
+        }
+        saved
+    }
+
+    fn remove_settled(&mut self) -> Result<bool, SpoolError> {
+        for (index, log) in self.logs.iter_mut().enumerate() {
+            let settled = self.spool.lock().lanes.get(index).map(Lane::cursor);
+            let low = settled.map_or(0, |cursor| cursor.settled.low());
+            if log.remove_settled(low)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn save_cursor(&mut self, index: usize) -> Result<(), SpoolError> {
         let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
         let cursor = cursor.filter(|cursor| self.saved.get(index) != Some(cursor));
@@ -454,8 +485,8 @@ impl Writer {
 
     /// Turns an error into the spool's state, and its end into another.
     fn report(&mut self, done: Result<(), SpoolError>) {
-        if matches!(done, Err(SpoolError::NoSpace { .. })) {
-            self.freed_late.forget();
+        if is_full(&done) {
+            self.note_refusal();
         }
         let mut inner = self.spool.lock();
         match done {
@@ -477,6 +508,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn is_full(done: &Result<(), SpoolError>) -> bool {
+    matches!(done, Err(SpoolError::NoSpace { .. }))
 }
 
 /// Who made the records of a run, those aside that were accepted before.

@@ -129,7 +129,7 @@ fn room(disk: &DiskConfig, free_bytes: u64) -> Finding {
     if free_bytes <= disk.free_bytes_min {
         Finding::fail(
             "disk",
-            format!("{free} MiB free, and {kept} MiB are always left free: nothing can be spooled"),
+            format!("{free} MiB free, and the spool does not grow where {kept} MiB are not free"),
             "make room, or lower spool.free_bytes_min",
         )
     } else {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   all settled, cursor saved ──▶ trim ─────────────────▶ unlinked
+//!   all settled, no room for a cursor ──▶ remove_settled ─▶ unlinked
 //!   no room, too old ──▶ give_up ──▶ remove ────────────▶ unlinked       not while a reader is in it
 //!   cannot be read ──▶ set_aside ───────────────────────▶ NAME.log.unreadable, a few of them
 //! ```
@@ -71,6 +72,26 @@ impl Log {
             self.unlink(&extent)?;
             freed += extent.bytes;
         }
+    }
+
+    /// Unlinks the oldest closed segment if all of it lies below `low`, though no saved cursor says so: that makes room
+    /// for the cursor. A kill before it is saved leaves records that Kafka has to be counted as `corrupt`. Says whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// The segment that could not be unlinked stays in the log.
+    pub fn remove_settled(&mut self, low: u64) -> Result<bool, SpoolError> {
+        let list = self.shared.lock();
+        let oldest = list.extents.front().filter(|_| list.extents.len() > 1);
+        let settled = oldest.filter(|extent| extent.end <= low).cloned();
+        drop(list);
+        let Some(extent) = settled else {
+            return Ok(false);
+        };
+        self.sync_names()
+            .map_err(SpoolError::at(Operation::Sync, &self.folder))?;
+        self.unlink(&extent)?;
+        Ok(true)
     }
 
     /// The oldest closed segment that begins at or behind `unread_from` and that no reader is in.

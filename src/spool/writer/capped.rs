@@ -4,10 +4,14 @@ use super::tests::{ALL, append, append_at, balances, config, read, turn};
 use super::*;
 use crate::packet::Reason;
 use crate::record::LaneId;
-use crate::spool::forgetful::{ForgetfulDisk, Trouble};
+use crate::spool::forgetful::ForgetfulDisk;
 use crate::spool::{Batch, ReadLimit};
 
-fn open(disk: &ForgetfulDisk, when_full: WhenFull, change: impl FnOnce(&mut DiskConfig)) -> Opened {
+pub(super) fn open(
+    disk: &ForgetfulDisk,
+    when_full: WhenFull,
+    change: impl FnOnce(&mut DiskConfig),
+) -> Opened {
     let (mut config, mut kept) = config(Path::new("/"));
     config.when_full = when_full;
     kept.bytes_max = 80_000;
@@ -359,38 +363,6 @@ fn a_cap_that_was_chosen_stays_whatever_is_free() {
 }
 
 #[test]
-fn a_disk_that_counts_what_was_unlinked_as_free_only_later_costs_no_more_than_is_short() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, WhenFull::DropOldest, |kept| {
-        kept.bytes_max = 800_000;
-        kept.free_bytes_min = 1_000_000;
-    });
-    for _ in 0..700 {
-        append(&spool, 0, &[b'x'; 1000]).unwrap();
-        turn(&mut writer);
-    }
-    // Two segments of 100 000 bytes make up for what is missing, and the disk does not say so for half a minute.
-    let short = 150_000;
-    disk.set_free(1_000_000 - short);
-    let start = Instant::now() + Duration::from_secs(20);
-    for second in 0..30 {
-        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
-    }
-    let lost = spool.counts().lost_total();
-    assert!((short / 1_100..250).contains(&lost), "{lost}");
-    disk.set_free(1_000_000 + short);
-    writer.turn(UnixMicros(0), start + Duration::from_secs(31));
-    assert_eq!(spool.counts().lost_total(), lost);
-    // What is short for longer was taken by others, and goes from ours.
-    disk.set_free(1_000_000 - short);
-    writer.turn(UnixMicros(0), start + Duration::from_secs(90));
-    assert!(spool.counts().lost_total() > lost);
-    balances(&spool);
-}
-
-#[test]
 fn drop_newest_with_too_little_free_space_takes_packets_again_when_all_is_delivered() {
     let disk = ForgetfulDisk::default();
     let Opened {
@@ -461,117 +433,8 @@ fn many_settled_ranges_are_read_around_a_part_at_a_time() {
 }
 
 /// Bytes of all segments.
-fn held(writer: &Writer) -> u64 {
+pub(super) fn held(writer: &Writer) -> u64 {
     writer.logs.iter().map(Log::bytes).sum()
-}
-
-/// A spool with 700 records of 1000 bytes in segments of 100 000, on a disk that should keep 1 000 000 bytes free.
-fn short_of_space(disk: &ForgetfulDisk) -> Opened {
-    let Opened {
-        spool,
-        mut writer,
-        recoveries,
-    } = open(disk, WhenFull::DropOldest, |kept| {
-        kept.bytes_max = 800_000;
-        kept.free_bytes_min = 1_000_000;
-    });
-    for _ in 0..700 {
-        append(&spool, 0, &[b'x'; 1000]).unwrap();
-        turn(&mut writer);
-    }
-    Opened {
-        spool,
-        writer,
-        recoveries,
-    }
-}
-
-#[test]
-fn a_steady_flow_fills_no_disk_that_counts_what_was_unlinked_as_free_half_a_minute_late() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = short_of_space(&disk);
-    (writer.config.bytes_max, writer.bytes_max_wanted) = (80_000_000, 80_000_000);
-    let start = Instant::now() + Duration::from_secs(20);
-    let (mut free, mut late) = (1_000_000u64, Vec::new());
-    for second in 0..600 {
-        for _ in 0..10 {
-            append(&spool, 0, &[b'x'; 1000]).unwrap();
-        }
-        late.retain(|(at, bytes)| {
-            let is_late = *at > second;
-            free += if is_late { 0 } else { *bytes };
-            is_late
-        });
-        let written = 10_300;
-        free -= written;
-        disk.set_free(free);
-        let before = held(&writer) + written;
-        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
-        late.push((second + 30, before.saturating_sub(held(&writer))));
-        // What half a minute brings is not there yet, nor is the rest of a segment.
-        assert!(free > 1_000_000 - 310_000 - 110_000, "{free} at {second}");
-    }
-    // It costs as much as the flow brings, and what is on its way to be free.
-    assert!(held(&writer) > 250_000, "{}", held(&writer));
-    balances(&spool);
-}
-
-#[test]
-fn a_disk_that_says_that_it_is_full_has_nothing_left_that_will_be_free_later() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = short_of_space(&disk);
-    let start = Instant::now() + Duration::from_secs(20);
-    disk.set_free(900_000);
-    writer.turn(UnixMicros(0), start);
-    let lost = spool.counts().lost_total();
-    assert!(lost > 0);
-    disk.stand(Some(Trouble::Full));
-    append(&spool, 0, b"<>").unwrap();
-    writer.turn(UnixMicros(0), start + Duration::from_secs(1));
-    assert_eq!(spool.counts().lost_total(), lost);
-    writer.turn(UnixMicros(0), start + Duration::from_secs(2));
-    assert!(spool.counts().lost_total() > lost);
-    balances(&spool);
-}
-
-#[test]
-fn what_is_given_up_for_the_cap_leaves_a_disk_that_becomes_short_to_be_seen_as_it_is() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = short_of_space(&disk);
-    let start = Instant::now() + Duration::from_secs(20);
-    for second in 0..20 {
-        for _ in 0..20 {
-            append(&spool, 0, &[b'x'; 1000]).unwrap();
-        }
-        writer.turn(UnixMicros(0), start + Duration::from_secs(second));
-    }
-    let lost = spool.counts().lost_total();
-    assert!(lost > 200, "the cap has taken some: {lost}");
-    disk.set_free(900_000);
-    writer.turn(UnixMicros(0), start + Duration::from_secs(20));
-    assert!(spool.counts().lost_total() > lost);
-}
-
-#[test]
-fn a_full_disk_gives_up_the_oldest_though_no_cursor_of_an_idle_topic_can_be_saved() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = short_of_space(&disk);
-    let start = Instant::now() + Duration::from_secs(20);
-    disk.stand(Some(Trouble::Full));
-    disk.set_free(0);
-    append(&spool, 0, b"<>").unwrap();
-    writer.turn(UnixMicros(0), start);
-    writer.turn(UnixMicros(0), start + Duration::from_secs(2));
-    assert!(spool.counts().lost_total() > 0);
-    balances(&spool);
 }
 
 #[test]

@@ -10,19 +10,15 @@
 //! or while the segment's first records are with the Kafka client. An age is how long this process has kept a record
 //! ([`super::ages`]): a restart begins to count again.
 //!
-//! Bytes count until they are delivered, and free space counts while there are closed segments, whose delivery makes
-//! room. So either cap ends by itself with what is delivered, whoever else fills the disk.
-//!
-//! Some file systems count what was unlinked as free only later (btrfs with its next transaction, XFS in the background).
-//! What was given up because free space is short counts as free at once, or each look at a short disk would give up
-//! more, up to the whole backlog: for a minute, until it is seen to be free, or until a write finds the disk full.
+//! Bytes count until they are delivered. Where the disk has too little room `drop_oldest` lets the logs keep their size
+//! ([`super::shortage`]), and `drop_newest` waits while there are closed segments, whose delivery makes room. So either cap
+//! ends by itself with what is delivered, whoever else fills the disk.
 //!
 //! The default cap is half of what is free. A disk that was full when the agent started gives none; so it is looked at
 //! again each time, and the cap rises with what has become free. It never falls: what was taken under it stays.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Writer;
 use crate::observe::ledger::LossReason;
@@ -32,56 +28,9 @@ use crate::spool::lane::Lane;
 use crate::spool::log::{self, Log};
 use crate::time::UnixMicros;
 
-/// How long a file system may take to count as free what was unlinked: btrfs writes its transactions every 30 s.
-const FREED_LATE_MAX: Duration = Duration::from_secs(60);
-
-/// Drops that follow each other so closely are kept as one, so that there are no more of them than seconds.
-const DROPS_APART: Duration = Duration::from_secs(1);
-
 /// So many segments are given up in a row, before what waits in memory is written: each costs a cursor, which is two
 /// syncs. With the usual segments that is 128 MiB, and the next turn goes on.
 const GIVEN_UP_IN_A_ROW: usize = 16;
-
-/// What was given up because free space was short and is not seen as free yet.
-#[derive(Debug, Default)]
-pub(super) struct FreedLate {
-    /// Bytes, and when they were given up, the oldest first.
-    drops: VecDeque<(u64, Instant)>,
-    /// What was free and what the logs held, together, at the last look. What we write and unlink leaves it as it is;
-    /// only between an unlink and the moment when that counts as free it is smaller.
-    room: u64,
-}
-
-impl FreedLate {
-    /// What is still awaited, now that there is so much room.
-    fn look(&mut self, room: u64, clock: Instant) -> u64 {
-        let mut grown = room.saturating_sub(self.room);
-        self.room = room;
-        self.drops.retain_mut(|(bytes, at)| {
-            let seen = grown.min(*bytes);
-            (grown, *bytes) = (grown - seen, *bytes - seen);
-            *bytes > 0 && clock.saturating_duration_since(*at) < FREED_LATE_MAX
-        });
-        self.drops.iter().map(|(bytes, _)| bytes).sum()
-    }
-
-    /// Something was given up since the last look: what is missing of the room is awaited.
-    fn note(&mut self, room: u64, clock: Instant) {
-        let late = self.room.saturating_sub(room);
-        self.room = room;
-        match self.drops.back_mut() {
-            Some((bytes, at)) if clock.saturating_duration_since(*at) < DROPS_APART => {
-                *bytes += late;
-            }
-            _ => self.drops.push_back((late, clock)),
-        }
-    }
-
-    /// The disk said that it is full: nothing is on its way, or it would have been taken for that write.
-    pub(super) fn forget(&mut self) {
-        self.drops.clear();
-    }
-}
 
 /// The default cap: `wanted`, or half of what is free where that is less. What waits here is not free, and was when
 /// there was none: a restart in an outage must not lower the cap.
@@ -98,7 +47,7 @@ impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
         self.raise_cap()?;
-        if self.is_over()? {
+        if self.is_short()? || self.is_over()? {
             match self.free_delivered(now) {
                 // On a full disk a topic that is all delivered cannot even say so. What is given up needs no room.
                 Ok(()) | Err(SpoolError::NoSpace { .. }) => {}
@@ -107,14 +56,8 @@ impl Writer {
         }
         if self.when_full == WhenFull::DropOldest {
             for _ in 0..GIVEN_UP_IN_A_ROW {
-                let is_short = self.is_short()?;
-                let is_over = is_short || self.held_bytes() > self.config.bytes_max;
-                if !is_over || !self.drop_oldest()? {
+                if !self.is_over()? || !self.drop_oldest()? {
                     break;
-                }
-                if is_short {
-                    let room = self.free_bytes()?.saturating_add(self.held_bytes());
-                    self.freed_late.note(room, self.clock);
                 }
             }
         }
@@ -155,17 +98,38 @@ impl Writer {
         self.logs.iter().map(Log::bytes).sum()
     }
 
-    fn is_over(&mut self) -> Result<bool, SpoolError> {
-        Ok(self.is_short()? || self.held_bytes() > self.config.bytes_max)
+    /// What the logs hold, and what waits in memory to be written there.
+    fn size(&self) -> u64 {
+        let inner = self.spool.lock();
+        let waiting: usize = inner.lanes.iter().map(Lane::unwritten_bytes).sum();
+        self.held_bytes() + waiting as u64
     }
 
-    /// Whether too little is free, and we hold something that can become free.
-    fn is_short(&mut self) -> Result<bool, SpoolError> {
-        let free = self.free_bytes()?;
-        let room = free.saturating_add(self.held_bytes());
-        let free = free.saturating_add(self.freed_late.look(room, self.clock));
-        let closed: u64 = self.logs.iter().map(Log::closed_bytes).sum();
-        Ok(free < self.config.free_bytes_min && closed > 0)
+    /// The disk refused a write for want of room.
+    pub(super) fn note_refusal(&mut self) {
+        let segment_bytes = segment_bytes(self.config.bytes_max);
+        self.shortage.refuse(self.size(), segment_bytes, self.clock);
+    }
+
+    /// Whether too little is free, as the disk says.
+    fn is_short(&self) -> Result<bool, SpoolError> {
+        Ok(self.free_bytes()? < self.config.free_bytes_min)
+    }
+
+    fn is_over(&mut self) -> Result<bool, SpoolError> {
+        let is_short = self.is_short()?;
+        let is_too_little = match self.when_full {
+            WhenFull::DropOldest => {
+                let (size, segment_bytes) = (self.size(), segment_bytes(self.config.bytes_max));
+                let limit = self
+                    .shortage
+                    .look(is_short, size, segment_bytes, self.clock);
+                limit.is_some_and(|bytes_max| size > bytes_max)
+            }
+            // Only as long as we hold something that can become free.
+            WhenFull::DropNewest => is_short && self.logs.iter().any(|log| log.closed_bytes() > 0),
+        };
+        Ok(is_too_little || self.held_bytes() > self.config.bytes_max)
     }
 
     /// A newest segment of which all is delivered stays for its name. Where room is short a new one takes its place.

@@ -138,7 +138,7 @@ impl Spool {
             saved: vec![Cursor::default(); logs.len()],
             logs,
             run: Vec::new(),
-            freed_late: caps::FreedLate::default(),
+            shortage: super::shortage::Shortage::default(),
             clock: now,
             uncapped_bytes: 0,
             saved_settled: 0,
