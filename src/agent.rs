@@ -417,10 +417,9 @@ impl Agent {
                 .find(|listener| listener.listener.name == ear.name)
             {
                 ear.allow.set_allow(listener.allow.clone());
-            }
-            if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
-                tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
-                not_read.push(format!("listener.{}.tls", ear.name));
+                if let (Some(acceptor), Some(tls)) = (&ear.tls, &listener.tls) {
+                    acceptor.renew(tls);
+                }
             }
         }
         let reloads = &self.observer.reloads;

@@ -190,6 +190,10 @@ impl Hearing {
                 continue;
             };
             config.allow = changed.allow.clone();
+            // A renewal; other files are for the next start.
+            if let (Some(tls), Some(read)) = (&mut config.tls, &changed.tls) {
+                tls.renew(read);
+            }
             let bound = match self.lookups.numbers(index, &config) {
                 Answer::Pending => {
                     self.missing.push(index);

@@ -125,16 +125,12 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, ReceiveError>
     if config.listener.transport != Transport::Tls {
         return Ok(None);
     }
-    let name = config.listener.name.to_string();
     match config.tls.clone() {
-        None => Err(ReceiveError::TlsNotConfigured { name }),
-        Some(files) => match tls::Acceptor::load(files) {
-            Ok(acceptor) => Ok(Some(Arc::new(acceptor))),
-            Err(source) => Err(ReceiveError::Tls {
-                name,
-                source: Box::new(source),
-            }),
-        },
+        Some(tls) => Ok(Some(Arc::new(tls::Acceptor::new(tls)))),
+        None => {
+            let name = config.listener.name.to_string();
+            Err(ReceiveError::TlsNotConfigured { name })
+        }
     }
 }
 
