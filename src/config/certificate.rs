@@ -104,7 +104,7 @@ fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pem
         reader.problem(path, expected, &format!("{file:?}"), advice);
         return None;
     }
-    let octets = match files::read(Path::new(file)) {
+    let octets = match files::read(Path::new(file), reader.findings.deadline) {
         Err(error) => {
             reader.problem_text(
                 path,

@@ -289,7 +289,7 @@ pub(super) fn secret_in_file(
             ),
         ));
     }
-    let kept = files::read(Path::new(path)).map_err(|error| {
+    let kept = files::read(Path::new(path), findings.deadline).map_err(|error| {
         Problem::new(
             at,
             key,
