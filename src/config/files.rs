@@ -1,4 +1,4 @@
-//! The files that values name: secrets, certificates, keys; and the configuration's own. A pipe is as good
+//! The files that values name: secrets, certificates, keys, the inventory; and the configuration's own. A pipe is as good
 //! (`--config <(sops decrypt trapline.toml)`).
 //!
 //! ```text
@@ -35,6 +35,14 @@ impl Default for Deadline {
     }
 }
 
+#[cfg(test)]
+impl Deadline {
+    /// It has come.
+    pub fn over() -> Deadline {
+        Deadline(Instant::now())
+    }
+}
+
 /// A file's content, and who may read it.
 #[derive(Clone)]
 pub(super) struct Kept {
@@ -53,6 +61,11 @@ impl Kept {
 
 /// Reads a whole file of this host, or what a pipe gives until the deadline.
 pub(super) fn read(path: &Path, deadline: Deadline) -> io::Result<Kept> {
+    read_up_to(FILE_BYTES_MAX, path, deadline)
+}
+
+/// The same of a file that may be larger.
+pub(super) fn read_up_to(bytes_max: u64, path: &Path, deadline: Deadline) -> io::Result<Kept> {
     let file = open(path)?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
@@ -60,16 +73,16 @@ pub(super) fn read(path: &Path, deadline: Deadline) -> io::Result<Kept> {
         return Err(io::ErrorKind::IsADirectory.into());
     } else if kind.is_file() {
         let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        file.take(bytes_max + 1).read_to_end(&mut bytes)?;
         bytes
     } else if kind.is_fifo() {
-        read_pipe(&file, deadline)?
+        read_pipe(&file, bytes_max, deadline)?
     } else if kind.is_char_device() && metadata.rdev() == NULL_DEVICE {
         Vec::new()
     } else {
         return Err(no_regular_file());
     };
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    if bytes.len() as u64 > bytes_max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(Kept {
@@ -98,10 +111,10 @@ fn no_regular_file() -> io::Error {
 
 /// Reads what is written to a pipe until its last writer closes it. One that gives nothing is most likely the output of a
 /// command that failed, and an empty configuration would be a valid one.
-fn read_pipe(mut pipe: &File, Deadline(deadline): Deadline) -> io::Result<Vec<u8>> {
+fn read_pipe(mut pipe: &File, bytes_max: u64, Deadline(deadline): Deadline) -> io::Result<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     let mut had_writer = false;
-    while bytes.len() as u64 <= FILE_BYTES_MAX {
+    while bytes.len() as u64 <= bytes_max {
         match pipe.read(&mut chunk) {
             Ok(0) if !bytes.is_empty() => break,
             Ok(0) if had_writer => {
@@ -233,7 +246,7 @@ mod tests {
     fn where_the_time_is_up_a_pipe_is_not_waited_for_and_what_is_there_already_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = pipe(folder.path());
-        let over = within(0);
+        let over = Deadline::over();
         let started = Instant::now();
         for _ in 0..10 {
             let error = read(&path, over).err().expect("nobody writes");
