@@ -216,6 +216,7 @@ impl Agent {
             listeners: hearing.conditions.clone(),
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
+            configuration: Mutex::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),
             settings: settings.clone(),
@@ -428,6 +429,8 @@ impl Agent {
             false => &reloads.partial,
         };
         count.fetch_add(1, Ordering::Relaxed);
+        let restart_needed = config::restart_needed(&self.config.effective, &new.effective);
+        self.observer.configuration().restart_needed = restart_needed;
         self.config.effective = config::in_force(&self.config.effective, &new.effective);
         self.config.normalize = new.normalize;
         self.config.snmp = new.snmp;

@@ -28,6 +28,38 @@ fn events_keep_the_agent_s_name_until_it_is_started_again() {
     agent.stop(&AtomicBool::new(true));
 }
 
+#[test]
+fn what_needs_a_restart_is_shown_until_the_configuration_says_again_what_runs() {
+    let mut agent = Agent::start(config("")).expect("an agent");
+    let shown = |agent: &Agent| agent.observer.picture().configuration.restart_needed;
+    assert_eq!(shown(&agent), [""; 0]);
+    let moved = text("").replace("127.0.0.1:0", "127.0.0.2:5514")
+        + "[[listener]]\nname = \"more\"\nbind = \"127.0.0.1:0\"\n[kafka]\nlinger_ms = 7\n[log]\nlevel = \"warn\"\n";
+    for _ in 0..2 {
+        agent.reload(config::parse(&moved, "host").expect("a configuration"));
+        assert_eq!(
+            shown(&agent),
+            [
+                "kafka.linger_ms is not as it is configured",
+                "listener more is configured and does not run",
+                "listener syslog-udp is configured for 127.0.0.2:5514 and runs on 127.0.0.1:0",
+            ]
+        );
+    }
+    let renamed = text("").replace("syslog-udp", "other");
+    agent.reload(config::parse(&renamed, "host").expect("a configuration"));
+    assert_eq!(
+        shown(&agent),
+        [
+            "listener other is configured and does not run",
+            "listener syslog-udp runs and is not configured any more",
+        ]
+    );
+    agent.reload(config(""));
+    assert_eq!(shown(&agent), [""; 0]);
+    agent.stop(&AtomicBool::new(true));
+}
+
 /// The condition of the listener of this name.
 fn condition(agent: &Agent, name: &str) -> ListenerCondition {
     let listeners = agent.observer.picture().listeners;

@@ -42,7 +42,7 @@ pub use identity::Identity;
 pub use kafka::MESSAGE_BYTES_MAX_DEFAULT;
 pub use problem::{Place, Problem, Warning};
 pub use reader::Effective;
-pub use reload::{Reload, difference, in_force};
+pub use reload::{Reload, difference, in_force, restart_needed};
 pub use resolve::{AGENT_ID_BYTES_MAX, DRAIN_SECONDS_DEFAULT, Resolved};
 
 use files::Kept;
