@@ -450,6 +450,11 @@ impl Agent {
         }
     }
 
+    /// Shows whether reading the configuration again hangs.
+    pub fn load_hangs(&self, hangs: bool) {
+        self.observer.configuration().hangs = hangs;
+    }
+
     /// Counts a reload whose configuration was refused.
     pub fn reload_failed(&self) {
         self.observer.reloads.failed.fetch_add(1, Ordering::Relaxed);

@@ -298,6 +298,8 @@ pub struct Reloads {
 pub struct ConfigurationState {
     /// What was reloaded and only a restart puts into force, a sentence each, until the file says again what runs.
     pub restart_needed: Vec<String>,
+    /// It is being read again, and what it is read from does not answer.
+    pub hangs: bool,
 }
 
 /// What one rule of the operator's did since the start.
