@@ -383,6 +383,44 @@ fn a_taken_port_is_refused_with_the_command_that_shows_who_has_it() {
     assert!(error.to_string().contains(&command), "{error}");
 }
 
+#[test]
+fn listeners_that_get_no_thread_come_back_as_they_were_and_are_read_by_the_next() {
+    let ledger = ledger(Transport::Tcp);
+    let bind = || StreamListener::bind(config(Transport::Tcp), Arc::clone(&ledger)).unwrap();
+    let listeners = vec![bind(), bind()];
+    let addresses = |listeners: &[StreamListener]| -> Vec<SocketAddr> {
+        let listeners = listeners.iter();
+        listeners.map(|it| it.local_addr().unwrap()).collect()
+    };
+    let to = addresses(&listeners);
+    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
+    let heartbeat = || Heartbeats::new(Instant::now()).register("streams");
+    let no_thread = |_, _| Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    let sink = FakeSink::new(0, &seen);
+    let NotStarted { error, listener } =
+        spawn_by(no_thread, listeners, sink, &stop, heartbeat()).unwrap_err();
+    assert!(
+        matches!(&error, ReceiveError::Thread { name, .. } if name == "under-test, under-test"),
+        "{error}"
+    );
+    assert_eq!(addresses(&listener), to);
+    // They listen all the while: who connects before there is a thread is heard as well.
+    let mut senders: Vec<Sender> = to.iter().map(|to| Sender::connect(to).unwrap()).collect();
+    for (number, sender) in senders.iter_mut().enumerate() {
+        sender
+            .write_all(format!("<13>{number}\n").as_bytes())
+            .unwrap();
+    }
+    let sink = FakeSink::new(0, &seen);
+    let thread = spawn(listener, sink, &stop, heartbeat()).unwrap();
+    wait_until("both are heard", || seen.count() == 2);
+    stop.stop();
+    thread.join().unwrap();
+    let mut texts = seen.texts();
+    texts.sort_unstable();
+    assert_eq!(texts, ["<13>0", "<13>1"]);
+}
+
 /// A server certificate, an authority and a client certificate that it signed, written to `folder`.
 struct Certificates {
     folder: std::path::PathBuf,
