@@ -29,7 +29,7 @@ const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
 
 /// How long a stop waits for the producer after its deadline: it ends its turn, takes back what is in flight, and gives its
 /// client a second to end. Only a disk that does not answer keeps it for longer.
-const PRODUCER_WAIT: Duration = Duration::from_secs(3);
+pub(super) const PRODUCER_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
 /// next start.

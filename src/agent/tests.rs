@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc;
 
 use super::*;
 use crate::observe::picture::{ListenerCondition, View};
@@ -204,12 +205,44 @@ fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
     let mut config = config("");
     config.state_folder = Some(folder.path().to_owned());
     let agent = Agent::start(config).expect("an agent");
-    let (ended, end) = std::sync::mpsc::channel();
+    assert_eq!(stopped(agent, false).imbalance(), [""; 0]);
+}
+
+/// Stops the agent; panics where it does not come to its end.
+fn stopped(agent: Agent, cut_short: bool) -> Snapshot {
+    let (ended, end) = mpsc::channel();
     std::thread::spawn(move || {
-        let _ = ended.send(agent.stop(&AtomicBool::new(false)));
+        let _ = ended.send(agent.stop(&AtomicBool::new(cut_short)));
     });
-    let ledger = end.recv_timeout(Duration::from_secs(30));
-    assert_eq!(ledger.expect("it ends").imbalance(), [""; 0]);
+    end.recv_timeout(Duration::from_secs(30))
+        .expect("the stop ends")
+}
+
+#[test]
+fn a_stop_gives_a_producer_that_does_not_end_its_time_and_leaves_it_to_the_process() {
+    let mut agent = Agent::start(config("")).expect("an agent");
+    let before = agent.producer.take().expect("a producer");
+    before.stop(Instant::now());
+    // It waits inside its first turn, as at a disk that does not answer, until the test is over.
+    let (entered, inside) = mpsc::channel();
+    let (_over, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let wait = move |_| {
+        let _ = entered.send(());
+        let _ = held.lock().map(|held| held.recv());
+    };
+    let config = produce::Config {
+        topics: agent.spool.topics(),
+        ..agent.config.produce.clone()
+    };
+    let stuck = produce::spawn(config, agent.spool.clone(), wait).expect("a producer");
+    agent.producer = Some(stuck);
+    let within = Duration::from_secs(30);
+    inside.recv_timeout(within).expect("it has a turn");
+    let begun = Instant::now();
+    let ledger = stopped(agent, true);
+    assert!(begun.elapsed() >= stop::PRODUCER_WAIT);
+    assert_eq!(ledger.imbalance(), [""; 0]);
 }
 
 #[test]
