@@ -39,6 +39,9 @@ impl MibWatch {
             tell(&changes);
             mibs
         });
+        // One at files that are not used any more may be at storage that never answers: it ends by itself, or with the
+        // process.
+        self.look.take_if(|look| !look.of.is_same(used));
         if self.look.is_none() && !used.is_without_files() {
             let of = found.as_ref().unwrap_or(used).clone();
             let set = of.clone();
@@ -116,5 +119,21 @@ mod tests {
             assert!(watch.tick(&after).is_none());
             is_of(&watch, &after).then_some(())
         });
+    }
+
+    #[test]
+    fn a_look_that_hangs_at_files_of_before_keeps_nobody_from_looking_at_those_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["before.mibdb", "after.mibdb"].map(|name| folder.path().join(name));
+        let [before, after] = [0, 1].map(|at: usize| Set::open([paths[at].as_path()]).0);
+        let made = std::process::Command::new("mkfifo").arg(&paths[0]).status();
+        assert!(made.expect("mkfifo").success());
+        std::fs::write(&paths[1], "no MIB file").unwrap();
+        let mut watch = MibWatch::default();
+        assert!(watch.tick(&before).is_none());
+        let set = until(|| watch.tick(&after));
+        assert_eq!(set.refused(), 1);
+        // Who hangs is let go.
+        std::fs::write(&paths[0], "no MIB file").unwrap();
     }
 }
