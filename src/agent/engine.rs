@@ -158,8 +158,8 @@ impl KeptAccess {
         match spawned {
             Ok(thread) => writing.thread = Some(thread),
             Err(error) => {
-                tracing::warn!(%error, "no thread to write what was learned of SNMPv3 engines: the stop waits for it");
-                keep(&self.access, folder);
+                // Written here, a disk that does not answer would hold up the stop.
+                tracing::warn!(%error, "no thread to write what was learned of SNMPv3 engines in the last minute: it is not kept");
             }
         }
     }
