@@ -105,6 +105,18 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     })
 }
 
+/// Opens a file or a folder that others will open again; what a pipe gives is gone by then.
+pub(super) fn open_lasting(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    match file.metadata()?.file_type().is_fifo() {
+        true => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a pipe, which can be read only once",
+        )),
+        false => Ok(file),
+    }
+}
+
 fn no_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is a device or a socket")
 }

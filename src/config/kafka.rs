@@ -49,7 +49,7 @@ pub(super) fn resolve(
 ) -> Config {
     let problems_before = findings.problems.len();
     let mut options = options(raw, file_mode, findings);
-    security::judge(raw, &options, findings);
+    security::judge(raw, &mut options, findings);
     let message_bytes_max = route.payload_bytes_max + MESSAGE_OVERHEAD_BYTES;
     options.insert(
         MESSAGE_BYTES_MAX_OPTION.to_owned(),
