@@ -216,6 +216,7 @@ impl Agent {
             listeners: hearing.conditions.clone(),
             producer: producer.watch(),
             reloads: ReloadCounts::default(),
+            configuration: Mutex::default(),
             history: Mutex::default(),
             snmp: snmp.access.clone(),
             settings: settings.clone(),
@@ -417,10 +418,9 @@ impl Agent {
                 .find(|listener| listener.listener.name == ear.name)
             {
                 ear.allow.set_allow(listener.allow.clone());
-            }
-            if let Some(Err(error)) = ear.tls.as_ref().map(|tls| tls.reload()) {
-                tracing::error!(listener = %ear.name, %error, "certificate not reloaded, the old one stays in use");
-                not_read.push(format!("listener.{}.tls", ear.name));
+                if let (Some(acceptor), Some(tls)) = (&ear.tls, &listener.tls) {
+                    acceptor.renew(tls);
+                }
             }
         }
         let reloads = &self.observer.reloads;
@@ -429,6 +429,8 @@ impl Agent {
             false => &reloads.partial,
         };
         count.fetch_add(1, Ordering::Relaxed);
+        let restart_needed = config::restart_needed(&self.config.effective, &new.effective);
+        self.observer.configuration().restart_needed = restart_needed;
         self.config.effective = config::in_force(&self.config.effective, &new.effective);
         self.config.normalize = new.normalize;
         self.config.snmp = new.snmp;
@@ -446,6 +448,11 @@ impl Agent {
             self.config.normalize.mibs = mibs;
             self.settings.replace(self.config.normalize.clone());
         }
+    }
+
+    /// Shows whether reading the configuration again hangs.
+    pub fn load_hangs(&self, hangs: bool) {
+        self.observer.configuration().hangs = hangs;
     }
 
     /// Counts a reload whose configuration was refused.

@@ -190,6 +190,10 @@ impl Hearing {
                 continue;
             };
             config.allow = changed.allow.clone();
+            // A renewal; other files are for the next start.
+            if let (Some(tls), Some(read)) = (&mut config.tls, &changed.tls) {
+                tls.renew(read);
+            }
             let bound = match self.lookups.numbers(index, &config) {
                 Answer::Pending => {
                     self.missing.push(index);
@@ -421,10 +425,16 @@ impl Hearing {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for their end.
+    /// Lets the threads go. One that has not ended does so with the process: nobody waits for it any more.
     pub fn join(&mut self) {
         for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
+            if !thread.is_finished() {
+                let thread = thread.thread().name().unwrap_or_default();
+                tracing::error!(
+                    thread,
+                    "a receiving thread does not end: what it still reads is not delivered"
+                );
+            } else if thread.join().is_err() {
                 tracing::error!("a receiving thread had ended by a panic");
             }
         }
@@ -474,6 +484,25 @@ mod tests {
     use crate::route::{Boot, Router};
     use crate::spool::Spool;
     use crate::time::UnixMicros;
+
+    #[test]
+    fn a_receiving_thread_that_does_not_end_is_not_waited_for() {
+        let config = crate::config::parse(
+            "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:0\"\n",
+            "host",
+        );
+        let mut hearing = Hearing::bind(&config.unwrap(), Inherited::none(), &[]);
+        let (over, held) = std::sync::mpsc::channel::<()>();
+        let stuck = std::thread::spawn(move || {
+            let _ = held.recv();
+        });
+        hearing.threads.push(stuck);
+        hearing.begin_stop();
+        assert!(!hearing.is_over());
+        hearing.join();
+        assert!(hearing.is_over());
+        drop(over);
+    }
 
     #[test]
     fn the_service_manager_s_sockets_wait_for_a_thread_and_are_read_when_there_is_one() {

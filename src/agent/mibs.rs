@@ -29,6 +29,14 @@ impl MibWatch {
     /// Takes what came of the last look at files, and begins the next one, at those of `used`. Never waits. Out: what takes
     /// the place of `used`. To be called every second or so.
     pub fn tick(&mut self, used: &Set) -> Option<Set> {
+        self.tick_by(Set::refreshed, used)
+    }
+
+    fn tick_by(
+        &mut self,
+        refreshed: impl FnOnce(&Set) -> Refreshed + Send + 'static,
+        used: &Set,
+    ) -> Option<Set> {
         let ended = self.look.take_if(|look| look.thread.is_finished());
         let found = ended.and_then(|look| {
             let refreshed = look.thread.join().ok().flatten();
@@ -39,12 +47,15 @@ impl MibWatch {
             tell(&changes);
             mibs
         });
+        // One at files that are not used any more may be at storage that never answers: it ends by itself, or with the
+        // process.
+        self.look.take_if(|look| !look.of.is_same(used));
         if self.look.is_none() && !used.is_without_files() {
             let of = found.as_ref().unwrap_or(used).clone();
             let set = of.clone();
             let thread = thread::Builder::new()
                 .name("mibs".to_owned())
-                .spawn(move || set.refreshed());
+                .spawn(move || refreshed(&set));
             self.look = thread.ok().map(|thread| Look { of, thread });
         }
         found
@@ -66,9 +77,20 @@ fn tell(changes: &[Change]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    /// A look at storage that does not answer before this is sent.
+    fn slow() -> (mpsc::Sender<()>, impl FnOnce(&Set) -> Refreshed + Send) {
+        let (answer, answered) = mpsc::channel();
+        let look = move |set: &Set| {
+            let _ = answered.recv();
+            set.refreshed()
+        };
+        (answer, look)
+    }
 
     fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -86,19 +108,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set.mibdb");
         let (used, _) = Set::open([path.as_path()]);
-        // It is opened once somebody writes it: as slow as a file can be.
-        let made = std::process::Command::new("mkfifo").arg(&path).status();
-        assert!(made.expect("mkfifo").success());
+        std::fs::write(&path, "no MIB file").unwrap();
         let mut watch = MibWatch::default();
+        let (answer, slow) = slow();
+        assert!(watch.tick_by(slow, &used).is_none());
         for _ in 0..100 {
             assert!(watch.tick(&used).is_none());
         }
         // It is no MIB file, and that is known when it has been read.
-        std::fs::write(&path, "no MIB file").unwrap();
+        answer.send(()).unwrap();
         let set = until(|| watch.tick(&used));
         assert_eq!(set.refused(), 1);
-        // What looks at it now ends as well.
-        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
@@ -116,5 +136,18 @@ mod tests {
             assert!(watch.tick(&after).is_none());
             is_of(&watch, &after).then_some(())
         });
+    }
+
+    #[test]
+    fn a_look_that_hangs_at_files_of_before_keeps_nobody_from_looking_at_those_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["before.mibdb", "after.mibdb"].map(|name| folder.path().join(name));
+        let [before, after] = [0, 1].map(|at: usize| Set::open([paths[at].as_path()]).0);
+        std::fs::write(&paths[1], "no MIB file").unwrap();
+        let mut watch = MibWatch::default();
+        let (_answer, slow) = slow();
+        assert!(watch.tick_by(slow, &before).is_none());
+        let set = until(|| watch.tick(&after));
+        assert_eq!(set.refused(), 1);
     }
 }

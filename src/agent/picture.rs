@@ -11,8 +11,8 @@ use super::{ReloadCounts, readings};
 use crate::names::Names;
 use crate::observe::ledger::{ListenerLedger, Snapshot};
 use crate::observe::picture::{
-    AgentState, ErrorCount, KafkaCondition, KafkaState, Picture, Reloads, Replay, RuleState,
-    SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
+    AgentState, ConfigurationState, ErrorCount, KafkaCondition, KafkaState, Picture, Reloads,
+    Replay, RuleState, SpoolCondition, SpoolKind, SpoolState, TopicCondition, TopicState, View,
 };
 use crate::observe::rates::History;
 use crate::pipeline::{Settings, SnmpAccess};
@@ -34,6 +34,7 @@ pub(super) struct Observer {
     pub listeners: Conditions,
     pub producer: produce::Watch,
     pub reloads: ReloadCounts,
+    pub configuration: Mutex<ConfigurationState>,
     pub history: Mutex<History>,
     pub snmp: Arc<SnmpAccess>,
     pub settings: Arc<Settings>,
@@ -51,6 +52,12 @@ impl Observer {
     pub fn note_rates(&self, ledger: &Snapshot) {
         let now_ms = self.clock.elapsed().as_millis() as u64;
         self.history().note(now_ms, ledger);
+    }
+
+    /// The configuration against what runs.
+    pub fn configuration(&self) -> std::sync::MutexGuard<'_, ConfigurationState> {
+        let configuration = self.configuration.lock();
+        configuration.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn history(&self) -> std::sync::MutexGuard<'_, History> {
@@ -109,6 +116,7 @@ impl View for Observer {
                 partial: self.reloads.partial.load(Ordering::Relaxed),
                 failed: self.reloads.failed.load(Ordering::Relaxed),
             },
+            configuration: self.configuration().clone(),
             rules: rules(&self.router),
             rates: self.history().rates(),
             readings: readings::all(

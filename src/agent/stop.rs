@@ -5,12 +5,20 @@
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Agent, RunningWriter};
 use crate::observe::ledger::Snapshot;
 use crate::receive::socket::Ownership;
 use crate::time::UnixMicros;
+
+/// How long a stop waits for the listeners' threads. They read for two seconds at most; only one that removes a socket's
+/// file from storage that does not answer, or has a defect, takes longer.
+const RECEIVE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for the threads of status page and admin socket, which give their clients half a second.
+const PAGES_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
@@ -29,7 +37,7 @@ const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
 
 /// How long a stop waits for the producer after its deadline: it ends its turn, takes back what is in flight, and gives its
 /// client a second to end. Only a disk that does not answer keeps it for longer.
-const PRODUCER_WAIT: Duration = Duration::from_secs(3);
+pub(super) const PRODUCER_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
 /// next start.
@@ -63,21 +71,28 @@ impl Agent {
             );
         }
         self.close_storage(cut_short);
-        self.main_heartbeat.finish();
         let ledger = self.ledger();
-        let _ = self.status_stop.send(true);
-        if let Some(status) = self.status.take() {
-            let _ = status.thread.join();
-        }
-        if let Some(admin) = self.admin.take() {
-            let _ = admin.thread.join();
-        }
+        self.end_pages();
+        self.main_heartbeat.finish();
         ledger
+    }
+
+    /// A thread that does not end does so with the process.
+    fn end_pages(&mut self) {
+        let _ = self.status_stop.send(true);
+        let status = self.status.take().map(|status| status.thread);
+        let admin = self.admin.take().map(|admin| admin.thread);
+        let threads = [status, admin];
+        self.while_alive_within(PAGES_WAIT, &AtomicBool::new(false), |_| {
+            threads.iter().flatten().all(JoinHandle::is_finished)
+        });
     }
 
     fn stop_receiving(&mut self) {
         self.hearing.begin_stop();
-        self.while_alive(|agent| agent.hearing.is_over());
+        self.while_alive_within(RECEIVE_WAIT, &AtomicBool::new(false), |agent| {
+            agent.hearing.is_over()
+        });
         self.hearing.join();
         self.storms.say(UnixMicros::now());
         self.tick();

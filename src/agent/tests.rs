@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc;
 
 use super::*;
 use crate::observe::picture::{ListenerCondition, View};
@@ -25,6 +26,38 @@ fn events_keep_the_agent_s_name_until_it_is_started_again() {
     let reload = agent.reload(config("id = \"br18\"")).difference;
     assert_eq!(reload.needs_restart, ["agent.id"]);
     assert_eq!(agent.settings.config().agent_id, "br17");
+    agent.stop(&AtomicBool::new(true));
+}
+
+#[test]
+fn what_needs_a_restart_is_shown_until_the_configuration_says_again_what_runs() {
+    let mut agent = Agent::start(config("")).expect("an agent");
+    let shown = |agent: &Agent| agent.observer.picture().configuration.restart_needed;
+    assert_eq!(shown(&agent), [""; 0]);
+    let moved = text("").replace("127.0.0.1:0", "127.0.0.2:5514")
+        + "[[listener]]\nname = \"more\"\nbind = \"127.0.0.1:0\"\n[kafka]\nlinger_ms = 7\n[log]\nlevel = \"warn\"\n";
+    for _ in 0..2 {
+        agent.reload(config::parse(&moved, "host").expect("a configuration"));
+        assert_eq!(
+            shown(&agent),
+            [
+                "kafka.linger_ms is not as it is configured",
+                "listener more is configured and does not run",
+                "listener syslog-udp is configured for 127.0.0.2:5514 and runs on 127.0.0.1:0",
+            ]
+        );
+    }
+    let renamed = text("").replace("syslog-udp", "other");
+    agent.reload(config::parse(&renamed, "host").expect("a configuration"));
+    assert_eq!(
+        shown(&agent),
+        [
+            "listener other is configured and does not run",
+            "listener syslog-udp runs and is not configured any more",
+        ]
+    );
+    agent.reload(config(""));
+    assert_eq!(shown(&agent), [""; 0]);
     agent.stop(&AtomicBool::new(true));
 }
 
@@ -165,30 +198,51 @@ fn a_reload_that_cannot_read_a_file_again_counts_as_partial_and_names_its_key() 
 #[test]
 fn a_stop_does_not_wait_for_storage_that_does_not_answer() {
     let folder = tempfile::tempdir().expect("a folder");
-    // It is opened once somebody writes it: as slow as a file can be.
-    let inventory = folder.path().join("inventory.csv");
-    let made = std::process::Command::new("mkfifo")
-        .arg(&inventory)
-        .status();
+    // The table of devices is written beside the old one, and opened once somebody reads it: as slow as a file can be.
+    let table = folder.path().join("devices.new");
+    let made = std::process::Command::new("mkfifo").arg(&table).status();
     assert!(made.expect("mkfifo").success());
     let mut config = config("");
-    config.identity.inventory_file = Some(inventory);
+    config.state_folder = Some(folder.path().to_owned());
     let agent = Agent::start(config).expect("an agent");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let at_disk = |agent: &Agent| {
-        let pulses = agent.heartbeats.pulses(Instant::now());
-        pulses.iter().all(|pulse| pulse.thread != "devices")
-    };
-    while !at_disk(&agent) {
-        assert!(Instant::now() < deadline, "the inventory is never read");
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
-    let (ended, end) = std::sync::mpsc::channel();
+    assert_eq!(stopped(agent, false).imbalance(), [""; 0]);
+}
+
+/// Stops the agent; panics where it does not come to its end.
+fn stopped(agent: Agent, cut_short: bool) -> Snapshot {
+    let (ended, end) = mpsc::channel();
     std::thread::spawn(move || {
-        let _ = ended.send(agent.stop(&AtomicBool::new(false)));
+        let _ = ended.send(agent.stop(&AtomicBool::new(cut_short)));
     });
-    let ledger = end.recv_timeout(Duration::from_secs(30));
-    assert_eq!(ledger.expect("it ends").imbalance(), [""; 0]);
+    end.recv_timeout(Duration::from_secs(30))
+        .expect("the stop ends")
+}
+
+#[test]
+fn a_stop_gives_a_producer_that_does_not_end_its_time_and_leaves_it_to_the_process() {
+    let mut agent = Agent::start(config("")).expect("an agent");
+    let before = agent.producer.take().expect("a producer");
+    before.stop(Instant::now());
+    // It waits inside its first turn, as at a disk that does not answer, until the test is over.
+    let (entered, inside) = mpsc::channel();
+    let (_over, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let wait = move |_| {
+        let _ = entered.send(());
+        let _ = held.lock().map(|held| held.recv());
+    };
+    let config = produce::Config {
+        topics: agent.spool.topics(),
+        ..agent.config.produce.clone()
+    };
+    let stuck = produce::spawn(config, agent.spool.clone(), wait).expect("a producer");
+    agent.producer = Some(stuck);
+    let within = Duration::from_secs(30);
+    inside.recv_timeout(within).expect("it has a turn");
+    let begun = Instant::now();
+    let ledger = stopped(agent, true);
+    assert!(begun.elapsed() >= stop::PRODUCER_WAIT);
+    assert_eq!(ledger.imbalance(), [""; 0]);
 }
 
 #[test]

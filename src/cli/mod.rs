@@ -19,6 +19,7 @@ mod explain;
 mod fields;
 mod generate;
 mod healthcheck;
+mod loading;
 mod mib;
 mod output;
 mod run;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  configuration ──▶ logs ──▶ Agent::start ──▶ every second: tick, watchdog ──▶ SIGTERM ──▶ Agent::stop ──▶ ledger
-//!                                                └ SIGHUP: read again, put into force what can be   └ SIGTERM again: at once
+//!                                                └ SIGHUP: read again on a thread (loading)          └ SIGTERM again: at once
+//!                                                └ read: put into force what can be
 //! ```
 
 use std::io::{self, IsTerminal};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::loading::{HANGS_AFTER, Loading};
 use super::{ConfigArguments, output};
 use crate::agent::{Agent, AgentError};
 use crate::config::{self, Loaded, Refused, Resolved};
@@ -70,6 +72,7 @@ pub(super) fn run(arguments: &ConfigArguments) -> ExitCode {
 }
 
 /// Where the configuration is read from, again at each reload.
+#[derive(Clone)]
 struct Source {
     arguments: ConfigArguments,
     /// The file that was read last, if there was one.
@@ -174,6 +177,7 @@ fn serve(
     let mut running = Running {
         agent: Agent::start_on(loaded.config, inherited)?,
         source,
+        loading: Loading::new(),
         logs,
         notifier,
     };
@@ -225,9 +229,16 @@ enum Meaning {
     Reload,
 }
 
+/// A configuration that was read again, and where.
+struct Read {
+    source: Source,
+    loaded: Result<Loaded, Refused>,
+}
+
 struct Running<'l> {
     agent: Agent,
     source: Source,
+    loading: Loading<Read>,
     logs: &'l log::Handle,
     notifier: Notifier,
 }
@@ -236,10 +247,11 @@ impl Running<'_> {
     /// Ticks every second and follows signals until one says stop.
     async fn until_stopped(&mut self, signals: &mut Signals) {
         let mut second = tokio::time::interval(Duration::from_secs(1));
-        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        self.notify_ready();
         loop {
             tokio::select! {
                 _ = second.tick() => self.tick(),
+                read = self.loading.ended() => self.loaded(read),
                 meaning = signals.next() => match meaning {
                     Meaning::Reload => self.reload(),
                     Meaning::Stop(name) => {
@@ -252,6 +264,7 @@ impl Running<'_> {
     }
 
     fn tick(&mut self) {
+        self.tell_if_load_hangs();
         self.agent.refresh_mibs();
         self.agent.hear_missing(Instant::now());
         self.agent.serve_missing(Instant::now());
@@ -265,16 +278,71 @@ impl Running<'_> {
         self.notify(&[State::Reloading {
             monotonic_usec: systemd::monotonic_usec(),
         }]);
-        match load(self.source.file()) {
-            Ok(loaded) => self.apply(loaded),
-            Err(refused) => {
-                self.agent.reload_failed();
-                for problem in &refused.problems {
-                    tracing::error!(%problem, "configuration not reloaded, the old one stays in force");
+        if !self.loading.ask_again() {
+            self.begin_load();
+            return;
+        }
+        tracing::info!("the configuration is being read, and is read again after that");
+        if self.loading.hangs() {
+            self.notify_ready();
+        }
+    }
+
+    fn begin_load(&mut self) {
+        let mut source = self.source.clone();
+        let begun = self.loading.begin(Instant::now(), move || {
+            let loaded = load(source.file());
+            Read { source, loaded }
+        });
+        if let Err(error) = begun {
+            tracing::error!(%error, "no thread to read the configuration with, the old one stays in force");
+            self.agent.reload_failed();
+            self.notify_ready();
+        }
+    }
+
+    /// Whoever waits for the reload is told that it goes on without it.
+    fn tell_if_load_hangs(&mut self) {
+        if self.loading.begins_to_hang(Instant::now()) {
+            tracing::error!(
+                seconds = HANGS_AFTER.as_secs(),
+                "the configuration is still being read, the old one stays in force until then: storage or a directory service does not answer"
+            );
+            self.agent.load_hangs(true);
+            self.notify_ready();
+        }
+    }
+
+    /// Follows a configuration that was read again; `None` where the reading had ended by a panic.
+    fn loaded(&mut self, read: Option<Read>) {
+        self.agent.load_hangs(false);
+        match read {
+            Some(Read { source, loaded }) => {
+                self.source = source;
+                match loaded {
+                    Ok(loaded) => self.apply(loaded),
+                    Err(refused) => self.refuse(&refused),
                 }
             }
+            None => {
+                self.agent.reload_failed();
+                tracing::error!(
+                    "reading the configuration had ended by a panic, the old one stays in force"
+                );
+            }
         }
-        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
+        if self.loading.take_asked_again() {
+            self.begin_load();
+        } else {
+            self.notify_ready();
+        }
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        self.agent.reload_failed();
+        for problem in &refused.problems {
+            tracing::error!(%problem, "configuration not reloaded, the old one stays in force");
+        }
     }
 
     fn apply(&mut self, loaded: Loaded) {
@@ -303,6 +371,10 @@ impl Running<'_> {
                 "changed, and in force only after a restart"
             );
         }
+    }
+
+    fn notify_ready(&self) {
+        self.notify(&[State::Ready, State::Status(self.agent.status_line())]);
     }
 
     /// Tells the service manager; a manager that does not listen is no reason to stop.

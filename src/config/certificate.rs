@@ -5,6 +5,8 @@
 //!  key_file ─────────┼─▶ readable? PEM? do they fit? ───┤
 //!  client_ca_file ───┘                                  └─▶ fingerprint of all contents: a reload sees a renewal
 //! ```
+//!
+//! Each file is read once, here: a listener is given what they hold.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +16,7 @@ use super::files;
 use super::reader::Reader;
 use super::secret::Secret;
 use crate::packet::Transport;
-use crate::receive::tls::{Acceptor, ClientAuth, Config};
+use crate::receive::tls::{ClientAuth, Config, Pem};
 
 const CERTIFICATE: &str = "listener.tls.certificate_file";
 const KEY: &str = "listener.tls.key_file";
@@ -44,21 +46,21 @@ pub(super) fn resolve(reader: &mut Reader<'_>, transport: Transport) -> Option<C
         .findings
         .effective
         .note_masked(shown, Secret::new(fingerprint.concat()));
-    let config = Config {
-        certificate_chain: certificate?,
-        private_key: key?,
-        client_auth: client_ca.map_or(ClientAuth::None, |ca| ClientAuth::Required { ca }),
-    };
-    if reader.findings.problems.len() == problems_before
-        && let Err(error) = Acceptor::load(config.clone())
-    {
-        reader.problem_text(
-            CERTIFICATE,
-            error.to_string(),
-            "correct these files, then run `check` again",
-        );
+    // A file that is wrong is a problem already; what stands here is for those that do not go together.
+    let (certificate, key) = (certificate?, key?);
+    let client_auth = client_ca.map_or(ClientAuth::None, |ca| ClientAuth::Required { ca });
+    if reader.findings.problems.len() > problems_before {
+        return None;
     }
-    Some(config)
+    Config::new(&certificate, &key, &client_auth)
+        .map_err(|error| {
+            reader.problem_text(
+                CERTIFICATE,
+                error.to_string(),
+                "correct these files, then run `check` again",
+            );
+        })
+        .ok()
 }
 
 fn refuse(reader: &mut Reader<'_>, transport: Transport) {
@@ -78,8 +80,8 @@ fn refuse(reader: &mut Reader<'_>, transport: Transport) {
     }
 }
 
-/// A PEM file's path. What it holds is looked at here too, so that files which were exchanged for each other are named.
-fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<PathBuf> {
+/// A PEM file. What it holds is looked at here too, so that files which were exchanged for each other are named.
+fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pem> {
     let (wanted, marker) = match path {
         KEY => ("private key", "PRIVATE KEY-----"),
         _ => ("certificate", "BEGIN CERTIFICATE-----"),
@@ -102,12 +104,15 @@ fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pat
         reader.problem(path, expected, &format!("{file:?}"), advice);
         return None;
     }
-    match files::read(Path::new(file)) {
-        Err(error) => reader.problem_text(
-            path,
-            format!("cannot read {file}: {error}"),
-            files::advice(&error),
-        ),
+    let octets = match files::read(Path::new(file), reader.findings.deadline) {
+        Err(error) => {
+            reader.problem_text(
+                path,
+                format!("cannot read {file}: {error}"),
+                files::advice(&error),
+            );
+            return None;
+        }
         Ok(kept) => {
             contents.update(kept.bytes.len().to_be_bytes());
             contents.update(&kept.bytes);
@@ -127,7 +132,43 @@ fn pem(reader: &mut Reader<'_>, path: &str, contents: &mut Sha256) -> Option<Pat
                 );
                 reader.findings.warn(&at, &shown, text);
             }
+            kept.bytes
+        }
+    };
+    Some(Pem {
+        path: PathBuf::from(file),
+        octets,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    #[test]
+    fn certificate_and_key_may_be_pipes_since_each_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["br17".to_owned()]).unwrap();
+        let pipes = [
+            ("chain.pem", made.cert.pem()),
+            ("key.pem", made.signing_key.serialize_pem()),
+        ];
+        let writing = pipes.map(|(name, text)| {
+            let path = folder.path().join(name);
+            let made = std::process::Command::new("mkfifo").arg(&path).status();
+            assert!(made.expect("mkfifo").success());
+            thread::spawn(move || fs::write(path, text))
+        });
+        let text = format!(
+            "[[listener]]\nname = \"t\"\ntransport = \"tls\"\ntls = {{ certificate_file = {:?}, key_file = {:?} }}\n",
+            folder.path().join("chain.pem"),
+            folder.path().join("key.pem")
+        );
+        let config = super::super::parse(&text, "host").expect("certificate and key fit");
+        assert!(config.listeners[0].tls.is_some());
+        for writer in writing {
+            writer.join().unwrap().unwrap();
         }
     }
-    Some(PathBuf::from(file))
 }

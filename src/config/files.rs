@@ -1,4 +1,4 @@
-//! The files that values name: secrets, certificates, keys; and the configuration's own. A pipe is as good
+//! The files that values name: secrets, certificates, keys, the inventory; and the configuration's own. A pipe is as good
 //! (`--config <(sops decrypt trapline.toml)`).
 //!
 //! ```text
@@ -16,12 +16,32 @@ use std::time::{Duration, Instant};
 /// mistake does not fill the memory.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// How long a pipe may take to give all it has: a command that decrypts a file asks a key service first. A reload reads on
-/// the main thread, which is missed after ten seconds.
-const PIPE_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long the pipes of one configuration may take, all together, to give all they have: a command that decrypts a file
+/// asks a key service first. Whoever starts the agent or types `check` waits for it.
+const PIPES_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// `/dev/null`, by which nothing is asked for in so many words (null(4)).
 const NULL_DEVICE: u64 = libc::makedev(1, 3);
+
+/// Until when pipes are waited for. One for all that is read for a configuration: ten pipes that hang take no longer than
+/// one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Instant);
+
+/// Begins now.
+impl Default for Deadline {
+    fn default() -> Deadline {
+        Deadline(Instant::now() + PIPES_WAIT_MAX)
+    }
+}
+
+#[cfg(test)]
+impl Deadline {
+    /// It has come.
+    pub fn over() -> Deadline {
+        Deadline(Instant::now())
+    }
+}
 
 /// A file's content, and who may read it.
 #[derive(Clone)]
@@ -39,12 +59,13 @@ impl Kept {
     }
 }
 
-/// Reads a whole file of this host, or what a pipe gives.
-pub(super) fn read(path: &Path) -> io::Result<Kept> {
-    read_within(path, PIPE_WAIT_MAX)
+/// Reads a whole file of this host, or what a pipe gives until the deadline.
+pub(super) fn read(path: &Path, deadline: Deadline) -> io::Result<Kept> {
+    read_up_to(FILE_BYTES_MAX, path, deadline)
 }
 
-fn read_within(path: &Path, wait_max: Duration) -> io::Result<Kept> {
+/// The same of a file that may be larger.
+pub(super) fn read_up_to(bytes_max: u64, path: &Path, deadline: Deadline) -> io::Result<Kept> {
     let file = open(path)?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
@@ -52,16 +73,16 @@ fn read_within(path: &Path, wait_max: Duration) -> io::Result<Kept> {
         return Err(io::ErrorKind::IsADirectory.into());
     } else if kind.is_file() {
         let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        file.take(bytes_max + 1).read_to_end(&mut bytes)?;
         bytes
     } else if kind.is_fifo() {
-        read_pipe(&file, Instant::now() + wait_max)?
+        read_pipe(&file, bytes_max, deadline)?
     } else if kind.is_char_device() && metadata.rdev() == NULL_DEVICE {
         Vec::new()
     } else {
         return Err(no_regular_file());
     };
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    if bytes.len() as u64 > bytes_max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(Kept {
@@ -84,16 +105,28 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     })
 }
 
+/// Opens a file or a folder that others will open again; what a pipe gives is gone by then.
+pub(super) fn open_lasting(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    match file.metadata()?.file_type().is_fifo() {
+        true => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a pipe, which can be read only once",
+        )),
+        false => Ok(file),
+    }
+}
+
 fn no_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is a device or a socket")
 }
 
 /// Reads what is written to a pipe until its last writer closes it. One that gives nothing is most likely the output of a
 /// command that failed, and an empty configuration would be a valid one.
-fn read_pipe(mut pipe: &File, deadline: Instant) -> io::Result<Vec<u8>> {
+fn read_pipe(mut pipe: &File, bytes_max: u64, Deadline(deadline): Deadline) -> io::Result<Vec<u8>> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     let mut had_writer = false;
-    while bytes.len() as u64 <= FILE_BYTES_MAX {
+    while bytes.len() as u64 <= bytes_max {
         match pipe.read(&mut chunk) {
             Ok(0) if !bytes.is_empty() => break,
             Ok(0) if had_writer => {
@@ -173,7 +206,9 @@ mod tests {
 
     use super::*;
 
-    const SOON: Duration = Duration::from_millis(50);
+    fn within(ms: u64) -> Deadline {
+        Deadline(Instant::now() + Duration::from_millis(ms))
+    }
 
     fn pipe(folder: &Path) -> PathBuf {
         let path = folder.join("pipe");
@@ -182,8 +217,8 @@ mod tests {
         path
     }
 
-    fn refused(path: &Path, wait_max: Duration) -> String {
-        let error = read_within(path, wait_max).err().expect("it is refused");
+    fn refused(path: &Path, ms: u64) -> String {
+        let error = read(path, within(ms)).err().expect("it is refused");
         format!("{error}: {}", advice(&error))
     }
 
@@ -199,7 +234,7 @@ mod tests {
                 thread::park_timeout(Duration::from_millis(20));
             }
         });
-        let kept = read_within(&path, Duration::from_secs(30)).unwrap();
+        let kept = read(&path, within(30_000)).unwrap();
         assert_eq!(kept.bytes, b"[agent]\n".repeat(3));
         writing.join().unwrap();
     }
@@ -208,15 +243,31 @@ mod tests {
     fn a_pipe_that_gives_nothing_is_refused_and_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = pipe(folder.path());
-        assert!(refused(&path, SOON).contains("nobody writes"));
+        assert!(refused(&path, 50).contains("nobody writes"));
         let mut both = File::options();
         let silent = both.read(true).write(true).open(&path).unwrap();
-        assert!(refused(&path, SOON).contains("does not come to its end"));
+        assert!(refused(&path, 50).contains("does not come to its end"));
         drop(silent);
         let to = path.clone();
         let leaving = thread::spawn(move || drop(File::options().write(true).open(to)));
-        assert!(refused(&path, Duration::from_secs(30)).contains("empty"));
+        assert!(refused(&path, 30_000).contains("empty"));
         leaving.join().unwrap();
+    }
+
+    #[test]
+    fn where_the_time_is_up_a_pipe_is_not_waited_for_and_what_is_there_already_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = pipe(folder.path());
+        let over = Deadline::over();
+        let started = Instant::now();
+        for _ in 0..10 {
+            let error = read(&path, over).err().expect("nobody writes");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert!(started.elapsed() < PIPES_WAIT_MAX);
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "s3cret").unwrap();
+        assert_eq!(read(&file, over).unwrap().bytes, b"s3cret");
     }
 
     #[test]
@@ -225,11 +276,11 @@ mod tests {
         let path = folder.path().join("socket");
         let _listening = UnixListener::bind(&path).unwrap();
         for path in [&path, Path::new("/dev/zero")] {
-            let text = refused(path, SOON);
+            let text = refused(path, 50);
             assert!(text.contains("name a regular file"), "{text}");
         }
-        assert!(refused(folder.path(), SOON).contains("in that directory"));
-        let nothing = read_within(Path::new("/dev/null"), SOON).unwrap();
+        assert!(refused(folder.path(), 50).contains("in that directory"));
+        let nothing = read(Path::new("/dev/null"), within(50)).unwrap();
         assert_eq!(nothing.bytes, b"");
     }
 }

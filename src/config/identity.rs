@@ -8,12 +8,14 @@
 //! An inventory that is missing or damaged is no problem but a warning: the agent receives without it, or goes on with
 //! the one that it has.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::{self, Deadline};
 use super::problem::Problem;
 use super::reader::Reader;
-use crate::names::inventory::{self, Inventory, Stamp};
+use crate::names::inventory::{self, Inventory, InventoryError, OpenError, Parsed, Stamp};
 use crate::names::notices::{Told, ToldKinds};
 use crate::names::{self, DnsPolicy};
 use crate::normalize::DomainPolicy;
@@ -82,8 +84,9 @@ fn inventory_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
 
 fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Option<Inventory> {
     let at = reader.place(INVENTORY_FILE);
+    let parsed = open(path, domain, reader.findings.deadline);
     let mut warn = |text: String| reader.findings.warn(&at, INVENTORY_FILE, text);
-    match inventory::open(path, domain) {
+    match parsed {
         Err(error) => {
             warn(format!(
                 "{error}; a start goes on without it, a reload with the lines before"
@@ -109,6 +112,20 @@ fn read(reader: &mut Reader<'_>, path: &Path, domain: DomainPolicy) -> Option<In
             }
             Some(parsed.inventory)
         }
+    }
+}
+
+/// A file, or what a pipe gives (`TRAPLINE_IDENTITY__INVENTORY_FILE=<(...) trapline check`).
+fn open(path: &Path, domain: DomainPolicy, deadline: Deadline) -> Result<Parsed, OpenError> {
+    match files::read_up_to(inventory::FILE_BYTES_MAX, path, deadline) {
+        Ok(kept) => inventory::decode(path, kept.bytes, domain),
+        Err(error) => Err(OpenError {
+            path: path.to_owned(),
+            why: match error.kind() {
+                io::ErrorKind::FileTooLarge => InventoryError::TooLarge(inventory::FILE_BYTES_MAX),
+                _ => error.into(),
+            },
+        }),
     }
 }
 
@@ -164,4 +181,46 @@ fn told(reader: &mut Reader<'_>) -> ToldKinds {
     }
     reader.note(KEY, &shown);
     kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn an_inventory_from_a_pipe_is_read_once_and_not_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("inventory");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let to = pipe.clone();
+        let writing = thread::spawn(move || fs::write(to, "address,hostname\n10.0.0.1,r1\n"));
+        let text = format!("[identity]\ninventory_file = {pipe:?}\n");
+        let identity = super::super::parse(&text, "host").unwrap().identity;
+        writing.join().unwrap().unwrap();
+        assert_eq!(identity.inventory.unwrap().len(), 1);
+        assert_eq!(identity.inventory_seen, None);
+        assert_eq!(Stamp::of(&pipe), None);
+        // Who looks for changes of a file does not wait for a pipe that took its place.
+        let error = inventory::open(&pipe, DomainPolicy::Keep).unwrap_err();
+        assert!(error.to_string().contains("no regular file"), "{error}");
+    }
+
+    #[test]
+    fn an_inventory_from_a_pipe_that_hangs_is_waited_for_until_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("inventory");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let mut both = fs::File::options();
+        let _silent = both.read(true).write(true).open(&pipe).unwrap();
+        let error = open(&pipe, DomainPolicy::Keep, Deadline::over()).unwrap_err();
+        assert!(
+            error.to_string().contains("does not come to its end"),
+            "{error}"
+        );
+    }
 }

@@ -49,7 +49,7 @@ pub(super) fn resolve(
 ) -> Config {
     let problems_before = findings.problems.len();
     let mut options = options(raw, file_mode, findings);
-    security::judge(raw, &options, findings);
+    security::judge(raw, &mut options, findings);
     let message_bytes_max = route.payload_bytes_max + MESSAGE_OVERHEAD_BYTES;
     options.insert(
         MESSAGE_BYTES_MAX_OPTION.to_owned(),
@@ -289,7 +289,7 @@ pub(super) fn secret_in_file(
             ),
         ));
     }
-    let kept = files::read(Path::new(path)).map_err(|error| {
+    let kept = files::read(Path::new(path), findings.deadline).map_err(|error| {
         Problem::new(
             at,
             key,

@@ -42,7 +42,7 @@ pub use identity::Identity;
 pub use kafka::MESSAGE_BYTES_MAX_DEFAULT;
 pub use problem::{Place, Problem, Warning};
 pub use reader::Effective;
-pub use reload::{Reload, difference, in_force};
+pub use reload::{Reload, difference, in_force, restart_needed};
 pub use resolve::{AGENT_ID_BYTES_MAX, DRAIN_SECONDS_DEFAULT, Resolved};
 
 use files::Kept;
@@ -79,7 +79,8 @@ impl Refused {
 }
 
 /// Reads the file at `path`, puts the variables over it and resolves everything. Without a path there is only the
-/// environment. `host_name` is the default of `agent.id`.
+/// environment. `host_name` is the default of `agent.id`. Pipes among the files have five seconds, all together; storage
+/// and directory services are waited for as long as they take.
 ///
 /// # Errors
 /// Every problem of file and environment at once, in the order of the file, and the warnings. With a syntax error it is
@@ -89,12 +90,13 @@ pub fn load(
     variables: impl Iterator<Item = (String, String)>,
     host_name: &str,
 ) -> Result<Loaded, Refused> {
+    let findings = Findings::default();
     let Some(path) = path else {
-        return assemble("", "", None, variables, host_name);
+        return assemble("", "", None, variables, host_name, findings);
     };
     let name = path.display().to_string();
     let place = || Place::Unplaced(name.clone());
-    let Kept { bytes, mode } = files::read(path).map_err(|error| {
+    let Kept { bytes, mode } = files::read(path, findings.deadline).map_err(|error| {
         Refused::by(vec![Problem::new(
             &place(),
             "",
@@ -103,7 +105,7 @@ pub fn load(
         )])
     })?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => assemble(&name, text, Some(mode), variables, host_name),
+        Ok(text) => assemble(&name, text, Some(mode), variables, host_name, findings),
         Err(error) => {
             let before =
                 String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
@@ -127,7 +129,9 @@ pub fn load(
 /// # Errors
 /// Every problem at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Resolved, Vec<Problem>> {
-    assemble("configuration", text, None, std::iter::empty(), host_name)
+    let findings = Findings::default();
+    let variables = std::iter::empty();
+    assemble("configuration", text, None, variables, host_name, findings)
         .map(|loaded| loaded.config)
         .map_err(|refused| refused.problems)
 }
@@ -138,13 +142,13 @@ fn assemble(
     file_mode: Option<u32>,
     variables: impl Iterator<Item = (String, String)>,
     host_name: &str,
+    mut findings: Findings,
 ) -> Result<Loaded, Refused> {
     let (mut raw, mut problems) = raw::read(Source { file, text }).map_err(Refused::by)?;
     if !raw.has_listeners {
         raw.listeners = listener::defaults();
     }
     problems.extend(environment::overlay(&mut raw, variables));
-    let mut findings = Findings::default();
     let surroundings = Surroundings {
         host_name,
         file_mode,

@@ -13,6 +13,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
+use super::files::Deadline;
 use super::problem::{Place, Problem, Warning};
 use super::raw::{Set, Settings};
 use super::schema;
@@ -60,6 +61,8 @@ pub(super) struct Findings {
     pub warnings: Vec<Warning>,
     /// What each key says.
     pub effective: Effective,
+    /// Until when pipes among the files are waited for.
+    pub deadline: Deadline,
 }
 
 impl Findings {

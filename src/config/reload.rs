@@ -3,7 +3,8 @@
 //! ```text
 //!  old Resolved ─┐
 //!                ├─▶ difference ─▶ Reload { applied, needs_restart }   key by key
-//!  new Resolved ─┴─▶ in_force ───▶ what the next reload is compared with
+//!  new Resolved ─┼─▶ in_force ───▶ what the next reload is compared with
+//!                └─▶ restart_needed ─▶ sentences for people, until the file says again what runs
 //! ```
 //!
 //! | key                                              | a reload                                                        |
@@ -22,7 +23,7 @@
 use std::collections::BTreeSet;
 
 use super::certificate::CONTENT;
-use super::reader::Effective;
+use super::reader::{Effective, Said};
 use super::resolve::Resolved;
 use super::schema::{self, OnReload};
 
@@ -49,6 +50,54 @@ pub fn difference(old: &Resolved, new: &Resolved) -> Reload {
         }
     }
     reload
+}
+
+/// What the configuration says otherwise than what runs, and only a restart changes: a sentence each, without values that may be
+/// secret. `running` is what [`in_force`] gave.
+pub fn restart_needed(running: &Effective, configured: &Effective) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for key in changed(running, configured) {
+        let sentence = match listener_that_comes_or_goes(key, running, configured) {
+            Some(listener) => {
+                let name = name_of(&listener);
+                match configured.0.contains_key(&format!("{listener}.name")) {
+                    true => format!("listener {name} is configured and does not run"),
+                    false => format!("listener {name} runs and is not configured any more"),
+                }
+            }
+            None if matches!(on_reload(key), OnReload::Applied) => continue,
+            None => value_that_waits(key, running, configured),
+        };
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences
+}
+
+/// Where it listens is said of a listener: others have to send there.
+fn value_that_waits(key: &str, running: &Effective, configured: &Effective) -> String {
+    let said = |effective: &Effective| match effective.0.get(key) {
+        Some(Said::Plain(text)) => Some(text.trim_matches('"').to_owned()),
+        Some(Said::Masked(_)) | None => None,
+    };
+    let place = listener_of(key).filter(|listener| {
+        let name = key.strip_prefix(listener.as_str());
+        matches!(name, Some(".bind" | ".path"))
+    });
+    match (place, said(configured), said(running)) {
+        (Some(listener), Some(new), Some(old)) => {
+            let name = name_of(&listener);
+            format!("listener {name} is configured for {new} and runs on {old}")
+        }
+        _ => format!("{key} is not as it is configured"),
+    }
+}
+
+/// The name in `listener.syslog-udp`.
+fn name_of(listener: &str) -> &str {
+    let name = listener.strip_prefix(schema::LISTENER);
+    name.map_or(listener, |name| name.trim_start_matches('.'))
 }
 
 /// What each key says once a reload from `old` to `new` is done: what needs a restart stays.

@@ -26,15 +26,24 @@ const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTH
 /// Options whose `.location` may say where to look instead of naming a file (librdkafka, CONFIGURATION.md).
 const PROBE: &str = "probe";
 
-/// Judges the options that were taken.
-pub(super) fn judge(raw: &Raw, taken: &BTreeMap<String, String>, findings: &mut Findings) {
-    for (name, value) in taken {
+/// Judges the options that were taken, and takes out those that name a file which cannot be used: the Kafka client would
+/// try them, and may wait for a pipe without end.
+pub(super) fn judge(raw: &Raw, taken: &mut BTreeMap<String, String>, findings: &mut Findings) {
+    together(raw, taken, findings);
+    taken.retain(|name, value| {
         let names_a_file = name.ends_with(".location") || name.ends_with(".file");
-        if names_a_file && value != PROBE && !produce::is_secret(name) {
-            let problem = unusable(&place(raw, name), &key(name), value);
-            findings.problems.extend(problem);
+        if !names_a_file || value == PROBE || produce::is_secret(name) {
+            return true;
         }
-    }
+        let problem = unusable(&place(raw, name), &key(name), value);
+        let is_usable = problem.is_none();
+        findings.problems.extend(problem);
+        is_usable
+    });
+}
+
+/// Whether the options make a way in.
+fn together(raw: &Raw, taken: &BTreeMap<String, String>, findings: &mut Findings) {
     match taken
         .get(PROTOCOL)
         .map(|protocol| protocol.to_ascii_lowercase())
@@ -57,7 +66,8 @@ fn unusable(at: &Place, key: &str, path: &str) -> Option<Problem> {
             "write the whole path: a service has no working folder of its own",
         ));
     }
-    let error = files::open(std::path::Path::new(path)).err()?;
+    // The Kafka client opens it itself, more than once, and waits for a pipe until somebody writes to it.
+    let error = files::open_lasting(std::path::Path::new(path)).err()?;
     let text = format!("cannot read {path}: {error}");
     Some(Problem::new(at, key, text, files::advice(&error)))
 }
@@ -112,4 +122,25 @@ fn key(name: &str) -> String {
 fn place(raw: &Raw, name: &str) -> Place {
     let option: Option<&KafkaOption> = raw.options.get(name);
     option.map_or(Place::Absent, |option| option.at.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_pipe_that_the_kafka_client_would_wait_for_is_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("ca.pem");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let text = format!(
+            "[kafka]\nbootstrap_servers = \"k1:9093\"\n[kafka.options]\n\"security.protocol\" = \"ssl\"\n\"ssl.ca.location\" = {pipe:?}\n"
+        );
+        let problems = super::super::parse(&text, "host").unwrap_err();
+        let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert!(
+            shown[0].contains("which can be read only once; name a regular file"),
+            "{shown:?}"
+        );
+    }
 }

@@ -46,6 +46,7 @@ fn run(case: &Path) -> Result<Loaded, Refused> {
         Some(0o640),
         variables(&environment),
         HOST,
+        Findings::default(),
     )
 }
 
@@ -669,6 +670,7 @@ fn an_engine_id_whose_boots_are_kept_nowhere_is_warned_of() {
             Some(0o640),
             std::iter::empty(),
             HOST,
+            Findings::default(),
         );
         let warnings = loaded.expect("a valid configuration").warnings;
         warnings

@@ -17,6 +17,7 @@ mod trail;
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapMut};
@@ -160,10 +161,17 @@ impl Mibdb {
             path: path.to_owned(),
             fault,
         };
-        let mut file = File::open(path).map_err(error_of)?;
+        let mut options = File::options();
+        // A pipe that nobody writes to would not be open before somebody did.
+        let opened = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut file = opened.map_err(error_of)?;
         let metadata = file.metadata().map_err(error_of)?;
         if metadata.is_dir() {
             return Err(error_of(io::ErrorKind::IsADirectory.into()));
+        }
+        if !metadata.is_file() {
+            let text = "it is a pipe, a device or a socket; name a regular file";
+            return Err(error_of(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         if metadata.len() > FILE_BYTES_MAX {
             return Err(fault_of(Fault::TooLarge));

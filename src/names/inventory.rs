@@ -23,7 +23,7 @@ use crate::normalize::device::Facts;
 
 pub use file::{
     BadLine, DEVICES_MAX, FILE_BYTES_MAX, InventoryError, LABEL_BYTES_MAX, LABELS_MAX, OpenError,
-    Parsed, Stamp, open, parse,
+    Parsed, Stamp, decode, open, parse,
 };
 
 /// What the operator says of an address or prefix.

@@ -251,6 +251,10 @@ pub fn readyz(picture: &Picture) -> Readiness {
     judge_listeners(picture, &mut findings);
     judge_spool(picture, &mut findings);
     judge_kafka(picture, &mut findings);
+    if picture.configuration.hangs {
+        let text = "configuration: it is still being read again, the old one stays in force until then: see whether the storage of its files, and the directory service of sockets' owners, answer";
+        findings.push((Status::Degraded, text.to_owned()));
+    }
     findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
     Readiness {
         status: findings
@@ -436,6 +440,11 @@ mod tests {
                 }),
                 Status::Degraded,
                 &["topic net.syslog: some reason; 7 records wait"],
+            ),
+            (
+                Box::new(|picture| picture.configuration.hangs = true),
+                Status::Degraded,
+                &["configuration: it is still being read again"],
             ),
         ];
         for (change, status, reasons) in table {

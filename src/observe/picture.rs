@@ -34,6 +34,8 @@ pub struct Picture {
     pub kafka: KafkaState,
     /// How often the configuration was read again.
     pub reloads: Reloads,
+    /// What the configuration says otherwise than what runs.
+    pub configuration: ConfigurationState,
     /// Single numbers of stages that need no label.
     pub readings: Vec<Reading>,
     /// The operator's rules, in their order.
@@ -289,6 +291,15 @@ pub struct Reloads {
     pub partial: u64,
     /// The file was refused and the old one stayed in force.
     pub failed: u64,
+}
+
+/// The configuration against what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigurationState {
+    /// What was reloaded and only a restart puts into force, a sentence each, until the file says again what runs.
+    pub restart_needed: Vec<String>,
+    /// It is being read again, and what it is read from does not answer.
+    pub hangs: bool,
 }
 
 /// What one rule of the operator's did since the start.

@@ -30,6 +30,8 @@ pub struct Report {
     pub status: String,
     /// Why it is not `ready`, and threads that do not move.
     pub reasons: Vec<String>,
+    /// What the configuration says otherwise than what runs, and only a restart changes.
+    pub restart_needed: Vec<String>,
     /// The configured listeners.
     pub listeners: Vec<ListenerReport>,
     /// Records that the spool took, a second.
@@ -186,6 +188,7 @@ impl Report {
             },
             status: readiness.status.as_str().to_owned(),
             reasons,
+            restart_needed: picture.configuration.restart_needed.clone(),
             listeners: listeners(picture),
             accepted_per_second: picture.rates.accepted,
             delivered_per_second: picture.rates.delivered,

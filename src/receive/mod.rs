@@ -192,14 +192,6 @@ pub enum ReceiveError {
         /// How many there may be.
         max: usize,
     },
-    /// The TLS files are missing or wrong.
-    #[error("{name}: {source}")]
-    Tls {
-        /// The listener.
-        name: String,
-        /// What is wrong with them.
-        source: Box<tls::TlsError>,
-    },
     /// A unix socket could not be bound.
     #[error("{name}: {source}")]
     Unix {

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -125,16 +125,12 @@ fn acceptor(config: &Config) -> Result<Option<Arc<tls::Acceptor>>, ReceiveError>
     if config.listener.transport != Transport::Tls {
         return Ok(None);
     }
-    let name = config.listener.name.to_string();
     match config.tls.clone() {
-        None => Err(ReceiveError::TlsNotConfigured { name }),
-        Some(files) => match tls::Acceptor::load(files) {
-            Ok(acceptor) => Ok(Some(Arc::new(acceptor))),
-            Err(source) => Err(ReceiveError::Tls {
-                name,
-                source: Box::new(source),
-            }),
-        },
+        Some(tls) => Ok(Some(Arc::new(tls::Acceptor::new(tls)))),
+        None => {
+            let name = config.listener.name.to_string();
+            Err(ReceiveError::TlsNotConfigured { name })
+        }
     }
 }
 
@@ -148,9 +144,25 @@ pub fn spawn<S: Sink + Send + 'static>(
     stop: &Arc<Stop>,
     heartbeat: Arc<Heartbeat>,
 ) -> Result<JoinHandle<()>, NotStarted<Vec<StreamListener>>> {
+    let spawn = |builder: thread::Builder, run| builder.spawn(run);
+    spawn_by(spawn, listeners, sink, stop, heartbeat)
+}
+
+/// What a thread runs.
+type Run = Box<dyn FnOnce() + Send>;
+
+fn spawn_by<S: Sink + Send + 'static>(
+    spawn: impl FnOnce(thread::Builder, Run) -> io::Result<JoinHandle<()>>,
+    listeners: Vec<StreamListener>,
+    sink: S,
+    stop: &Arc<Stop>,
+    heartbeat: Arc<Heartbeat>,
+) -> Result<JoinHandle<()>, NotStarted<Vec<StreamListener>>> {
     // The thread is given them when it is there: what a thread takes with it is gone where it cannot be started.
     let (give, given) = mpsc::sync_channel(1);
-    match start(&listeners, sink, stop, heartbeat, given) {
+    let started = reading(&listeners, sink, stop, heartbeat, given)
+        .and_then(|run| spawn(thread::Builder::new().name("streams".to_owned()), run));
+    match started {
         Ok(thread) => {
             // It waits for nothing else, so there is somebody to be told.
             let _ = give.send(listeners);
@@ -171,13 +183,14 @@ pub fn spawn<S: Sink + Send + 'static>(
     }
 }
 
-fn start<S: Sink + Send + 'static>(
+/// What the thread does: nothing, unless it is given the listeners.
+fn reading<S: Sink + Send + 'static>(
     listeners: &[StreamListener],
     sink: S,
     stop: &Arc<Stop>,
     heartbeat: Arc<Heartbeat>,
     given: mpsc::Receiver<Vec<StreamListener>>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Run> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -210,9 +223,7 @@ fn start<S: Sink + Send + 'static>(
             heartbeat.finish();
         });
     };
-    std::thread::Builder::new()
-        .name("streams".to_owned())
-        .spawn(run)
+    Ok(Box::new(run))
 }
 
 /// Shows that the thread's loop turns: a task that never yields would keep this one from running.

@@ -1,12 +1,14 @@
-//! Certificate files → the server side of TLS (RFC 5425), replaceable while running.
+//! PEM files that were read → the server side of TLS (RFC 5425), replaceable while running.
 //!
 //! ```text
-//!   Config { files } ──▶ Acceptor::load ──▶ current() ──▶ a handshake for each connection
-//!                              ▲
-//!                           reload()  reads the files again; when they are wrong the old ones stay
+//!   Pem { path, octets }, ... ──▶ Config::new ──▶ Acceptor::new ──▶ current() ──▶ a handshake for each connection
+//!                                     └── read again ──▶ Acceptor::renew ▲
 //! ```
+//!
+//! No file is read here: storage may not answer, and nobody who binds a listener waits for it.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::RootCertStore;
@@ -15,40 +17,88 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// The files of one TLS listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// PEM: the server's certificate, then those that signed it.
-    pub certificate_chain: PathBuf,
-    /// PEM: the key of the first certificate (PKCS #8, PKCS #1 or SEC 1).
-    pub private_key: PathBuf,
-    /// Whether devices must show a certificate.
-    pub client_auth: ClientAuth,
+/// A PEM file's content, and where it was read.
+pub struct Pem {
+    /// Where.
+    pub path: PathBuf,
+    /// What it held.
+    pub octets: Vec<u8>,
 }
 
 /// Whether devices must show a certificate (RFC 5425, section 5).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Default)]
 pub enum ClientAuth {
     /// They are not asked: everybody who reaches the port may log.
     #[default]
     None,
     /// They are asked; one that shows a wrong certificate is refused, one that shows none is taken.
     Optional {
-        /// PEM: who may have signed it.
-        ca: PathBuf,
+        /// Who may have signed it.
+        ca: Pem,
     },
     /// One without a certificate that this authority has signed is refused.
     Required {
-        /// PEM: who must have signed it.
-        ca: PathBuf,
+        /// Who must have signed it.
+        ca: Pem,
     },
+}
+
+impl ClientAuth {
+    fn ca(&self) -> Option<&Pem> {
+        match self {
+            ClientAuth::None => None,
+            ClientAuth::Optional { ca } | ClientAuth::Required { ca } => Some(ca),
+        }
+    }
+}
+
+/// What the files of one TLS listener say. Cheap to clone.
+#[derive(Clone)]
+pub struct Config {
+    files: Vec<PathBuf>,
+    server: Arc<rustls::ServerConfig>,
+}
+
+/// Without what the files hold: one of them holds a key.
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Config");
+        shown.field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Of the server's certificate with those that signed it, its key (PKCS #8, PKCS #1 or SEC 1), and who may send.
+    ///
+    /// # Errors
+    /// When one is wrong, or they do not go together.
+    pub fn new(
+        certificate_chain: &Pem,
+        private_key: &Pem,
+        client_auth: &ClientAuth,
+    ) -> Result<Config, TlsError> {
+        let server = server_config(certificate_chain, private_key, client_auth)?;
+        let files = [Some(certificate_chain), Some(private_key), client_auth.ca()];
+        let files = files.into_iter().flatten().map(|pem| pem.path.clone());
+        Ok(Config {
+            files: files.collect(),
+            server: Arc::new(server),
+        })
+    }
+
+    /// Takes what the same files say now. What other files say is for the next start.
+    pub fn renew(&mut self, read: &Config) {
+        if read.files == self.files {
+            self.server = Arc::clone(&read.server);
+        }
+    }
 }
 
 /// What is wrong with the TLS files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing, may not be read or is not PEM.
-    #[error("TLS {what} {path}: {source}; expected a readable PEM file", path = path.display())]
+    /// A file is not PEM.
+    #[error("TLS {what} {path}: {source}; expected a PEM file", path = path.display())]
     File {
         /// What it should hold.
         what: &'static str,
@@ -85,57 +135,50 @@ pub enum TlsError {
     },
 }
 
-/// The server side of TLS, as read from the files at start or at the last good reload.
+/// The server side of TLS, as the files said at the start or at the last good reload.
 #[derive(Debug)]
-pub struct Acceptor {
-    config: Config,
-    current: RwLock<Arc<rustls::ServerConfig>>,
-}
+pub struct Acceptor(RwLock<Config>);
 
 impl Acceptor {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// When one is missing or wrong.
-    pub fn load(config: Config) -> Result<Self, TlsError> {
-        let current = RwLock::new(Arc::new(server_config(&config)?));
-        Ok(Acceptor { config, current })
+    /// Of what was read at the start.
+    pub fn new(config: Config) -> Self {
+        Acceptor(RwLock::new(config))
     }
 
-    /// Reads the files again. Connections that are open go on; new ones get the new certificate.
-    ///
-    /// # Errors
-    /// When one is missing or wrong; then everything stays as it was.
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let new = Arc::new(server_config(&self.config)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(())
+    /// As [`Config::renew`]. Connections that are open go on; new ones get the new certificate.
+    pub fn renew(&self, read: &Config) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        current.renew(read);
     }
 
     pub(super) fn current(&self) -> TlsAcceptor {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&current))
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&current.server))
     }
 }
 
-fn server_config(config: &Config) -> Result<rustls::ServerConfig, TlsError> {
-    let chain = certificates("certificate chain", &config.certificate_chain)?;
+fn server_config(
+    certificate_chain: &Pem,
+    private_key: &Pem,
+    client_auth: &ClientAuth,
+) -> Result<rustls::ServerConfig, TlsError> {
+    let chain = certificates("certificate chain", certificate_chain)?;
     let key =
-        PrivateKeyDer::from_pem_file(&config.private_key).map_err(|source| TlsError::File {
+        PrivateKeyDer::from_pem_slice(&private_key.octets).map_err(|source| TlsError::File {
             what: "private key",
-            path: config.private_key.clone(),
+            path: private_key.path.clone(),
             source,
         })?;
     let pair = |source| TlsError::Pair {
-        certificate: config.certificate_chain.clone(),
-        key: config.private_key.clone(),
+        certificate: certificate_chain.path.clone(),
+        key: private_key.path.clone(),
         source,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(pair)?;
-    let builder = match &config.client_auth {
+    let builder = match client_auth {
         ClientAuth::None => builder.with_no_client_auth(),
         ClientAuth::Optional { ca } => {
             let verifier = WebPkiClientVerifier::builder_with_provider(authorities(ca)?, provider);
@@ -151,37 +194,35 @@ fn server_config(config: &Config) -> Result<rustls::ServerConfig, TlsError> {
     builder.with_single_cert(chain, key).map_err(pair)
 }
 
-fn authorities(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
+fn authorities(ca: &Pem) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("client authority", path)? {
+    for certificate in certificates("client authority", ca)? {
         roots
             .add(certificate)
-            .map_err(|error| unusable(path, &error))?;
+            .map_err(|error| unusable(ca, &error))?;
     }
     Ok(Arc::new(roots))
 }
 
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
+fn unusable(ca: &Pem, error: &dyn fmt::Display) -> TlsError {
     TlsError::Authority {
-        path: path.to_owned(),
+        path: ca.path.clone(),
         reason: error.to_string(),
     }
 }
 
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::File {
-        what,
-        path: path.to_owned(),
-        source,
-    };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(failed)?
+fn certificates(what: &'static str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_slice_iter(&pem.octets)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
+        .map_err(|source| TlsError::File {
+            what,
+            path: pem.path.clone(),
+            source,
+        })?;
     if certificates.is_empty() {
         return Err(TlsError::NoCertificate {
             what,
-            path: path.to_owned(),
+            path: pem.path.clone(),
         });
     }
     Ok(certificates)

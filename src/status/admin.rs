@@ -14,7 +14,7 @@
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -189,12 +189,17 @@ fn clear(path: &Path) -> Result<(), StatusError> {
     if !is_socket {
         return Ok(());
     }
-    match UnixStream::connect(path) {
+    // One that takes no connections, and has a queue that is full, would be waited for without end.
+    let connected = Socket::new(Domain::UNIX, Type::STREAM, None).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    });
+    match connected {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path).map_err(failed)
         }
-        Err(error) => Err(failed(error)),
-        Ok(_) => Err(StatusError::AdminInUse {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(failed(error)),
+        Ok(()) | Err(_) => Err(StatusError::AdminInUse {
             path: path.to_owned(),
         }),
     }

@@ -6,8 +6,8 @@
 
 use crate::observe::health::{Health, Readiness};
 use crate::observe::picture::{
-    KafkaCondition, KafkaState, ListenerCondition, ListenerState, Picture, SpoolCondition,
-    SpoolState, TopicCondition, TopicState,
+    ConfigurationState, KafkaCondition, KafkaState, ListenerCondition, ListenerState, Picture,
+    SpoolCondition, SpoolState, TopicCondition, TopicState,
 };
 use crate::observe::statement;
 
@@ -30,6 +30,7 @@ pub(super) fn html(picture: &Picture, readiness: &Readiness, health: &Health) ->
     let uptime = uptime(agent.uptime_ms);
     page.element("p", &format!("version {}, up {uptime}", agent.version));
     status(&mut page, readiness, health);
+    restart_needed(&mut page, &picture.configuration);
     listeners(&mut page, &picture.listeners);
     spool(&mut page, &picture.spool);
     kafka(&mut page, &picture.kafka);
@@ -65,6 +66,12 @@ fn status(page: &mut Html, readiness: &Readiness, health: &Health) {
             ));
             page.markup("</p>");
         }
+    }
+}
+
+fn restart_needed(page: &mut Html, configuration: &ConfigurationState) {
+    for it in &configuration.restart_needed {
+        page.element("p", &format!("restart needed: {it}"));
     }
 }
 
@@ -223,6 +230,7 @@ mod tests {
         };
         picture.agent.id = HOSTILE.into();
         picture.agent.version = HOSTILE.into();
+        picture.configuration.restart_needed.push(why());
         picture.spool.state = SpoolCondition::Degraded { why: why() };
         picture.kafka.state = KafkaCondition::Connecting { why: why() };
         picture.kafka.topics.push(TopicState {
@@ -246,7 +254,7 @@ mod tests {
         assert!(!page.contains("<script"), "{page}");
         assert!(!page.contains(")</script"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;";
-        assert!(page.matches(escaped).count() >= 10, "{page}");
+        assert!(page.matches(escaped).count() >= 11, "{page}");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! - [`faults`]: a broker that goes, hangs and comes back; an outage longer than memory.
 //! - [`mibs`]: compiled MIB files that change, are damaged and go while traps come.
 //! - [`outage`]: one that lasts; what it costs, and the replay beside live traffic.
+//! - [`reload`]: a configuration whose storage does not answer.
 //! - [`replay`]: after an outage within its cap, and the urgent first.
 //! - [`disk`]: disks that are full, read-only, gone, somebody else's.
 //! - [`topics`]: a topic that is not there, a record that the broker refuses, a spool that is full.
@@ -40,6 +41,7 @@ mod lifecycle;
 mod mibs;
 mod outage;
 mod proxy;
+mod reload;
 mod replay;
 mod rights;
 mod routes;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::process::{Running, end, folder, trapline, write};
+use crate::wait::{SOON, wait_until};
 
 const ADMIN_SOCKET: &str = "TRAPLINE_STATUS__ADMIN_SOCKET";
 
@@ -55,6 +56,43 @@ fn a_running_agent_is_shown_as_text_and_as_json_and_one_that_has_ended_is_not() 
         "{}",
         gone.err
     );
+}
+
+#[test]
+fn a_changed_bind_is_shown_as_one_that_needs_a_restart_until_it_is_taken_back() {
+    let folder = folder();
+    let file = write(&folder, CONFIG);
+    let socket = folder.path().join("admin.sock");
+    let agent = Running::start(trapline().env(ADMIN_SOCKET, &socket), &file);
+    agent.line("admin socket");
+    let look = |more: &[&str]| {
+        let mut command = trapline();
+        command
+            .arg("status")
+            .args(more)
+            .arg("--socket")
+            .arg(&socket);
+        end(&mut command).out
+    };
+    write(&folder, &CONFIG.replace("127.0.0.1:0", "127.0.0.1:5514"));
+    agent.signal(libc::SIGHUP);
+    agent.line("changed, and in force only after a restart");
+    let text = look(&[]).split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "listener a is configured for 127.0.0.1:5514 and runs on 127.0.0.1:0";
+    assert!(
+        text.contains(&format!("! restart needed: {words}")),
+        "{text}"
+    );
+    let report: Value = serde_json::from_str(&look(&["--json"])).expect("JSON");
+    assert_eq!(report["restart_needed"][0], words);
+
+    write(&folder, CONFIG);
+    agent.signal(libc::SIGHUP);
+    wait_until("nothing needs a restart", SOON, || {
+        !look(&[]).contains("restart needed")
+    });
+    agent.signal(libc::SIGTERM);
+    assert_eq!(agent.end().code, Some(0));
 }
 
 #[test]

@@ -60,6 +60,9 @@ fn head(page: &mut Page, report: &Report) {
     for reason in &report.reasons {
         page.wrapped("! ", reason);
     }
+    for it in &report.restart_needed {
+        page.wrapped("! ", &format!("restart needed: {it}"));
+    }
 }
 
 fn listeners(page: &mut Page, listeners: &[ListenerReport]) {

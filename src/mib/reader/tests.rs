@@ -130,6 +130,16 @@ fn a_file_that_is_not_whole_is_refused_in_words() {
 }
 
 #[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("set.mibdb");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let error = Mibdb::open(&pipe).unwrap_err().to_string();
+    assert!(error.contains("name a regular file"), "{error}");
+}
+
+#[test]
 fn a_flip_of_any_octet_is_found() {
     let whole = sample();
     for at in 0..whole.len() {

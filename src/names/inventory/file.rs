@@ -6,7 +6,7 @@
 //!        10.30.0.0/16,,+01:00,gb18030,,,ham,
 //!  JSON  [{"address":"10.20.0.1","hostname":"lax-cor-r1","labels":{"site":"lax"}}, ...]
 //!           │
-//!           ▼ open, parse
+//!           ▼ open, or what a pipe gave ─▶ decode, parse
 //!  Parsed { inventory, bad lines with what was expected and what came }
 //! ```
 
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -99,9 +99,13 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of the file at `path`; `None` where there is none to see.
+    /// Of the regular file at `path`; `None` where there is none to see. A pipe gives what it has once: that nobody waits
+    /// for a change of it, which a second reader would take for the whole.
     pub fn of(path: &Path) -> Option<Stamp> {
         let metadata = std::fs::metadata(path).ok()?;
+        if !metadata.is_file() {
+            return None;
+        }
         Some(Stamp {
             file: (metadata.dev(), metadata.ino()),
             bytes: metadata.len(),
@@ -136,6 +140,9 @@ pub enum InventoryError {
     /// The system does not give it.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// A pipe, which is read at a start and a reload only, a device or a socket.
+    #[error("is no regular file")]
+    NoFile,
     /// A million lines have some 100 MB.
     #[error("is longer than {0} bytes, and no inventory is")]
     TooLarge(u64),
@@ -183,26 +190,48 @@ pub fn parse(text: &str, domain: DomainPolicy) -> Result<Parsed, InventoryError>
     Ok(reading.finish())
 }
 
-/// Reads the file at `path`.
+/// Reads the regular file at `path`, and waits for nothing else that may be there.
 ///
 /// # Errors
 /// It cannot be read, is larger than [`FILE_BYTES_MAX`], or is no inventory at all.
 pub fn open(path: &Path, domain: DomainPolicy) -> Result<Parsed, OpenError> {
-    let at = |why: InventoryError| OpenError {
+    let octets = octets(path).map_err(|why| OpenError {
         path: path.to_owned(),
         why,
-    };
-    let bytes_max = FILE_BYTES_MAX;
-    let file = File::open(path).map_err(|error| at(error.into()))?;
-    let mut octets = Vec::new();
-    file.take(bytes_max + 1)
-        .read_to_end(&mut octets)
-        .map_err(|error| at(error.into()))?;
-    if octets.len() as u64 > bytes_max {
-        return Err(at(InventoryError::TooLarge(bytes_max)));
+    })?;
+    decode(path, octets, domain)
+}
+
+fn octets(path: &Path) -> Result<Vec<u8>, InventoryError> {
+    let mut options = File::options();
+    // A pipe that nobody writes to would not be open before somebody did.
+    let file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(InventoryError::NoFile);
     }
-    let text = String::from_utf8(octets).map_err(|_| at(InventoryError::NotUtf8))?;
-    parse(&text, domain).map_err(at)
+    let mut octets = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > FILE_BYTES_MAX {
+        return Err(InventoryError::TooLarge(FILE_BYTES_MAX));
+    }
+    Ok(octets)
+}
+
+/// Reads what the file at `path` held.
+///
+/// # Errors
+/// It is no inventory at all.
+pub fn decode(path: &Path, octets: Vec<u8>, domain: DomainPolicy) -> Result<Parsed, OpenError> {
+    let text = String::from_utf8(octets).map_err(|_| InventoryError::NotUtf8);
+    let parsed = text.and_then(|text| parse(&text, domain));
+    parsed.map_err(|why| OpenError {
+        path: path.to_owned(),
+        why,
+    })
 }
 
 /// What a line says beside address and name, as it stands there: labels, zone, character set, vendor.

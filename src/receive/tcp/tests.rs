@@ -383,10 +383,47 @@ fn a_taken_port_is_refused_with_the_command_that_shows_who_has_it() {
     assert!(error.to_string().contains(&command), "{error}");
 }
 
+#[test]
+fn listeners_that_get_no_thread_come_back_as_they_were_and_are_read_by_the_next() {
+    let ledger = ledger(Transport::Tcp);
+    let bind = || StreamListener::bind(config(Transport::Tcp), Arc::clone(&ledger)).unwrap();
+    let listeners = vec![bind(), bind()];
+    let addresses = |listeners: &[StreamListener]| -> Vec<SocketAddr> {
+        let listeners = listeners.iter();
+        listeners.map(|it| it.local_addr().unwrap()).collect()
+    };
+    let to = addresses(&listeners);
+    let (seen, stop) = (Arc::new(Seen::default()), Arc::new(Stop::new()));
+    let heartbeat = || Heartbeats::new(Instant::now()).register("streams");
+    let no_thread = |_, _| Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    let sink = FakeSink::new(0, &seen);
+    let NotStarted { error, listener } =
+        spawn_by(no_thread, listeners, sink, &stop, heartbeat()).unwrap_err();
+    assert!(
+        matches!(&error, ReceiveError::Thread { name, .. } if name == "under-test, under-test"),
+        "{error}"
+    );
+    assert_eq!(addresses(&listener), to);
+    // They listen all the while: who connects before there is a thread is heard as well.
+    let mut senders: Vec<Sender> = to.iter().map(|to| Sender::connect(to).unwrap()).collect();
+    for (number, sender) in senders.iter_mut().enumerate() {
+        sender
+            .write_all(format!("<13>{number}\n").as_bytes())
+            .unwrap();
+    }
+    let sink = FakeSink::new(0, &seen);
+    let thread = spawn(listener, sink, &stop, heartbeat()).unwrap();
+    wait_until("both are heard", || seen.count() == 2);
+    stop.stop();
+    thread.join().unwrap();
+    let mut texts = seen.texts();
+    texts.sort_unstable();
+    assert_eq!(texts, ["<13>0", "<13>1"]);
+}
+
 /// A server certificate, an authority and a client certificate that it signed, written to `folder`.
 struct Certificates {
-    files: tls::Config,
-    ca: std::path::PathBuf,
+    folder: std::path::PathBuf,
     server: rustls_pki_types::CertificateDer<'static>,
     client: (rustls_pki_types::CertificateDer<'static>, rcgen::KeyPair),
 }
@@ -404,8 +441,7 @@ fn certificates(folder: &Path) -> Certificates {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let ca_certificate = params.self_signed(&ca_key).unwrap();
-    let ca = folder.join("ca.pem");
-    std::fs::write(&ca, ca_certificate.pem()).unwrap();
+    std::fs::write(folder.join("ca.pem"), ca_certificate.pem()).unwrap();
     let issuer = rcgen::Issuer::new(params, ca_key);
     let client_key = rcgen::KeyPair::generate().unwrap();
     let client = rcgen::CertificateParams::new(vec!["device".to_owned()])
@@ -413,14 +449,30 @@ fn certificates(folder: &Path) -> Certificates {
         .signed_by(&client_key, &issuer)
         .unwrap();
     Certificates {
-        files: tls::Config {
-            certificate_chain: folder.join("server.pem"),
-            private_key: folder.join("server.key"),
-            client_auth: tls::ClientAuth::None,
-        },
-        ca,
+        folder: folder.to_owned(),
         server,
         client: (client.der().clone(), client_key),
+    }
+}
+
+impl Certificates {
+    fn pem(&self, name: &str) -> tls::Pem {
+        let path = self.folder.join(name);
+        let octets = std::fs::read(&path).unwrap();
+        tls::Pem { path, octets }
+    }
+
+    /// What the files say now.
+    fn read(&self, client_auth: tls::ClientAuth) -> Result<tls::Config, tls::TlsError> {
+        tls::Config::new(
+            &self.pem("server.pem"),
+            &self.pem("server.key"),
+            &client_auth,
+        )
+    }
+
+    fn without_clients(&self) -> tls::Config {
+        self.read(tls::ClientAuth::None).unwrap()
     }
 }
 
@@ -452,9 +504,9 @@ fn tls_sender(
     rustls::StreamOwned::new(session, running.connect())
 }
 
-fn start_tls(files: tls::Config) -> Running {
+fn start_tls(tls: tls::Config) -> Running {
     let mut config = config(Transport::Tls);
-    config.tls = Some(files);
+    config.tls = Some(tls);
     start(config)
 }
 
@@ -462,7 +514,7 @@ fn start_tls(files: tls::Config) -> Running {
 fn messages_come_through_tls_and_a_failed_handshake_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let certificates = certificates(folder.path());
-    let mut running = start_tls(certificates.files.clone());
+    let mut running = start_tls(certificates.without_clients());
     let mut plain = running.connect();
     plain.write_all(b"<13>this is no handshake\n").unwrap();
     wait_until("the refusal", || running.refused() == 1);
@@ -479,7 +531,7 @@ fn messages_come_through_tls_and_a_failed_handshake_is_refused() {
 fn a_handshake_that_never_ends_is_refused_after_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(Transport::Tls);
-    config.tls = Some(certificates(folder.path()).files);
+    config.tls = Some(certificates(folder.path()).without_clients());
     config.handshake_seconds_max = 1;
     let mut running = start(config);
     assert!(is_closed(&mut running.connect()));
@@ -491,7 +543,7 @@ fn a_handshake_that_never_ends_is_refused_after_its_time() {
 fn a_handshake_that_a_stop_ends_is_refused_so_that_every_connection_has_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let certificates = certificates(folder.path());
-    let mut running = start_tls(certificates.files.clone());
+    let mut running = start_tls(certificates.without_clients());
     let mut sender = tls_sender(&running, &certificates.server, None);
     sender.write_all(b"<13>taken\n").unwrap();
     let _silent = [running.connect(), running.connect()];
@@ -507,11 +559,10 @@ fn a_handshake_that_a_stop_ends_is_refused_so_that_every_connection_has_an_end()
 fn where_client_certificates_are_required_only_signed_devices_are_heard() {
     let folder = tempfile::tempdir().unwrap();
     let certificates = certificates(folder.path());
-    let mut files = certificates.files.clone();
-    files.client_auth = tls::ClientAuth::Required {
-        ca: certificates.ca.clone(),
+    let required = tls::ClientAuth::Required {
+        ca: certificates.pem("ca.pem"),
     };
-    let mut running = start_tls(files);
+    let mut running = start_tls(certificates.read(required).unwrap());
     let mut stranger = tls_sender(&running, &certificates.server, None);
     // TLS 1.3 lets a client write before the server has looked at its certificate, so the write may succeed.
     let _ = stranger.write_all(b"<13>stranger\n");
@@ -524,21 +575,17 @@ fn where_client_certificates_are_required_only_signed_devices_are_heard() {
 }
 
 #[test]
-fn a_new_certificate_is_taken_on_reload_and_a_broken_one_is_not() {
+fn a_renewed_certificate_is_taken_and_one_of_other_files_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let certificates = certificates(folder.path());
-    let mut running = start_tls(certificates.files.clone());
+    let before = certificates(folder.path());
+    let mut running = start_tls(before.without_clients());
     let tls = running.tls.clone().unwrap();
-    std::fs::write(&certificates.files.private_key, "not a key").unwrap();
-    let error = tls.reload().unwrap_err().to_string();
-    assert!(
-        error.contains("private key") && error.contains("server.key"),
-        "{error}"
-    );
-    let mut sender = tls_sender(&running, &certificates.server, None);
+    let elsewhere = tempfile::tempdir().unwrap();
+    tls.renew(&certificates(elsewhere.path()).without_clients());
+    let mut sender = tls_sender(&running, &before.server, None);
     sender.write_all(b"<13>old\n").unwrap();
     let new = write_server(folder.path());
-    tls.reload().unwrap();
+    tls.renew(&before.without_clients());
     let mut sender_of_new = tls_sender(&running, &new, None);
     sender_of_new.write_all(b"<13>new\n").unwrap();
     wait_until("both", || running.seen.count() == 2);
@@ -548,21 +595,19 @@ fn a_new_certificate_is_taken_on_reload_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn tls_without_files_or_with_unreadable_ones_says_what_is_missing() {
+fn tls_without_a_certificate_or_with_a_broken_one_says_what_is_missing() {
     let error = StreamListener::bind(config(Transport::Tls), ledger(Transport::Tls)).unwrap_err();
     assert!(
         matches!(error, ReceiveError::TlsNotConfigured { .. }),
         "{error}"
     );
-    let mut missing = config(Transport::Tls);
-    missing.tls = Some(tls::Config {
-        certificate_chain: "/nonexistent/chain.pem".into(),
-        private_key: "/nonexistent/key.pem".into(),
-        client_auth: tls::ClientAuth::None,
-    });
-    let error = StreamListener::bind(missing, ledger(Transport::Tls)).unwrap_err();
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = certificates(folder.path());
+    std::fs::write(folder.path().join("server.key"), "not a key").unwrap();
+    let error = certificates.read(tls::ClientAuth::None).unwrap_err();
+    let error = error.to_string();
     assert!(
-        error.to_string().contains("/nonexistent/chain.pem"),
+        error.contains("private key") && error.contains("server.key"),
         "{error}"
     );
 }

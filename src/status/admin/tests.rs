@@ -1,6 +1,7 @@
 //! Real requests over a real socket in a folder of the test's own.
 
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
 use tempfile::TempDir;
 
@@ -145,4 +146,25 @@ fn a_socket_that_another_has_made_since_is_not_taken_away() {
     let _other = UnixListener::bind(&path).expect("another's");
     server.stop();
     assert!(path.exists());
+}
+
+#[test]
+fn an_agent_that_takes_no_connections_any_more_is_not_waited_for() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("admin.sock");
+    let address = SockAddr::unix(&path).expect("a short path");
+    let socket = || Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+    let hanging = socket();
+    hanging.bind(&address).expect("a new file");
+    hanging.listen(0).expect("it is bound");
+    let waiting: Vec<Socket> = std::iter::repeat_with(|| {
+        let socket = socket();
+        socket.set_nonblocking(true).expect("a socket");
+        socket
+    })
+    .take_while(|socket| socket.connect(&address).is_ok())
+    .collect();
+    assert!(!waiting.is_empty());
+    let error = start(&path).map(|_| ()).expect_err("it lives");
+    assert!(matches!(error, StatusError::AdminInUse { .. }), "{error}");
 }
