@@ -88,7 +88,7 @@ impl Log {
         let Some(extent) = settled else {
             return Ok(false);
         };
-        self.sync_names()
+        self.sync_names()?
             .map_err(SpoolError::at(Operation::Sync, &self.folder))?;
         self.unlink(&extent)?;
         Ok(true)
