@@ -99,8 +99,8 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of the regular file at `path`; `None` where there is none to see. A pipe gives what it has once: that nobody waits
-    /// for a change of it, which a second reader would take for the whole.
+    /// Of the regular file at `path`; `None` where there is none to see. A pipe has none: it gives what it has once, so
+    /// nobody looks for a change of it.
     pub fn of(path: &Path) -> Option<Stamp> {
         let metadata = std::fs::metadata(path).ok()?;
         if !metadata.is_file() {
