@@ -42,9 +42,17 @@ impl Spool {
             )
         };
         match (&inner.keeping, inner.when_full) {
-            _ if inner.log_is_full => Some(full(
-                "the log has all that spool.bytes_max and the free space of its disk allow",
-            )),
+            (keeping, _) if inner.log_is_full => {
+                let why = full(
+                    "the log has all that spool.bytes_max and the free space of its disk allow",
+                );
+                Some(match keeping {
+                    Keeping::DiskFails(fails) => {
+                        format!("{why}; what came before is in memory only: {fails}")
+                    }
+                    Keeping::Disk | Keeping::Memory => why,
+                })
+            }
             (Keeping::Memory, WhenFull::DropNewest) => {
                 Some(full("its memory (spool.bytes_max) is full"))
             }

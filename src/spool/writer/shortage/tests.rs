@@ -3,6 +3,7 @@
 use super::super::capped::{held, open};
 use super::super::tests::{append, balances, read, turn};
 use super::super::*;
+use crate::packet::Reason;
 use crate::record::LaneId;
 use crate::spool::forgetful::{ForgetfulDisk, Trouble};
 
@@ -177,6 +178,30 @@ fn where_room_is_short_a_newest_segment_that_is_delivered_does_not_stay_for_its_
     disk.set_free(10);
     Seconds::new().next(&spool, &mut writer, 0);
     assert!(held(&writer) < 1000, "{} are held", held(&writer));
+    balances(&spool);
+}
+
+#[test]
+fn a_full_disk_that_has_packets_turned_away_says_what_is_in_memory_only() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, WhenFull::DropNewest, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1000;
+    });
+    let mut seconds = Seconds::new();
+    for _ in 0..4 {
+        seconds.next(&spool, &mut writer, 50);
+    }
+    disk.set_free(10);
+    disk.set_capacity(Some(disk.used()));
+    // More than the reserve's room.
+    seconds.next(&spool, &mut writer, 90);
+    assert_eq!(append(&spool, 0, b"<>"), Err(Reason::SpoolFull));
+    let why = spool.refusal(Instant::now()).unwrap();
+    let names = ["drop_newest", "in memory only", "no space left"];
+    assert!(names.iter().all(|name| why.contains(name)), "{why}");
     balances(&spool);
 }
 
