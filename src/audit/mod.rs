@@ -20,4 +20,6 @@ pub mod record;
 pub mod statement;
 
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod model;
