@@ -31,7 +31,11 @@
 //!
 //! Of a device that does not raise its boots, a recorded start looks like one more restart. So the starts before the newest
 //! one are kept beside it, [`RUNS_MAX`] in all: the device goes on with its own, whatever was played back since. A start
-//! of which but one message was heard makes way first, so no number of recorded starts drives out one that went on.
+//! of which but one message was heard makes way first, so no number of first messages drives out one that went on.
+//!
+//! What cannot be told from such a device: whoever goes on playing what he recorded of an earlier start, at its pace. A
+//! new start that does not raise the boots is outside meanwhile, until the device has been up for longer than what was
+//! played; and more than two starts that are played on drive out one that nobody heard of meanwhile.
 
 /// How far behind our notion of its time an engine may be, in seconds (RFC 3414, section 2.2.3).
 pub const WINDOW_SECONDS: u64 = 150;
@@ -617,6 +621,34 @@ mod tests {
                 let standing = take(&mut known, boots, time, now);
                 prop_assert_ne!(standing, Standing::Outside, "{} {:?}", time, known);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_played_of_an_earlier_start_hides_a_start_that_does_not_raise_the_boots_and_no_other()
+    {
+        let mut known = clock(1, 1_000_000);
+        let (played, started) = (NOW + 10_000, NOW + 11_000);
+        let time = |since: u64, now: u64| u32::try_from(now - since).unwrap();
+        let mut stopped = played;
+        for now in (played + 10..started + 500).step_by(100) {
+            assert_ne!(
+                take(&mut known, 1, time(played, now), now),
+                Standing::Outside
+            );
+            if now > started + 100 {
+                let own = take(&mut known, 1, time(started, now + 50), now + 50);
+                assert_eq!(own, Standing::Outside);
+                let raised = take(&mut known.clone(), 2, time(started, now + 50), now + 50);
+                assert_eq!(raised, Standing::Within);
+            }
+            stopped = now;
+        }
+        // Then until it has been up for longer than what was played.
+        let played_to = stopped - played;
+        for (up, is_hidden) in [(played_to, true), (played_to + 1, false)] {
+            let standing = take(&mut known, 1, time(0, up), started + up);
+            assert_eq!(standing == Standing::Outside, is_hidden, "{up}");
         }
     }
 
