@@ -155,7 +155,7 @@ fn read_xml<'a>(counter: &'a [u8], pri: Option<Pri>, body: &'a [u8]) -> Option<M
     let header = Header::of_code(header, false, counter)?;
     let mut message = Message::of(Format::Cisco, pri, text);
     message.hostname = header.hostname;
-    message.sequence = header.sequence;
+    (message.sequence, message.numbering) = (header.sequence, header.numbering);
     message.fidelity = Fidelity::Exact.changed_if(header.dropped || header.is_more_than_xml());
     message.vendor = Some("cisco");
     message.os = Some("ios");
@@ -242,7 +242,7 @@ fn is_firewall(code: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::json;
-    use super::super::{Fidelity, read};
+    use super::super::{Fidelity, Numbering, read};
     use super::*;
 
     fn text(bytes: Option<&[u8]>) -> &str {
@@ -507,16 +507,21 @@ mod tests {
 
     #[test]
     fn a_padded_counter_that_stands_alone_has_holes_and_is_no_sequence() {
-        for (input, sequence, log_sequence) in [
-            ("000057:", None, Some("000057")),
-            ("45: 000123:", Some(45), Some("000123")),
-            ("000045: 000123:", Some(45), Some("000123")),
-            ("57:", Some(57), None),
-            ("0:", Some(0), None),
+        use Numbering::{Either, Logged, Sent};
+        for (input, sequence, log_sequence, numbering) in [
+            ("000057:", None, Some("000057"), Logged),
+            ("45: 000123:", Some(45), Some("000123"), Sent),
+            ("000045: 000123:", Some(45), Some("000123"), Sent),
+            ("57:", Some(57), None, Sent),
+            ("0:", Some(0), None, Sent),
+            ("99999:", Some(99_999), None, Sent),
+            ("100000:", Some(100_000), None, Either),
+            ("100000: 100123:", Some(100_000), Some("100123"), Sent),
         ] {
             let input = format!("<189>{input} *Nov 22 01:20:01: %SYS-5-CONFIG_I: x");
             let message = read(input.as_bytes());
             assert_eq!((message.sequence, message.os), (sequence, Some("ios")));
+            assert_eq!(message.numbering, numbering, "{input}");
             let field = message.fields.and_then(|fields| fields.get("log_sequence"));
             let field = field.map(|value| value.bytes);
             assert_eq!(field, log_sequence.map(str::as_bytes), "{input}");
