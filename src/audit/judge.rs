@@ -28,8 +28,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chain::{Chain, chains, taken_by};
 use super::findings::{AgentFindings, Findings, Tally, TopicFindings, Unknown, WindowFindings};
 use super::history::{AgentHistory, History, TopicHistory};
+use super::judged::Judged;
 use super::numbers::Ranges;
-use super::record::{Kept, Lost, Report, Time, What};
+use super::record::{Kept, Report, Time, What};
 
 /// Why a number that no record ever had is missing.
 const TORN: &str = "torn";
@@ -67,30 +68,6 @@ struct Judging<'h> {
     topics: BTreeMap<&'h str, Judged<'h>>,
 }
 
-/// One topic's numbers as its windows are judged.
-#[derive(Default)]
-struct Judged<'h> {
-    /// Numbers found, by run.
-    found: BTreeMap<&'h str, Ranges>,
-    /// Numbers that a run's own windows hold.
-    claimed: BTreeMap<&'h str, Ranges>,
-    /// The log that each run with a spool on disk wrote, by its first report.
-    logs: BTreeMap<&'h str, Chain<'h>>,
-    /// The first number that each run took, where its start is known.
-    starts: BTreeMap<&'h str, u64>,
-    /// Numbers of earlier runs that were judged, by the run that took them where it is known: runs that are killed one after
-    /// the other report them more than once.
-    judged: BTreeMap<(Chain<'h>, Option<&'h str>), Ranges>,
-    /// Numbers that were told of as holes, by the run that took them.
-    holes: BTreeMap<&'h str, Ranges>,
-    /// Losses of the disk's numbers, and of the runs in memory; those that a run took itself stand beside it, since the run
-    /// before may have used the same numbers.
-    declared: BTreeMap<(Chain<'h>, Option<&'h str>), Declared>,
-    covered: BTreeMap<Chain<'h>, Ranges>,
-    /// The lowest number that a report speaks of.
-    from: BTreeMap<Chain<'h>, u64>,
-}
-
 /// Numbers of one topic to judge together.
 struct Part<'h> {
     chain: Chain<'h>,
@@ -110,152 +87,10 @@ enum Whose<'h> {
     Hole(&'h str),
 }
 
-/// Losses of one chain in one topic.
-#[derive(Default)]
-struct Declared {
-    /// By reason, where every number of a range is missing.
-    exact: BTreeMap<String, Ranges>,
-    /// Ranges of which only some numbers are missing.
-    coarse: Vec<Lost>,
-}
-
-impl Declared {
-    fn add(&mut self, lost: &Lost) {
-        let range = lost.first..lost.last.saturating_add(1);
-        if lost.count >= range.end.saturating_sub(range.start) {
-            let exact = self.exact.entry(lost.reason.clone()).or_default();
-            exact.add(range);
-            return;
-        }
-        // A report that was not kept is made again, and says the same or more.
-        let holds = |wide: &Lost, narrow: &Lost| {
-            wide.reason == narrow.reason
-                && wide.first <= narrow.first
-                && wide.last >= narrow.last
-                && wide.count >= narrow.count
-        };
-        if self.coarse.iter().any(|known| holds(known, lost)) {
-            return;
-        }
-        self.coarse.retain(|known| !holds(lost, known));
-        self.coarse.push(lost.clone());
-    }
-
-    /// Takes what is declared out of `missing`: the reasons with their numbers, and what is left.
-    fn explain(&mut self, mut missing: Ranges) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<&str, Ranges> = BTreeMap::new();
-        for (reason, exact) in &self.exact {
-            let explained = missing.and(exact);
-            missing = missing.without(&explained);
-            let known = reasons.entry(reason).or_default();
-            *known = std::mem::take(known).with(&explained);
-        }
-        for range in &mut self.coarse {
-            let inside = missing.and(&Ranges::of(range.first..range.last.saturating_add(1)));
-            let explained = first_of(&inside, range.count);
-            range.count -= explained.count();
-            missing = missing.without(&explained);
-            let known = reasons.entry(&range.reason).or_default();
-            *known = std::mem::take(known).with(&explained);
-        }
-        let reasons = reasons
-            .into_iter()
-            .filter(|(_, numbers)| !numbers.is_empty())
-            .map(|(reason, numbers)| (reason.to_owned(), numbers));
-        (reasons.collect(), missing)
-    }
-}
-
-/// The lowest `count` numbers.
-fn first_of(ranges: &Ranges, mut count: u64) -> Ranges {
-    let mut first = Ranges::default();
-    for range in ranges.iter() {
-        let end = range.end.min(range.start.saturating_add(count));
-        count -= end - range.start;
-        first.add(range.start..end);
-    }
-    first
-}
-
 fn window_range(topic: &super::record::Topic) -> Ranges {
     match (topic.first, topic.last) {
         (Some(first), Some(last)) => Ranges::of(first..last.saturating_add(1)),
         _ => Ranges::default(),
-    }
-}
-
-impl<'h> Judged<'h> {
-    /// Whether the run wrote this log. A run without a report may have written any.
-    fn may_be_of(&self, boot: &str, chain: Chain<'_>) -> bool {
-        self.logs.get(boot).is_none_or(|log| *log == chain)
-    }
-
-    /// What the windows of this run hold, or of all that wrote this log.
-    fn claimed_in(&self, chain: Chain<'_>, by: Option<&str>) -> Ranges {
-        let claimed = self.claimed.iter();
-        claimed
-            .filter(|(boot, _)| match by {
-                Some(run) => **boot == run,
-                None => self.logs.get(*boot) == Some(&chain),
-            })
-            .fold(Ranges::default(), |all, (_, more)| all.with(more))
-    }
-
-    /// Numbers of a run that were judged already, or may have been.
-    fn judged_of(&self, chain: Chain<'_>, run: &str) -> Ranges {
-        let is_known = self.logs.contains_key(run);
-        let may_be = |by: &Option<&str>| !is_known || by.is_none_or(|by| by == run);
-        let judged = self.judged.iter();
-        let judged = judged.filter(|((of, by), _)| *of == chain && may_be(by));
-        let holes = self.holes.get(run).cloned().unwrap_or_default();
-        judged.fold(holes, |all, (_, more)| all.with(more))
-    }
-
-    /// What was told of as holes of runs that may have written this log.
-    fn holes_told(&self, chain: Chain<'_>) -> Ranges {
-        let holes = self.holes.iter();
-        holes
-            .filter(|(boot, _)| self.may_be_of(boot, chain))
-            .fold(Ranges::default(), |all, (_, more)| all.with(more))
-    }
-
-    /// What is declared of a run's own numbers, or of all of a chain's: the reasons with their numbers, and what is left.
-    fn explain(
-        &mut self,
-        chain: Chain<'_>,
-        own: Option<&str>,
-        mut missing: Ranges,
-    ) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<String, Ranges> = BTreeMap::new();
-        for ((of, by), declared) in &mut self.declared {
-            if *of != chain || (own.is_some() && by.is_some() && *by != own) {
-                continue;
-            }
-            let (explained, left) = declared.explain(missing);
-            missing = left;
-            for (reason, numbers) in explained {
-                let known = reasons.entry(reason).or_default();
-                *known = std::mem::take(known).with(&numbers);
-            }
-        }
-        (reasons.into_iter().collect(), missing)
-    }
-
-    /// Found by the run that took them, or by any that wrote this log where that is not known; those aside that its own
-    /// windows hold. A run without a report may have taken any.
-    fn inherited(&self, chain: Chain<'_>, by: Option<&str>, in_memory: &BTreeSet<&str>) -> Ranges {
-        let may_be_by = |boot: &str| match by {
-            Some(run) => run == boot || !self.logs.contains_key(boot),
-            None => self.may_be_of(boot, chain),
-        };
-        let found = self.found.iter();
-        found
-            .filter(|(boot, _)| !in_memory.contains(*boot) && may_be_by(boot))
-            .map(|(boot, found)| match self.claimed.get(boot) {
-                Some(claimed) => found.without(claimed),
-                None => found.clone(),
-            })
-            .fold(Ranges::default(), |all, more| all.with(&more))
     }
 }
 
