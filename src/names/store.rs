@@ -24,7 +24,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Names;
-use super::devices::Device;
+use super::device::Device;
 use super::sequence::Sequence;
 use super::standing::{Rank, Standing};
 use crate::normalize::hostname;

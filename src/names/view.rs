@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::devices::{Claims, Device};
+use super::device::Device;
+use super::devices::Claims;
 use super::inventory;
 use super::news::{News, news_of};
 use super::said::{Hostname, Said};
