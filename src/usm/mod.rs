@@ -15,6 +15,7 @@
 
 mod answer;
 pub mod auth;
+pub mod clock;
 mod engines;
 mod judging;
 pub mod keys;
@@ -35,9 +36,9 @@ use crate::decode::snmp::Notification;
 use crate::decode::snmp::v3::Message;
 
 use answer::Own;
+use clock::{EngineClock, ExcusedRun, Run};
 use limit::{Limit, Rate};
 use users::{Secret, Users};
-use window::{EngineClock, ExcusedRun, Run};
 
 pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;

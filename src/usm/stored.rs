@@ -20,8 +20,9 @@
 
 use std::fmt::Write;
 
+use super::clock::RUNS_MAX;
 use super::engines::{ENGINES_MAX, EngineKey};
-use super::window::{BOOTS_MAX, RUNS_MAX};
+use super::window::BOOTS_MAX;
 
 const OWN: &str = "trapline snmp-engine 1\n";
 const LEARNED: &str = "trapline snmp-engines 1\n";
