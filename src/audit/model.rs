@@ -10,7 +10,7 @@ use super::judge::{Period, judge};
 use super::numbers::Ranges;
 use super::record::{Kept, Lost, Report, Seen, Time, Topic, What};
 
-const TOPIC: &str = "t";
+pub(super) const TOPIC: &str = "t";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
@@ -179,16 +179,38 @@ impl Model {
         history
     }
 
+    /// One past the highest number that reports cover.
+    fn reported(&self) -> u64 {
+        let topics = self.reports.iter().flat_map(|report| &report.topics);
+        let last = topics.filter_map(|topic| topic.last).max();
+        last.map_or(0, |last| last + 1)
+    }
+
     /// The numbers of this fate that reports cover.
     fn with(&self, fate: Fate) -> BTreeSet<u64> {
-        let covered = self.reports.iter().flat_map(|report| &report.topics);
-        let covered = covered
-            .filter_map(|topic| topic.last)
-            .max()
-            .map_or(0, |last| last + 1);
-        (0..covered)
+        (0..self.reported())
             .filter(|number| self.fates[*number as usize].1 == fate)
             .collect()
+    }
+
+    /// Silent numbers that no report covers: of a run that another followed, behind its last report, and between numbers
+    /// that are there.
+    fn holes(&self) -> BTreeSet<u64> {
+        let is_there = |(of, fate): &(usize, Fate), run| {
+            *of == run && matches!(fate, Fate::Delivered | Fate::Repeated)
+        };
+        let is_hole = |number: &u64| {
+            let (before, from) = self.fates.split_at(*number as usize);
+            let (run, fate) = from[0];
+            let is_between = [before, from]
+                .iter()
+                .all(|part| part.iter().any(|taken| is_there(taken, run)));
+            let mut reports = self.reports.iter().rev();
+            let last = reports.find(|report| report.boot == boot(run));
+            let is_behind = last.is_some_and(|report| report.topics[0].next <= *number);
+            run < self.run && fate == Fate::Silent && is_between && is_behind
+        };
+        (self.reported()..self.next()).filter(is_hole).collect()
     }
 }
 
@@ -229,7 +251,7 @@ proptest! {
         actions.iter().for_each(|action| model.run(action));
         let history = model.history(partitions);
         let findings = judge(&history, Period::default());
-        let silent = model.with(Fate::Silent);
+        let silent = &model.with(Fate::Silent) | &model.holes();
         let declared = model.with(Fate::Declared);
         prop_assert_eq!(all(&findings, |tally| tally.missing.clone()), silent.clone());
         prop_assert_eq!(
@@ -257,7 +279,7 @@ proptest! {
     }
 }
 
-fn report(what: What, boot: &str, spool: Kept, numbers: Option<(u64, u64)>) -> Report {
+pub(super) fn report(what: What, boot: &str, spool: Kept, numbers: Option<(u64, u64)>) -> Report {
     let next = numbers.map_or(0, |(_, last)| last + 1);
     Report {
         what,
@@ -278,7 +300,7 @@ fn report(what: What, boot: &str, spool: Kept, numbers: Option<(u64, u64)>) -> R
 }
 
 /// A history of these reports and events (run, number).
-fn history(reports: Vec<Report>, events: &[(usize, u64)]) -> History {
+pub(super) fn history(reports: Vec<Report>, events: &[(usize, u64)]) -> History {
     let model = Model {
         reports,
         ..Model::default()
@@ -294,7 +316,7 @@ fn history(reports: Vec<Report>, events: &[(usize, u64)]) -> History {
     history
 }
 
-fn only_tally(findings: &Findings) -> BTreeMap<&'static str, Vec<u64>> {
+pub(super) fn only_tally(findings: &Findings) -> BTreeMap<&'static str, Vec<u64>> {
     let numbers =
         |part: fn(&Tally) -> Ranges| -> Vec<u64> { all(findings, part).into_iter().collect() };
     BTreeMap::from([

@@ -19,7 +19,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
-use super::devices::{Device, NEWCOMERS_MAX, SHARDS};
+use super::device::Device;
+use super::devices::{NEWCOMERS_MAX, SHARDS};
 use super::news::News;
 use super::pace::Pace;
 use super::standing::{OWNER_SILENT_MICROS, Standing};
@@ -85,17 +86,16 @@ impl Relayed {
         news
     }
 
-    /// Whether relays speak for a device of this name: they have for a minute, and went on of late. Asked where a sender's
-    /// entry is held: nobody waits for one of those while a shard here is.
-    pub(super) fn speak_for(&self, name: &str, now: UnixMicros) -> bool {
+    /// Since when relays speak for a device of this name: they have for a minute, and went on of late. Asked where a
+    /// sender's entry is held: nobody waits for one of those while a shard here is.
+    pub(super) fn speak_for(&self, name: &str, now: UnixMicros) -> Option<UnixMicros> {
         if self.known.load(Ordering::Relaxed) == 0 {
-            return false;
+            return None;
         }
         let shard = self.shard(name);
-        shard.known.get(name).is_some_and(|device| {
-            let silent = now.0.saturating_sub(device.standing.last_heard.0);
-            silent < OWNER_SILENT_MICROS
-        })
+        let standing = &shard.known.get(name)?.standing;
+        let silent = now.0.saturating_sub(standing.last_heard.0);
+        (silent < OWNER_SILENT_MICROS).then_some(standing.first_heard)
     }
 
     /// A copy of one entry.

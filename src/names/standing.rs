@@ -69,7 +69,7 @@ pub struct Standing {
     pub(super) is_own_heard: bool,
     /// How often the name was replaced: what was found out about a name is void after the next.
     pub(super) renamed: u32,
-    /// When it last did.
+    /// When it last did; of a shared address, which has no name of its own, since when it is one.
     pub(super) own_heard: UnixMicros,
     /// Before this moment events say the name before.
     pub(super) previous_until: UnixMicros,
@@ -186,11 +186,22 @@ impl Standing {
             });
         }
         let others = self.candidates().filter(|other| other.is_proved());
-        self.is_shared = others.count() >= SHARED_NAMES - 1;
-        match self.is_shared {
-            true => self.forget_name(owners),
-            false => None,
+        if others.count() < SHARED_NAMES - 1 {
+            return None;
         }
+        self.put_shared_since(now);
+        self.forget_name(owners)
+    }
+
+    /// Since when a relay or NAT speaks from here, where one does.
+    pub(super) fn shared_since(&self) -> Option<UnixMicros> {
+        self.is_shared.then_some(self.own_heard)
+    }
+
+    /// As [`Standing::shared_since`] gives it; an earlier process may have kept it.
+    pub(super) fn put_shared_since(&mut self, since: UnixMicros) {
+        self.is_shared = true;
+        (self.own_heard, self.is_own_heard) = (since, false);
     }
 
     /// Whether a shared address has brought no other name for a day. The one that it brings is its only candidate.

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Times are microseconds since 1970 (UTC). `rank` is `address`, `dns` or `learned`; `shared` and `relayed` are `true` or
-//! absent; `name`, `engine` (hex) and `before` are absent where there is none. `before` is what events were keyed by until
-//! the last change, said as `previous_hostname` up to `until`; without `name` it is the address. An older line has
-//! no `before`, and members that are not known are passed over: older and newer versions read each other's file.
+//! absent, as is `counts_log` (its numbers are of what it logs), and `shared_since` stands beside `shared`; `name`, `engine` (hex) and `before` are absent where there is none.
+//! `before` is what events were keyed by until the last change, said as `previous_hostname` up to `until`; without `name` it
+//! is the address. An older line has no `before` and no `shared_since`, which is `first` then, and members that are not
+//! known are passed over: older and newer versions read each other's file.
 //!
 //! It is a convenience, not a ledger: a line that cannot be read is skipped and counted, and without the file everything
 //! is learned again. The file is written beside the old one and takes its place in one step.
@@ -23,7 +24,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Names;
-use super::devices::Device;
+use super::device::Device;
+use super::sequence::Sequence;
 use super::standing::{Rank, Standing};
 use crate::normalize::hostname;
 use crate::time::UnixMicros;
@@ -42,9 +44,13 @@ struct Line {
     messages: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shared_since: Option<i64>,
     /// Only relays speak for it, last the one of this address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     relayed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    counts_log: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     engine: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,7 +169,9 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
         last: standing.last_heard.0,
         messages: standing.messages,
         shared: standing.is_shared,
+        shared_since: standing.shared_since().map(|since| since.0),
         relayed: false,
+        counts_log: device.sequence.as_ref().is_some_and(|it| it.is_of_log()),
         engine: engine.iter().map(|byte| format!("{byte:02x}")).collect(),
         before: standing.previous().map(|(name, until)| Before {
             name: name.to_owned(),
@@ -188,15 +196,18 @@ fn device_of(line: Line) -> Device {
         first_heard: UnixMicros(line.first),
         last_heard: UnixMicros(line.last),
         messages: line.messages,
-        is_shared: line.shared,
         ..Standing::default()
     };
+    if line.shared {
+        standing.put_shared_since(UnixMicros(line.shared_since.unwrap_or(line.first)));
+    }
     if let Some(before) = &line.before {
         standing.put_previous(&before.name, UnixMicros(before.until));
     }
     Device {
         standing,
         engine_id: bytes_of(&line.engine),
+        sequence: line.counts_log.then(|| Box::new(Sequence::of_log())),
         ..Device::default()
     }
 }

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::devices::{Claims, Device};
+use super::device::Device;
+use super::devices::Claims;
 use super::inventory;
 use super::news::{News, news_of};
 use super::said::{Hostname, Said};
@@ -18,7 +19,7 @@ use super::sequence::Way;
 use super::standing::{Owners, Rank, Renamed, Standing};
 use super::{DnsPolicy, Known, Names};
 use crate::event::HostnameSource;
-use crate::normalize::device::{self, Claim, Identity};
+use crate::normalize::device::{self, Claim, Identity, Numbering};
 use crate::normalize::hostname::{self, write_address};
 use crate::time::UnixMicros;
 
@@ -326,9 +327,12 @@ impl View {
         let standing = &device.standing;
         let is_stored = standing.rank == Rank::Learned && standing.name == claimed;
         // Who has earned the name before relays spoke for it is the device. Of those that share an address none can earn
-        // its name: whoever makes a relay speak would take their keys.
-        let may_use = self.may_use(claimed, address, now)
-            && (is_stored || standing.is_shared || !self.names.relayed.speak_for(claimed, now));
+        // its name: whoever makes a relay speak would take their keys, had they not been there before.
+        let is_first = || {
+            let since = self.names.relayed.speak_for(claimed, now);
+            since.is_none_or(|since| standing.shared_since().is_some_and(|shared| shared < since))
+        };
+        let may_use = self.may_use(claimed, address, now) && (is_stored || is_first());
         if may_use && is_stored {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
@@ -474,7 +478,7 @@ struct Unrelayed<'n> {
 
 impl Owners for Unrelayed<'_> {
     fn claim(&mut self, name: &str) -> bool {
-        !self.names.relayed.speak_for(name, self.now) && self.claims.claim(name)
+        self.names.relayed.speak_for(name, self.now).is_none() && self.claims.claim(name)
     }
 
     fn release(&mut self, name: &str) {
@@ -538,21 +542,32 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
 
 /// The device's own number of a message.
 fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn FnMut(News)) {
-    if let Some(number) = claim.sequence {
-        let sequence = device.sequence.get_or_insert_default();
+    if !is_counted(claim) {
+        return;
+    }
+    let sequence = device.sequence.get_or_insert_default();
+    if sequence.is_followed(claim.numbering)
+        && let Some(number) = claim.sequence
+    {
         sequence.hear_by(way, number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }
 }
 
+fn is_counted(claim: &Claim<'_>) -> bool {
+    claim.sequence.is_some() || claim.numbering == Numbering::Logged
+}
+
 /// The number of a message that came from the device's address. Other devices may speak from there too.
 fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
-    let Some(number) = claim.sequence else { return };
+    if !is_counted(claim) {
+        return;
+    }
     let standing = &device.standing;
     if claim.name.is_none_or(|name| standing.goes_by(name)) {
         hear_number(device, claim, Way::Direct, tell);
-    } else if let Some(sequence) = &mut device.sequence {
+    } else if let (Some(sequence), Some(number)) = (&mut device.sequence, claim.sequence) {
         sequence.hear_of_other_name(number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });

@@ -4,12 +4,15 @@
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
 //!   80000009...   50                  80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
-//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 7000 1795200000   and before
+//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 7000 +1795200000   and before
 //!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
 //! ```
 //!
 //! The first of our own is that of the run; the others are of earlier runs, the last one first. Whoever knows one of them
 //! refuses it at fewer boots than it had (RFC 3414, section 3.2 (7) b), so an ID that is chosen again goes on counting.
+//!
+//! Of excused starts the newest stands first. A `+` stands before the second of one of which a later message was heard than
+//! the first.
 //!
 //! An earlier trapline reads lines with excused starts without them, or the first of them, and this one reads that one's
 //! lines.
@@ -17,8 +20,9 @@
 
 use std::fmt::Write;
 
+use super::clock::RUNS_MAX;
 use super::engines::{ENGINES_MAX, EngineKey};
-use super::window::{BOOTS_MAX, RUNS_MAX};
+use super::window::BOOTS_MAX;
 
 const OWN: &str = "trapline snmp-engine 1\n";
 const LEARNED: &str = "trapline snmp-engines 1\n";
@@ -56,8 +60,7 @@ pub struct LearnedEngine {
     pub time: u32,
     /// When it was last heard, in seconds since 1970.
     pub heard: i64,
-    /// What it says now, where that is below what it said before; and starts before that one, last the one that makes way
-    /// last for others.
+    /// What it says now, where that is below what it said before; and starts before that one.
     pub excused: [Option<LearnedRun>; RUNS_MAX],
 }
 
@@ -70,6 +73,8 @@ pub struct LearnedRun {
     pub time: u32,
     /// When it was started, in seconds since 1970.
     pub begun: i64,
+    /// Whether a later message of it was heard than the first.
+    pub goes_on: bool,
 }
 
 /// Why a text is not what it should be.
@@ -120,8 +125,12 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
     {
         // Writing to a String cannot fail.
         let _ = write!(text, "{id:?} {boots} {time} {heard}");
-        for LearnedRun { boots, time, begun } in excused.iter().flatten() {
-            let _ = write!(text, " {boots} {time} {begun}");
+        for run in excused.iter().flatten() {
+            let LearnedRun { boots, time, .. } = run;
+            let _ = match run.goes_on {
+                true => write!(text, " {boots} {time} {:+}", run.begun),
+                false => write!(text, " {boots} {time} {}", run.begun),
+            };
         }
         text.push('\n');
     }
@@ -144,10 +153,12 @@ pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
         };
         for excused in &mut engine.excused {
             let Some(boots) = fields.next() else { break };
+            let (time, begun) = (fields.next()?, fields.next()?);
             *excused = Some(LearnedRun {
                 boots: boots.parse().ok()?,
-                time: fields.next()?.parse().ok()?,
-                begun: fields.next()?.parse().ok()?,
+                time: time.parse().ok()?,
+                begun: begun.parse().ok()?,
+                goes_on: begun.starts_with('+'),
             });
         }
         Some(engine)
@@ -222,6 +233,7 @@ mod tests {
                         boots: place.into(),
                         time: 60,
                         begun: 1_795_225_979,
+                        goes_on: place == 1,
                     })
                 }),
             })

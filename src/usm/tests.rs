@@ -616,6 +616,32 @@ fn recorded_starts_before_and_after_a_restart_of_ours_do_not_drive_out_the_devic
 }
 
 #[test]
+fn recorded_starts_after_a_restart_of_ours_do_not_drive_out_a_start_that_went_on_after_another() {
+    let device = Device::new(SecurityLevel::AuthNoPriv);
+    let before = usm(&[device.config()]);
+    let marked = "accepted, boots_backwards";
+    assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+    let earlier = [(30_000, 40_000), (30_010, 40_010)];
+    for (time, now) in earlier
+        .into_iter()
+        .chain([(15_000, 60_000), (15_010, 60_010)])
+    {
+        let packet = device.at(1, time).message();
+        assert_eq!(say(&before, &packet, at(now)), marked, "{now}");
+    }
+    let text = stored::learned_to_text(&before.learned(at(60_010), 1_000_000));
+    let learned = stored::learned_from_text(&text).unwrap();
+    let after = usm(&[device.config()]);
+    after.restore(&learned, at(0), 1_000_000);
+    for (boots, now) in [(3, 300), (4, 600), (3, 900)] {
+        let packet = device.at(boots, 20).message();
+        assert_eq!(say(&after, &packet, at(now)), marked, "{now}");
+    }
+    let packet = device.at(1, 15_960).message();
+    assert_eq!(say(&after, &packet, at(950)), marked);
+}
+
+#[test]
 fn a_message_that_came_before_is_no_new_start_of_its_engine() {
     let device = Device::new(SecurityLevel::AuthNoPriv);
     let usm = usm(&[device.config()]);

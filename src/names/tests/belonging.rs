@@ -162,6 +162,56 @@ fn a_stranger_cannot_take_the_name_of_a_device_that_only_a_relay_speaks_for() {
     assert_eq!(gaps, [("core-9".into(), News::Missing(50..=50))]);
 }
 
+/// Three names speak from this address side by side, until it is known as shared.
+fn share(names: &Names, view: &View, address: [u8; 4], begin: i64) {
+    for seconds in begin..begin + 200 {
+        let name = ["s1", "s2", "s3"][seconds as usize % 3];
+        identify(view, claim(address, Some(name), seconds));
+    }
+    let standing = names.devices.get(address.into()).unwrap().standing;
+    assert!(standing.is_shared);
+}
+
+#[test]
+fn a_stranger_that_shares_its_address_out_takes_no_name_that_a_relay_spoke_for_before() {
+    let (names, view) = names("");
+    let stranger = [10, 66, 6, 6];
+    teach(&view, RELAY, "core-9");
+    share(&names, &view, stranger, 100);
+    let forged = |view: &View, seconds| identify(view, claim(stranger, Some("core-9"), seconds));
+    assert_eq!(forged(&view, 301), "10.66.6.6 Address");
+    assert_eq!(names.conflicts(), 1);
+    let other = claim(stranger, Some("s1"), 302);
+    assert_eq!(identify(&view, other), "s1 Header", "names of nobody");
+    // A restart gives it nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devices.jsonl");
+    store::save(&path, &names).unwrap();
+    let later = Arc::new(Names::new(names.known().config.clone()));
+    store::load(&path, &later).unwrap();
+    assert_eq!(forged(&View::new(later), 303), "10.66.6.6 Address");
+    // As for everybody: what the relay has not spoken for in an hour is free.
+    assert_eq!(forged(&view, 60 + 3_600), "core-9 Header");
+}
+
+#[test]
+fn devices_that_shared_an_address_before_a_relay_spoke_for_them_keep_their_names_over_a_restart() {
+    let (names, view) = names("");
+    share(&names, &view, ROUTER, 0);
+    for seconds in [300, 330, 360] {
+        identify(&view, claim(RELAY, Some("s1"), seconds));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devices.jsonl");
+    store::save(&path, &names).unwrap();
+    let later = Arc::new(Names::new(names.known().config.clone()));
+    store::load(&path, &later).unwrap();
+    for view in [view, View::new(later)] {
+        let named = identify(&view, claim(ROUTER, Some("s1"), 361));
+        assert_eq!(named, "s1 Header");
+    }
+}
+
 #[test]
 fn a_device_that_comes_out_from_behind_a_relay_has_its_name_after_an_hour_or_by_the_inventory() {
     let (names, mut view) = names("");

@@ -1,0 +1,77 @@
+//! Losses that reports declare: missing numbers go in, and come out with a reason or without.
+//!
+//! ```text
+//!  lost 43-45 spool_full, 2 of 70-79 corrupt ──add──▶ exact, coarse ──explain(43, 71, 90)──▶ 43 spool_full, 71 corrupt │ 90
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::numbers::Ranges;
+use super::record::Lost;
+
+/// Losses of one chain in one topic.
+#[derive(Default)]
+pub(super) struct Declared {
+    /// By reason, where every number of a range is missing.
+    exact: BTreeMap<String, Ranges>,
+    /// Ranges of which only some numbers are missing.
+    coarse: Vec<Lost>,
+}
+
+impl Declared {
+    pub(super) fn add(&mut self, lost: &Lost) {
+        let range = lost.first..lost.last.saturating_add(1);
+        if lost.count >= range.end.saturating_sub(range.start) {
+            let exact = self.exact.entry(lost.reason.clone()).or_default();
+            exact.add(range);
+            return;
+        }
+        // A report that was not kept is made again, and says the same or more.
+        let holds = |wide: &Lost, narrow: &Lost| {
+            wide.reason == narrow.reason
+                && wide.first <= narrow.first
+                && wide.last >= narrow.last
+                && wide.count >= narrow.count
+        };
+        if self.coarse.iter().any(|known| holds(known, lost)) {
+            return;
+        }
+        self.coarse.retain(|known| !holds(lost, known));
+        self.coarse.push(lost.clone());
+    }
+
+    /// Takes what is declared out of `missing`: the reasons with their numbers, and what is left.
+    pub(super) fn explain(&mut self, mut missing: Ranges) -> (Vec<(String, Ranges)>, Ranges) {
+        let mut reasons: BTreeMap<&str, Ranges> = BTreeMap::new();
+        for (reason, exact) in &self.exact {
+            let explained = missing.and(exact);
+            missing = missing.without(&explained);
+            let known = reasons.entry(reason).or_default();
+            *known = std::mem::take(known).with(&explained);
+        }
+        for range in &mut self.coarse {
+            let inside = missing.and(&Ranges::of(range.first..range.last.saturating_add(1)));
+            let explained = first_of(&inside, range.count);
+            range.count -= explained.count();
+            missing = missing.without(&explained);
+            let known = reasons.entry(&range.reason).or_default();
+            *known = std::mem::take(known).with(&explained);
+        }
+        let reasons = reasons
+            .into_iter()
+            .filter(|(_, numbers)| !numbers.is_empty())
+            .map(|(reason, numbers)| (reason.to_owned(), numbers));
+        (reasons.collect(), missing)
+    }
+}
+
+/// The lowest `count` numbers.
+fn first_of(ranges: &Ranges, mut count: u64) -> Ranges {
+    let mut first = Ranges::default();
+    for range in ranges.iter() {
+        let end = range.end.min(range.start.saturating_add(count));
+        count -= end - range.start;
+        first.add(range.start..end);
+    }
+    first
+}

@@ -1,0 +1,115 @@
+//! One topic's numbers by the run that took them: what is there, what reports hold, and what was judged already.
+//!
+//! ```text
+//!  ids ─▶ found │ windows ─▶ claimed, covered │ starts ─▶ logs, starts │ losses ─▶ declared │ judging ─▶ judged, holes
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chain::Chain;
+use super::declared::Declared;
+use super::numbers::Ranges;
+
+/// One topic's numbers as its windows are judged.
+#[derive(Default)]
+pub(super) struct Judged<'h> {
+    /// Numbers found, by run.
+    pub(super) found: BTreeMap<&'h str, Ranges>,
+    /// Numbers that a run's own windows hold.
+    pub(super) claimed: BTreeMap<&'h str, Ranges>,
+    /// The log that each run with a spool on disk wrote, by its first report.
+    pub(super) logs: BTreeMap<&'h str, Chain<'h>>,
+    /// The first number that each run took, where its start is known.
+    pub(super) starts: BTreeMap<&'h str, u64>,
+    /// Numbers of earlier runs that were judged, by the run that took them where it is known: runs that are killed one after
+    /// the other report them more than once.
+    pub(super) judged: BTreeMap<(Chain<'h>, Option<&'h str>), Ranges>,
+    /// Numbers that were told of as holes, by the run that took them.
+    pub(super) holes: BTreeMap<&'h str, Ranges>,
+    /// Losses of the disk's numbers, and of the runs in memory; those that a run took itself stand beside it, since the run
+    /// before may have used the same numbers.
+    pub(super) declared: BTreeMap<(Chain<'h>, Option<&'h str>), Declared>,
+    pub(super) covered: BTreeMap<Chain<'h>, Ranges>,
+    /// The lowest number that a report speaks of.
+    pub(super) from: BTreeMap<Chain<'h>, u64>,
+}
+
+impl<'h> Judged<'h> {
+    /// Whether the run wrote this log. A run without a report may have written any.
+    pub(super) fn may_be_of(&self, boot: &str, chain: Chain<'_>) -> bool {
+        self.logs.get(boot).is_none_or(|log| *log == chain)
+    }
+
+    /// What the windows of this run hold, or of all that wrote this log.
+    pub(super) fn claimed_in(&self, chain: Chain<'_>, by: Option<&str>) -> Ranges {
+        let claimed = self.claimed.iter();
+        claimed
+            .filter(|(boot, _)| match by {
+                Some(run) => **boot == run,
+                None => self.logs.get(*boot) == Some(&chain),
+            })
+            .fold(Ranges::default(), |all, (_, more)| all.with(more))
+    }
+
+    /// Numbers of a run that were judged already, or may have been.
+    pub(super) fn judged_of(&self, chain: Chain<'_>, run: &str) -> Ranges {
+        let is_known = self.logs.contains_key(run);
+        let may_be = |by: &Option<&str>| !is_known || by.is_none_or(|by| by == run);
+        let judged = self.judged.iter();
+        let judged = judged.filter(|((of, by), _)| *of == chain && may_be(by));
+        let holes = self.holes.get(run).cloned().unwrap_or_default();
+        judged.fold(holes, |all, (_, more)| all.with(more))
+    }
+
+    /// What was told of as holes of runs that may have written this log.
+    pub(super) fn holes_told(&self, chain: Chain<'_>) -> Ranges {
+        let holes = self.holes.iter();
+        holes
+            .filter(|(boot, _)| self.may_be_of(boot, chain))
+            .fold(Ranges::default(), |all, (_, more)| all.with(more))
+    }
+
+    /// What is declared of a run's own numbers, or of all of a chain's: the reasons with their numbers, and what is left.
+    pub(super) fn explain(
+        &mut self,
+        chain: Chain<'_>,
+        own: Option<&str>,
+        mut missing: Ranges,
+    ) -> (Vec<(String, Ranges)>, Ranges) {
+        let mut reasons: BTreeMap<String, Ranges> = BTreeMap::new();
+        for ((of, by), declared) in &mut self.declared {
+            if *of != chain || (own.is_some() && by.is_some() && *by != own) {
+                continue;
+            }
+            let (explained, left) = declared.explain(missing);
+            missing = left;
+            for (reason, numbers) in explained {
+                let known = reasons.entry(reason).or_default();
+                *known = std::mem::take(known).with(&numbers);
+            }
+        }
+        (reasons.into_iter().collect(), missing)
+    }
+
+    /// Found by the run that took them, or by any that wrote this log where that is not known; those aside that its own
+    /// windows hold. A run without a report may have taken any.
+    pub(super) fn inherited(
+        &self,
+        chain: Chain<'_>,
+        by: Option<&str>,
+        in_memory: &BTreeSet<&str>,
+    ) -> Ranges {
+        let may_be_by = |boot: &str| match by {
+            Some(run) => run == boot || !self.logs.contains_key(boot),
+            None => self.may_be_of(boot, chain),
+        };
+        let found = self.found.iter();
+        found
+            .filter(|(boot, _)| !in_memory.contains(*boot) && may_be_by(boot))
+            .map(|(boot, found)| match self.claimed.get(boot) {
+                Some(claimed) => found.without(claimed),
+                None => found.clone(),
+            })
+            .fold(Ranges::default(), |all, more| all.with(&more))
+    }
+}
