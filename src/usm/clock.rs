@@ -26,7 +26,8 @@
 //!
 //! Of a device that does not raise its boots, a recorded start looks like one more restart. So the starts before the newest
 //! one are kept beside it, [`RUNS_MAX`] in all: the device goes on with its own, whatever was played back since. A start
-//! of which but one message was heard makes way first, so no number of first messages drives out one that went on.
+//! of which but one message was heard makes way first, so no number of first messages drives out one that went on, over
+//! a restart of ours neither.
 //!
 //! What cannot be told from such a device: whoever goes on playing what he recorded of an earlier start, at its pace. A
 //! new start that does not raise the boots is outside meanwhile, until the device has been up for longer than what was

@@ -4,18 +4,18 @@
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
 //!   80000009...   50                  80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
-//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 7000 +1795200000   and before
+//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 +7000 1795200000  and before
 //!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
 //! ```
 //!
 //! The first of our own is that of the run; the others are of earlier runs, the last one first. Whoever knows one of them
 //! refuses it at fewer boots than it had (RFC 3414, section 3.2 (7) b), so an ID that is chosen again goes on counting.
 //!
-//! Of excused starts the newest stands first. A `+` stands before the second of one of which a later message was heard than
-//! the first.
+//! Of excused starts the newest stands first. A `+` before the time of one says that it went on: a later message of it was
+//! heard than the first. To an earlier trapline it is the number's sign.
 //!
 //! An earlier trapline reads lines with excused starts without them, or the first of them, and this one reads that one's
-//! lines.
+//! lines. Of starts that one without the sign wrote, none counts as gone on until it is heard again.
 //! A file that is torn or of a newer version is not believed at all.
 
 use std::fmt::Write;
@@ -126,11 +126,14 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "{id:?} {boots} {time} {heard}");
         for run in excused.iter().flatten() {
-            let LearnedRun { boots, time, .. } = run;
-            let _ = match run.goes_on {
-                true => write!(text, " {boots} {time} {:+}", run.begun),
-                false => write!(text, " {boots} {time} {}", run.begun),
-            };
+            let LearnedRun {
+                boots,
+                time,
+                begun,
+                goes_on,
+            } = run;
+            let sign = if *goes_on { "+" } else { "" };
+            let _ = write!(text, " {boots} {sign}{time} {begun}");
         }
         text.push('\n');
     }
@@ -153,12 +156,12 @@ pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
         };
         for excused in &mut engine.excused {
             let Some(boots) = fields.next() else { break };
-            let (time, begun) = (fields.next()?, fields.next()?);
+            let time = fields.next()?;
             *excused = Some(LearnedRun {
                 boots: boots.parse().ok()?,
                 time: time.parse().ok()?,
-                begun: begun.parse().ok()?,
-                goes_on: begun.starts_with('+'),
+                begun: fields.next()?.parse().ok()?,
+                goes_on: time.starts_with('+'),
             });
         }
         Some(engine)
@@ -232,8 +235,9 @@ mod tests {
                     (number % 4 > place).then_some(LearnedRun {
                         boots: place.into(),
                         time: 60,
-                        begun: 1_795_225_979,
-                        goes_on: place == 1,
+                        // Long before 1970 where the host's clock was behind and nobody knows.
+                        begun: [1_795_225_979, -2_499_741_317, 0][usize::from(place)],
+                        goes_on: number % 8 > 4 + place,
                     })
                 }),
             })
@@ -243,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_an_earlier_trapline_are_read() {
+    fn lines_of_an_earlier_trapline_are_read_and_it_reads_those_of_this_one() {
         let text = sealed(format!("{LEARNED}8000000905 12 86400 1795226039\n"));
-        let expected = LearnedEngine {
+        let mut expected = LearnedEngine {
             id: key("8000000905").unwrap(),
             boots: 12,
             time: 86_400,
@@ -253,6 +257,23 @@ mod tests {
             excused: [None; RUNS_MAX],
         };
         assert_eq!(learned_from_text(&text), Ok(vec![expected]));
+        let line = "8000000905 12 86400 1795226039 1 60 1795225979 1 7000 1795200000";
+        let run = |time, begun, goes_on| LearnedRun {
+            boots: 1,
+            time,
+            begun,
+            goes_on,
+        };
+        let newest = run(60, 1_795_225_979, false);
+        let before = |goes_on| run(7000, 1_795_200_000, goes_on);
+        expected.excused = [Some(newest), Some(before(true)), None];
+        let text = learned_to_text(&[expected]);
+        assert!(text.contains(&line.replace(" 7000", " +7000")), "{text}");
+        // It reads each of them as a number, and knows no sign.
+        assert_eq!("+7000".parse(), Ok(7000_u32));
+        expected.excused[1] = Some(before(false));
+        let earlier = sealed(format!("{LEARNED}{line}\n"));
+        assert_eq!(learned_from_text(&earlier), Ok(vec![expected]));
     }
 
     #[test]
