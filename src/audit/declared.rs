@@ -1,7 +1,7 @@
 //! Losses that reports declare: missing numbers go in, and come out with a reason or without.
 //!
 //! ```text
-//!  lost 43-45 spool_full, 2 of 70-79 corrupt ──add──▶ exact, coarse ──explain(43, 71, 90)──▶ 43 spool_full, 71 corrupt │ 90
+//!  lost 43-45 spool_full, 2 of 70-79 corrupt ──add──▶ exact, coarse ──explain 43, 71, 90──▶ 43 spool_full, 71 corrupt │ 90
 //! ```
 
 use std::collections::BTreeMap;
@@ -40,28 +40,36 @@ impl Declared {
         self.coarse.push(lost.clone());
     }
 
-    /// Takes what is declared out of `missing`: the reasons with their numbers, and what is left.
-    pub(super) fn explain(&mut self, mut missing: Ranges) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<&str, Ranges> = BTreeMap::new();
+    /// Takes what whole ranges declare out of `missing`, adds it to `reasons`, and returns what is left.
+    pub(super) fn explain_whole(
+        &self,
+        mut missing: Ranges,
+        reasons: &mut BTreeMap<String, Ranges>,
+    ) -> Ranges {
         for (reason, exact) in &self.exact {
             let explained = missing.and(exact);
             missing = missing.without(&explained);
-            let known = reasons.entry(reason).or_default();
+            let known = reasons.entry(reason.clone()).or_default();
             *known = std::mem::take(known).with(&explained);
         }
+        missing
+    }
+
+    /// The same with ranges of which only some numbers are missing, which explain no more than these.
+    pub(super) fn explain_coarse(
+        &mut self,
+        mut missing: Ranges,
+        reasons: &mut BTreeMap<String, Ranges>,
+    ) -> Ranges {
         for range in &mut self.coarse {
             let inside = missing.and(&Ranges::of(range.first..range.last.saturating_add(1)));
             let explained = first_of(&inside, range.count);
             range.count -= explained.count();
             missing = missing.without(&explained);
-            let known = reasons.entry(&range.reason).or_default();
+            let known = reasons.entry(range.reason.clone()).or_default();
             *known = std::mem::take(known).with(&explained);
         }
-        let reasons = reasons
-            .into_iter()
-            .filter(|(_, numbers)| !numbers.is_empty())
-            .map(|(reason, numbers)| (reason.to_owned(), numbers));
-        (reasons.collect(), missing)
+        missing
     }
 }
 

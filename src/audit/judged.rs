@@ -76,18 +76,19 @@ impl<'h> Judged<'h> {
         own: Option<&str>,
         mut missing: Ranges,
     ) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<String, Ranges> = BTreeMap::new();
-        for ((of, by), declared) in &mut self.declared {
-            if *of != chain || (own.is_some() && by.is_some() && *by != own) {
-                continue;
-            }
-            let (explained, left) = declared.explain(missing);
-            missing = left;
-            for (reason, numbers) in explained {
-                let known = reasons.entry(reason).or_default();
-                *known = std::mem::take(known).with(&numbers);
-            }
+        let declared = self.declared.iter_mut();
+        let declared = declared
+            .filter(|((of, by), _)| *of == chain && (own.is_none() || by.is_none() || *by == own));
+        let mut declared: Vec<_> = declared.map(|(_, declared)| declared).collect();
+        let mut reasons = BTreeMap::new();
+        for declared in &declared {
+            missing = declared.explain_whole(missing, &mut reasons);
         }
+        // Which numbers the others mean is not known: they come behind all that is.
+        for declared in &mut declared {
+            missing = declared.explain_coarse(missing, &mut reasons);
+        }
+        reasons.retain(|_, numbers| !numbers.is_empty());
         (reasons.into_iter().collect(), missing)
     }
 

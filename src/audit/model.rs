@@ -423,6 +423,30 @@ fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
 }
 
 #[test]
+fn a_range_that_was_put_together_explains_nothing_that_a_whole_one_does() {
+    // 3 is a dead letter of B0's own; the next start declares 2 and 8.
+    let lost = |first, last, reason: &str, count| Lost {
+        topic: TOPIC.to_owned(),
+        first,
+        last,
+        reason: reason.to_owned(),
+        count,
+    };
+    let start = report(What::Started, "B0", Kept::Disk, None);
+    let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 9)));
+    window.lost = vec![lost(3, 3, "dead_letter", 1)];
+    let mut next = report(What::Started, "B1", Kept::Disk, Some((0, 9)));
+    next.lost = vec![lost(2, 8, "spool_full", 2)];
+    let found = [0, 1, 4, 5, 6, 7, 9].map(|number| (0, number));
+    let findings = judge(
+        &history(vec![start, window, next], &found),
+        Period::default(),
+    );
+    assert_eq!(only_tally(&findings)["missing"], [0; 0]);
+    assert_eq!(findings.answer(), Answer::Declared);
+}
+
+#[test]
 fn what_kafka_may_have_deleted_is_neither_found_nor_missing() {
     let window = report(What::Window, "B0", Kept::Disk, Some((0, 3)));
     let mut history = history(vec![window], &[(0, 3)]);
