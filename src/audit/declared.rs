@@ -13,31 +13,23 @@ use super::record::Lost;
 #[derive(Default)]
 pub(super) struct Declared {
     /// By reason, where every number of a range is missing.
-    exact: BTreeMap<String, Ranges>,
+    pub(super) exact: BTreeMap<String, Ranges>,
     /// Ranges of which only some numbers are missing.
-    coarse: Vec<Lost>,
+    pub(super) coarse: Vec<Lost>,
 }
 
 impl Declared {
+    /// Of two ranges that may mean the same numbers the one that says more counts: rather called missing than hidden.
     pub(super) fn add(&mut self, lost: &Lost) {
-        let range = lost.first..lost.last.saturating_add(1);
-        if lost.count >= range.end.saturating_sub(range.start) {
+        if lost.is_whole() {
             let exact = self.exact.entry(lost.reason.clone()).or_default();
-            exact.add(range);
+            exact.add(lost.first..lost.last.saturating_add(1));
             return;
         }
-        // A report that was not kept is made again, and says the same or more.
-        let holds = |wide: &Lost, narrow: &Lost| {
-            wide.reason == narrow.reason
-                && wide.first <= narrow.first
-                && wide.last >= narrow.last
-                && wide.count >= narrow.count
-        };
-        if self.coarse.iter().any(|known| holds(known, lost)) {
-            return;
+        self.coarse.retain(|known| !lost.holds(known));
+        if !self.coarse.iter().any(|known| known.holds(lost)) {
+            self.coarse.push(lost.clone());
         }
-        self.coarse.retain(|known| !holds(lost, known));
-        self.coarse.push(lost.clone());
     }
 
     /// Takes what whole ranges declare out of `missing`, adds it to `reasons`, and returns what is left.

@@ -161,8 +161,10 @@ impl<'h> Judging<'h> {
             let (earlier, own) = lost.parted_at(start.unwrap_or(u64::MAX));
             for (by, lost) in [(None, earlier), (Some(report.boot.as_str()), own)] {
                 if let Some(lost) = lost {
-                    let declared = judged.declared.entry((chain, by)).or_default();
-                    declared.add(&lost);
+                    match report.what {
+                        What::Window => judged.declared.entry((chain, by)).or_default().add(&lost),
+                        What::Started | What::Stopped => judged.declare_again(chain, by, lost),
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chain::Chain;
 use super::declared::Declared;
 use super::numbers::Ranges;
+use super::record::Lost;
 
 /// One topic's numbers as its windows are judged.
 #[derive(Default)]
@@ -67,6 +68,36 @@ impl<'h> Judged<'h> {
         holes
             .filter(|(boot, _)| self.may_be_of(boot, chain))
             .fold(Ranges::default(), |all, (_, more)| all.with(more))
+    }
+
+    /// Takes in what a start or a stop declares. The report before may have been in Kafka and not known to be kept: then
+    /// its losses are declared again, whole or put together with later ones, and count once.
+    pub(super) fn declare_again(&mut self, chain: Chain<'h>, by: Option<&'h str>, mut lost: Lost) {
+        let known = self.declared.iter_mut();
+        let known = known.filter(|((of, other), _)| {
+            *of == chain && (by.is_none() || other.is_none() || *other == by)
+        });
+        let mut known: Vec<_> = known.map(|(_, declared)| declared).collect();
+        let range = Ranges::of(lost.first..lost.last.saturating_add(1));
+        let exact = known
+            .iter()
+            .filter_map(|known| known.exact.get(&lost.reason));
+        let exact = exact.fold(Ranges::default(), |all, more| all.with(more));
+        let said = range.and(&exact).count();
+        let mut coarse = known.iter_mut().flat_map(|known| &mut known.coarse);
+        if lost.is_whole() {
+            if let Some(wide) = coarse.find(|wide| wide.is_around(&lost)) {
+                wide.count = wide.count.saturating_sub(range.count() - said);
+            }
+        } else {
+            lost.count = lost.count.saturating_sub(said);
+            if coarse.any(|known| known.holds(&lost)) {
+                return;
+            }
+            let coarse = known.iter_mut().map(|known| &mut known.coarse);
+            coarse.for_each(|coarse| coarse.retain(|known| !lost.holds(known)));
+        }
+        self.declared.entry((chain, by)).or_default().add(&lost);
     }
 
     /// What is declared of a run's own numbers, or of all of a chain's: the reasons with their numbers, and what is left.

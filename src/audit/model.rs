@@ -423,6 +423,43 @@ fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
 }
 
 #[test]
+fn what_the_next_report_says_again_explains_no_second_loss() {
+    // 1 and 3 are declared, 2 and 4 are lost without a word. The first report is in Kafka, and was not known to be kept: what
+    // it says is said again at the next start, or at the stop.
+    let lost = |first, last, count| Lost {
+        topic: TOPIC.to_owned(),
+        first,
+        last,
+        reason: "spool_full".to_owned(),
+        count,
+    };
+    let (coarse, whole) = (vec![lost(1, 5, 2)], vec![lost(1, 1, 1), lost(3, 3, 1)]);
+    let found = [(0, 0), (0, 5), (0, 6), (0, 7), (0, 8), (0, 9)];
+    for (what, boot) in [(What::Started, "B1"), (What::Stopped, "B0")] {
+        for (said, again) in [
+            (&coarse, &coarse),
+            (&whole, &coarse),
+            (&coarse, &whole),
+            (&whole, &whole),
+        ] {
+            let start = report(What::Started, "B0", Kept::Disk, None);
+            let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 9)));
+            window.lost.clone_from(said);
+            let mut next = report(what, boot, Kept::Disk, Some((0, 9)));
+            next.topics[0].first = None;
+            next.lost.clone_from(again);
+            let findings = judge(
+                &history(vec![start, window, next], &found),
+                Period::default(),
+            );
+            let missing = &only_tally(&findings)["missing"];
+            assert_eq!(missing.len(), 2, "{what:?} {said:?} {again:?}");
+            assert_eq!(findings.answer(), Answer::Missing);
+        }
+    }
+}
+
+#[test]
 fn a_range_that_was_put_together_explains_nothing_that_a_whole_one_does() {
     // 3 is a dead letter of B0's own; the next start declares 2 and 8.
     let lost = |first, last, reason: &str, count| Lost {
