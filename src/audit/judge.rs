@@ -212,7 +212,8 @@ impl<'h> Judging<'h> {
                 }],
             };
             let parts = parts.into_iter();
-            let mut parts = parts.filter_map(|part| self.tally(&topic.topic, part, report.begin));
+            let begin = self.taken_from(index, report);
+            let mut parts = parts.filter_map(|part| self.tally(&topic.topic, part, begin));
             if let Some(first) = parts.next() {
                 tallies.push(parts.fold(first, |mut all, part| {
                     all.add(&part);
@@ -227,6 +228,16 @@ impl<'h> Judging<'h> {
             end: report.end,
             topics: tallies,
         }
+    }
+
+    /// Since when a report's numbers were taken: those of a start since the report before it, however long ago that was.
+    fn taken_from(&self, index: usize, report: &Report) -> Time {
+        if report.what != What::Started || report.spool == Kept::Memory {
+            return report.begin;
+        }
+        let mut before = self.history.reports.iter().take(index).rev();
+        let before = before.find(|before| before.spool == Kept::Disk);
+        before.map_or(Time(0), |before| before.end)
     }
 
     /// What the report of a start speaks of: what the log held, and what the runs before took besides, as far as it shows.

@@ -494,6 +494,22 @@ fn what_kafka_may_have_deleted_is_neither_found_nor_missing() {
 }
 
 #[test]
+fn what_a_start_finds_is_as_old_as_the_run_that_took_it() {
+    // B0 was killed at 1500; B1 started weeks later. Kafka deletes what it gets by the time that is in the record.
+    let window = report(What::Window, "B0", Kept::Disk, Some((0, 3)));
+    let mut next = report(What::Started, "B1", Kept::Disk, Some((4, 9)));
+    (next.begin, next.end) = (Time(9000), Time(9000));
+    let mut last = report(What::Window, "B1", Kept::Disk, Some((10, 11)));
+    (last.begin, last.end) = (Time(9000), Time(9500));
+    let mut history = history(vec![window, next, last], &[(1, 10)]);
+    history.expired(TOPIC, 8000);
+    let findings = judge(&history, Period::default());
+    assert_eq!(only_tally(&findings)["missing"], [11]);
+    let expired: Vec<u64> = (0..10).collect();
+    assert_eq!(only_tally(&findings)["expired"], expired);
+}
+
+#[test]
 fn a_log_that_was_made_anew_says_nothing_of_the_numbers_before() {
     // B1 was killed and left 2 to 9, which B2 reports; then the folder was lost, and B3 counts from 0.
     let mut anew = report(What::Started, "B3", Kept::Disk, None);
