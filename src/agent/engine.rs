@@ -440,7 +440,7 @@ mod tests {
             boots: 3,
             time: 4,
             heard: 5,
-            excused: [None; crate::usm::window::RUNS_MAX],
+            excused: [None; crate::usm::clock::RUNS_MAX],
         };
         access.usm.restore(&[engine], access.now(), 6);
     }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::numbers::Ranges;
 use super::record::{Kept, Report, What};
 
 /// Numbers that go on from one another: those of a log on disk, which counts from 0 and may be made anew, or those of one
@@ -57,4 +58,27 @@ pub(super) fn chains(reports: &[Report]) -> Vec<BTreeMap<&str, Chain<'_>>> {
         chains
     });
     chains.collect()
+}
+
+/// Whose the numbers are that a log held: of the last run that began at or below them. `runs`: those that wrote the log,
+/// each as often as it reported, the last one first. `None`: of a run before one whose start is not known.
+pub(super) fn taken_by<'h>(
+    runs: impl Iterator<Item = &'h str>,
+    starts: &BTreeMap<&str, u64>,
+    mut numbers: Ranges,
+) -> Vec<(Option<&'h str>, Ranges)> {
+    let (mut parts, mut run_before) = (Vec::new(), None);
+    for run in runs {
+        if run_before.replace(run) == Some(run) {
+            continue;
+        }
+        let Some(start) = starts.get(run).filter(|_| !numbers.is_empty()) else {
+            break;
+        };
+        let own = numbers.and(&Ranges::of(*start..u64::MAX));
+        numbers = numbers.without(&own);
+        parts.push((Some(run), own));
+    }
+    parts.push((None, numbers));
+    parts
 }

@@ -106,6 +106,25 @@ pub struct TopicFindings {
     pub uncovered: u64,
 }
 
+impl Tally {
+    /// More of the same topic.
+    pub(super) fn add(&mut self, more: &Tally) {
+        self.produced += more.produced;
+        self.found += more.found;
+        self.repeated += more.repeated;
+        self.out_of_order += more.out_of_order;
+        self.declared.extend(more.declared.iter().cloned());
+        for (sum, more) in [
+            (&mut self.missing, &more.missing),
+            (&mut self.pending, &more.pending),
+            (&mut self.expired, &more.expired),
+            (&mut self.unread, &more.unread),
+        ] {
+            *sum = std::mem::take(sum).with(more);
+        }
+    }
+}
+
 impl Findings {
     /// The answer over all agents.
     pub fn answer(&self) -> Answer {

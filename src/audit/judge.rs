@@ -17,16 +17,20 @@
 //!   left them, and only the log knew them.
 //! - Between two reports of a spool on disk there is no gap. Where there is one, a report is missing: its numbers are
 //!   judged like those of `started`, in a window of their own.
+//! - A log on a disk that failed lacks numbers that the run took and delivered, and the next run takes them again. So what
+//!   `started` speaks of is judged by the run that took it, as far as starts and ids show that; and what a run without
+//!   further reports has delivered shows that it took all that lies between.
 //! - Where a run starts with number 0 though there were reports of numbers, the log was made anew. Its numbers say nothing
 //!   of the same numbers before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chain::{Chain, chains};
+use super::chain::{Chain, chains, taken_by};
 use super::findings::{AgentFindings, Findings, Tally, TopicFindings, Unknown, WindowFindings};
 use super::history::{AgentHistory, History, TopicHistory};
+use super::judged::Judged;
 use super::numbers::Ranges;
-use super::record::{Kept, Lost, Report, Time, What};
+use super::record::{Kept, Report, Time, What};
 
 /// Why a number that no record ever had is missing.
 const TORN: &str = "torn";
@@ -64,145 +68,29 @@ struct Judging<'h> {
     topics: BTreeMap<&'h str, Judged<'h>>,
 }
 
-/// One topic's numbers as its windows are judged.
-#[derive(Default)]
-struct Judged<'h> {
-    /// Numbers found, by run.
-    found: BTreeMap<&'h str, Ranges>,
-    /// Numbers that a run's own windows hold.
-    claimed: BTreeMap<&'h str, Ranges>,
-    /// The log that each run with a spool on disk wrote, by its first report.
-    logs: BTreeMap<&'h str, Chain<'h>>,
-    /// Numbers of earlier runs that were judged: runs that are killed one after the other report them more than once.
-    judged: BTreeMap<Chain<'h>, Ranges>,
-    /// Losses of the disk's numbers, and of the runs in memory; those that a run took itself stand beside it, since the run
-    /// before may have used the same numbers.
-    declared: BTreeMap<(Chain<'h>, Option<&'h str>), Declared>,
-    covered: BTreeMap<Chain<'h>, Ranges>,
-    /// The lowest number that a report speaks of.
-    from: BTreeMap<Chain<'h>, u64>,
+/// Numbers of one topic to judge together.
+struct Part<'h> {
+    chain: Chain<'h>,
+    whose: Whose<'h>,
+    range: Ranges,
+    /// Of these a missing one may still come.
+    pending: Option<std::ops::Range<u64>>,
 }
 
-/// Losses of one chain in one topic.
-#[derive(Default)]
-struct Declared {
-    /// By reason, where every number of a range is missing.
-    exact: BTreeMap<String, Ranges>,
-    /// Ranges of which only some numbers are missing.
-    coarse: Vec<Lost>,
-}
-
-impl Declared {
-    fn add(&mut self, lost: &Lost) {
-        let range = lost.first..lost.last.saturating_add(1);
-        if lost.count >= range.end.saturating_sub(range.start) {
-            let exact = self.exact.entry(lost.reason.clone()).or_default();
-            exact.add(range);
-            return;
-        }
-        // A report that was not kept is made again, and says the same or more.
-        let holds = |wide: &Lost, narrow: &Lost| {
-            wide.reason == narrow.reason
-                && wide.first <= narrow.first
-                && wide.last >= narrow.last
-                && wide.count >= narrow.count
-        };
-        if self.coarse.iter().any(|known| holds(known, lost)) {
-            return;
-        }
-        self.coarse.retain(|known| !holds(lost, known));
-        self.coarse.push(lost.clone());
-    }
-
-    /// Takes what is declared out of `missing`: the reasons with their numbers, and what is left.
-    fn explain(&mut self, mut missing: Ranges) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<&str, Ranges> = BTreeMap::new();
-        for (reason, exact) in &self.exact {
-            let explained = missing.and(exact);
-            missing = missing.without(&explained);
-            let known = reasons.entry(reason).or_default();
-            *known = std::mem::take(known).with(&explained);
-        }
-        for range in &mut self.coarse {
-            let inside = missing.and(&Ranges::of(range.first..range.last.saturating_add(1)));
-            let explained = first_of(&inside, range.count);
-            range.count -= explained.count();
-            missing = missing.without(&explained);
-            let known = reasons.entry(&range.reason).or_default();
-            *known = std::mem::take(known).with(&explained);
-        }
-        let reasons = reasons
-            .into_iter()
-            .filter(|(_, numbers)| !numbers.is_empty())
-            .map(|(reason, numbers)| (reason.to_owned(), numbers));
-        (reasons.collect(), missing)
-    }
-}
-
-/// The lowest `count` numbers.
-fn first_of(ranges: &Ranges, mut count: u64) -> Ranges {
-    let mut first = Ranges::default();
-    for range in ranges.iter() {
-        let end = range.end.min(range.start.saturating_add(count));
-        count -= end - range.start;
-        first.add(range.start..end);
-    }
-    first
+/// Who took the numbers.
+enum Whose<'h> {
+    /// This run, whose windows hold them.
+    Run(&'h str),
+    /// They were in the log when a later run started. This run took them, or, where that is not known, any before.
+    Log(Option<&'h str>),
+    /// This run: they lie between others of it that are there, and are not.
+    Hole(&'h str),
 }
 
 fn window_range(topic: &super::record::Topic) -> Ranges {
     match (topic.first, topic.last) {
         (Some(first), Some(last)) => Ranges::of(first..last.saturating_add(1)),
         _ => Ranges::default(),
-    }
-}
-
-impl<'h> Judged<'h> {
-    /// Whether the run wrote this log. A run without a report may have written any.
-    fn may_be_of(&self, boot: &str, chain: Chain<'_>) -> bool {
-        self.logs.get(boot).is_none_or(|log| *log == chain)
-    }
-
-    /// What the windows of the runs that wrote this log hold.
-    fn claimed_in(&self, chain: Chain<'_>) -> Ranges {
-        let claimed = self.claimed.iter();
-        claimed
-            .filter(|(boot, _)| self.logs.get(*boot) == Some(&chain))
-            .fold(Ranges::default(), |all, (_, more)| all.with(more))
-    }
-
-    /// What is declared of a run's own numbers, or of all of a chain's: the reasons with their numbers, and what is left.
-    fn explain(
-        &mut self,
-        chain: Chain<'_>,
-        own: Option<&str>,
-        mut missing: Ranges,
-    ) -> (Vec<(String, Ranges)>, Ranges) {
-        let mut reasons: BTreeMap<String, Ranges> = BTreeMap::new();
-        for ((of, by), declared) in &mut self.declared {
-            if *of != chain || (own.is_some() && by.is_some() && *by != own) {
-                continue;
-            }
-            let (explained, left) = declared.explain(missing);
-            missing = left;
-            for (reason, numbers) in explained {
-                let known = reasons.entry(reason).or_default();
-                *known = std::mem::take(known).with(&numbers);
-            }
-        }
-        (reasons.into_iter().collect(), missing)
-    }
-
-    /// Found by any run that wrote this log, those aside that its own windows hold.
-    fn inherited(&self, chain: Chain<'_>, in_memory: &BTreeSet<&str>) -> Ranges {
-        let found = self.found.iter();
-        found
-            .filter(|(boot, _)| !in_memory.contains(*boot) && self.may_be_of(boot, chain))
-            .map(|(boot, found)| match self.claimed.get(boot) {
-                Some(claimed) => found.without(claimed),
-                None => found.clone(),
-            })
-            .fold(Ranges::default(), |all, more| all.with(&more))
     }
 }
 
@@ -223,6 +111,9 @@ impl<'h> Judging<'h> {
         for (name, topic) in &history.topics {
             judging.topics.entry(name).or_default().found = found(topic);
         }
+        for report in &history.reports {
+            judging.note_start(report);
+        }
         for (index, report) in history.reports.iter().enumerate() {
             judging.note(index, report);
         }
@@ -234,6 +125,15 @@ impl<'h> Judging<'h> {
         let chains = self.chains.get(index);
         let chain = chains.and_then(|chains| chains.get(topic));
         chain.copied().unwrap_or(Chain::Disk(0))
+    }
+
+    fn note_start(&mut self, report: &'h Report) {
+        if report.what == What::Started {
+            for topic in &report.topics {
+                let judged = self.topics.entry(&topic.topic).or_default();
+                judged.starts.entry(&report.boot).or_insert(topic.next);
+            }
+        }
     }
 
     fn note(&mut self, index: usize, report: &'h Report) {
@@ -256,26 +156,18 @@ impl<'h> Judging<'h> {
         }
         for lost in &report.lost {
             let chain = self.chain(index, &lost.topic);
-            let start = self.start_of(report, &lost.topic);
             let judged = self.topics.entry(&lost.topic).or_default();
+            let start = judged.starts.get(report.boot.as_str()).copied();
             let (earlier, own) = lost.parted_at(start.unwrap_or(u64::MAX));
             for (by, lost) in [(None, earlier), (Some(report.boot.as_str()), own)] {
                 if let Some(lost) = lost {
-                    let declared = judged.declared.entry((chain, by)).or_default();
-                    declared.add(&lost);
+                    match report.what {
+                        What::Window => judged.declared.entry((chain, by)).or_default().add(&lost),
+                        What::Started | What::Stopped => judged.declare_again(chain, by, lost),
+                    }
                 }
             }
         }
-    }
-
-    /// The first number that the report's run took, where its start is known.
-    fn start_of(&self, report: &Report, topic: &str) -> Option<u64> {
-        let mut reports = self.history.reports.iter();
-        let started =
-            reports.find(|other| other.boot == report.boot && other.what == What::Started)?;
-        let mut topics = started.topics.iter();
-        let topic = topics.find(|known| known.topic == topic)?;
-        Some(topic.next)
     }
 
     fn findings(mut self, name: &str, period: Period) -> AgentFindings {
@@ -309,19 +201,25 @@ impl<'h> Judging<'h> {
         let mut tallies = Vec::new();
         for topic in &report.topics {
             let range = window_range(topic);
-            if range.is_empty() {
-                continue;
+            let chain = self.chain(index, &topic.topic);
+            let parts = match report.what {
+                What::Started => self.of_earlier_runs(index, report, &topic.topic, range),
+                What::Window | What::Stopped => vec![Part {
+                    chain,
+                    whose: Whose::Run(&report.boot),
+                    pending: self.pending_from(index, report, &topic.topic),
+                    range,
+                }],
+            };
+            let parts = parts.into_iter();
+            let begin = self.taken_from(index, report);
+            let mut parts = parts.filter_map(|part| self.tally(&topic.topic, part, begin));
+            if let Some(first) = parts.next() {
+                tallies.push(parts.fold(first, |mut all, part| {
+                    all.add(&part);
+                    all
+                }));
             }
-            let own = (report.what != What::Started).then_some(report.boot.as_str());
-            let pending_from = self.pending_from(index, report, &topic.topic);
-            tallies.extend(self.tally(
-                &topic.topic,
-                self.chain(index, &topic.topic),
-                own,
-                range,
-                pending_from,
-                report.begin,
-            ));
         }
         WindowFindings {
             boot: Some(report.boot.clone()),
@@ -330,6 +228,76 @@ impl<'h> Judging<'h> {
             end: report.end,
             topics: tallies,
         }
+    }
+
+    /// Since when a report's numbers were taken: those of a start since the report before it, however long ago that was.
+    fn taken_from(&self, index: usize, report: &Report) -> Time {
+        if report.what != What::Started || report.spool == Kept::Memory {
+            return report.begin;
+        }
+        let mut before = self.history.reports.iter().take(index).rev();
+        let before = before.find(|before| before.spool == Kept::Disk);
+        before.map_or(Time(0), |before| before.end)
+    }
+
+    /// What the report of a start speaks of: what the log held, and what the runs before took besides, as far as it shows.
+    fn of_earlier_runs(
+        &self,
+        index: usize,
+        report: &'h Report,
+        name: &'h str,
+        range: Ranges,
+    ) -> Vec<Part<'h>> {
+        let chain = self.chain(index, name);
+        let Some(topic) = self.topics.get(name) else {
+            return Vec::new();
+        };
+        let pending = self.pending_from(index, report, name);
+        let part = |whose, range| Part {
+            chain,
+            whose,
+            range,
+            pending: pending.clone(),
+        };
+        if report.spool == Kept::Memory {
+            return vec![part(Whose::Log(None), range)];
+        }
+        let of_chain = self.history.reports.iter().zip(&self.chains).take(index);
+        let of_chain = of_chain.filter(|(earlier, chains)| {
+            earlier.boot != report.boot && chains.get(name) == Some(&chain)
+        });
+        let runs = of_chain.rev().map(|(earlier, _)| earlier.boot.as_str());
+        let log = taken_by(runs, &topic.starts, range.clone());
+        let mut parts: Vec<_> = log
+            .into_iter()
+            .map(|(run, numbers)| part(Whose::Log(run), numbers))
+            .collect();
+        // Numbers of a run have no holes, whatever the log held in the end.
+        let unknown = topic
+            .found
+            .iter()
+            .filter(|(boot, _)| !topic.logs.contains_key(*boot) && !self.in_memory.contains(*boot));
+        for (boot, found) in unknown {
+            parts.push(part(Whose::Hole(boot), found.holes().and(&range)));
+        }
+        let is_before = |index: &usize| {
+            let earlier = self.history.reports.get(*index);
+            earlier.is_some_and(|it| it.boot != report.boot && it.spool == Kept::Disk)
+        };
+        if let Some(last) = (0..index).rev().find(is_before)
+            && let Some(before) = self.history.reports.get(last)
+            && let Some(reported) = before.topics.iter().find(|it| it.topic == name)
+            && let Some(found) = topic.found.get(before.boot.as_str())
+        {
+            let behind = Ranges::of(reported.next..u64::MAX);
+            parts.push(Part {
+                chain: self.chain(last, name),
+                whose: Whose::Hole(&before.boot),
+                range: found.holes().and(&behind),
+                pending: self.pending_from(last, before, name),
+            });
+        }
+        parts
     }
 
     /// Numbers that lie between the reports of a chain and are in none of them.
@@ -344,22 +312,25 @@ impl<'h> Judging<'h> {
             let Some(topic) = self.topics.get(name) else {
                 continue;
             };
-            for (chain, covered) in topic.covered.clone() {
-                let from = self
-                    .topics
-                    .get(name)
-                    .and_then(|topic| topic.from.get(&chain));
-                let from = from.copied().unwrap_or_default();
-                let gaps = Ranges::of(from..covered.end()).without(&covered);
-                let own = match chain {
-                    Chain::Disk(_) => None,
-                    Chain::Memory(boot) => Some(boot),
+            let gaps = topic.covered.iter().map(|(chain, covered)| {
+                let from = topic.from.get(chain).copied().unwrap_or_default();
+                let gaps = Ranges::of(from..covered.end()).without(covered);
+                (*chain, gaps.without(&topic.holes_told(*chain)))
+            });
+            for (chain, range) in gaps.collect::<Vec<_>>() {
+                let whose = match chain {
+                    Chain::Disk(_) => Whose::Log(None),
+                    Chain::Memory(boot) => Whose::Run(boot),
                 };
                 let newest = self.newest(chain, name);
                 let end = newest.map_or(Time(0), |report| report.end);
-                if !gaps.is_empty() {
-                    tallies.extend(self.tally(name, chain, own, gaps, None, end));
-                }
+                let part = Part {
+                    chain,
+                    whose,
+                    range,
+                    pending: None,
+                };
+                tallies.extend(self.tally(name, part, end));
             }
         }
         let ends = || self.history.reports.iter().map(|report| report.end);
@@ -410,33 +381,42 @@ impl<'h> Judging<'h> {
         in_topic(newest).map(|topic| topic.settled_to..end.unwrap_or(u64::MAX))
     }
 
-    fn tally(
-        &mut self,
-        name: &str,
-        chain: Chain<'h>,
-        own: Option<&str>,
-        range: Ranges,
-        pending: Option<std::ops::Range<u64>>,
-        begin: Time,
-    ) -> Option<Tally> {
+    fn tally(&mut self, name: &str, part: Part<'h>, begin: Time) -> Option<Tally> {
+        let Part {
+            chain,
+            whose,
+            range,
+            pending,
+        } = part;
         let history = self.history.topics.get(name);
         let topic = self.topics.get_mut(name)?;
-        let (range, there) = match own {
-            Some(boot) => (range, topic.found.get(boot).cloned().unwrap_or_default()),
-            None => {
+        let (run, range, there) = match whose {
+            Whose::Run(run) => {
+                let found = topic.found.get(run).cloned();
+                (Some(run), range, found.unwrap_or_default())
+            }
+            Whose::Log(run) => {
                 // Numbers that are in a report of the run that took them are judged there.
-                let judged = topic.judged.get(&chain).cloned().unwrap_or_default();
-                let range = range.without(&topic.claimed_in(chain)).without(&judged);
-                topic.judged.insert(chain, judged.with(&range));
-                let there = topic.inherited(chain, &self.in_memory);
-                (range, there)
+                let judged = topic.judged.entry((chain, run)).or_default().clone();
+                let range = range
+                    .without(&topic.claimed_in(chain, run))
+                    .without(&judged);
+                topic.judged.insert((chain, run), judged.with(&range));
+                let there = topic.inherited(chain, run, &self.in_memory);
+                (run, range, there)
+            }
+            Whose::Hole(run) => {
+                let range = range.without(&topic.judged_of(chain, run));
+                let holes = topic.holes.entry(run).or_default();
+                *holes = std::mem::take(holes).with(&range);
+                (Some(run), range, Ranges::default())
             }
         };
         if range.is_empty() {
             return None;
         }
         let found = range.and(&there);
-        let (mut reasons, mut missing) = topic.explain(chain, own, range.without(&found));
+        let (mut reasons, mut missing) = topic.explain(chain, run, range.without(&found));
         let torn = reasons.iter().position(|(reason, _)| reason == TORN);
         let torn = torn.map(|at| reasons.remove(at).1).unwrap_or_default();
         let pending = missing.and(&pending.map(Ranges::of).unwrap_or_default());
@@ -454,7 +434,7 @@ impl<'h> Judging<'h> {
             true => std::mem::take(&mut missing),
             false => Ranges::default(),
         };
-        let (repeated, out_of_order) = oddities(history, own, &range);
+        let (repeated, out_of_order) = oddities(history, run, &range);
         Some(Tally {
             topic: name.to_owned(),
             produced: range.count() - torn.count(),

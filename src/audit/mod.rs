@@ -12,12 +12,16 @@
 //! down a second time here ([`record`]), so that the audit does not share the agent's mistakes.
 
 mod chain;
+mod declared;
 pub mod findings;
 pub mod history;
 pub mod judge;
+mod judged;
 pub mod numbers;
 pub mod record;
 pub mod statement;
 
+#[cfg(test)]
+mod failing;
 #[cfg(test)]
 mod model;

@@ -148,6 +148,12 @@ impl Ranges {
         self.map.last_key_value().map_or(0, |(_, &end)| end)
     }
 
+    /// What lies between the lowest and the highest and is in none of them.
+    pub fn holes(&self) -> Ranges {
+        let start = self.map.first_key_value().map_or(0, |(&start, _)| start);
+        Ranges::of(start..self.end()).without(self)
+    }
+
     /// These and the `others`.
     pub fn with(mut self, others: &Ranges) -> Ranges {
         others.iter().for_each(|range| self.add(range));

@@ -95,14 +95,28 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// Whether every number of the range is missing.
+    pub(super) fn is_whole(&self) -> bool {
+        self.last.saturating_sub(self.first) < self.count
+    }
+
+    /// Whether this range says all that the `other` one does, or more.
+    pub(super) fn holds(&self, other: &Lost) -> bool {
+        self.is_around(other) && self.count >= other.count
+    }
+
+    /// Whether the `other` range lies in this one and has its reason.
+    pub(super) fn is_around(&self, other: &Lost) -> bool {
+        self.reason == other.reason && self.first <= other.first && self.last >= other.last
+    }
+
     /// What lies below `number`, and what does not. Of a range of which only some numbers are missing nobody knows on which
     /// side they are: it counts as below.
     pub(super) fn parted_at(&self, number: u64) -> (Option<Lost>, Option<Lost>) {
-        let is_whole = self.last.saturating_sub(self.first) < self.count;
         if self.first >= number {
             return (None, Some(self.clone()));
         }
-        if self.last < number || !is_whole {
+        if self.last < number || !self.is_whole() {
             return (Some(self.clone()), None);
         }
         let part = |first, last| Lost {

@@ -215,19 +215,7 @@ fn totals(agent: &AgentFindings) -> BTreeMap<&str, Tally> {
     for tally in agent.tallies() {
         let total = totals.entry(&tally.topic).or_default();
         total.topic.clone_from(&tally.topic);
-        total.produced += tally.produced;
-        total.found += tally.found;
-        total.repeated += tally.repeated;
-        total.out_of_order += tally.out_of_order;
-        total.declared.extend(tally.declared.iter().cloned());
-        for (sum, more) in [
-            (&mut total.missing, &tally.missing),
-            (&mut total.pending, &tally.pending),
-            (&mut total.expired, &tally.expired),
-            (&mut total.unread, &tally.unread),
-        ] {
-            *sum = std::mem::take(sum).with(more);
-        }
+        total.add(tally);
     }
     totals
 }

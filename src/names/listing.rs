@@ -17,7 +17,8 @@ use std::str::FromStr;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::devices::{Device, SHARDS};
+use super::device::Device;
+use super::devices::SHARDS;
 use super::{Known, Names};
 use crate::event::{HostnameSource, Rfc3339};
 use crate::time::UnixMicros;

@@ -15,6 +15,7 @@
 //!
 //! Every receiving thread has a [`View`] of its own; they share [`Names`]. Nothing here waits.
 
+pub mod device;
 pub mod devices;
 pub mod dns;
 pub mod engines;

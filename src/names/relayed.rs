@@ -19,7 +19,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 
-use super::devices::{Device, NEWCOMERS_MAX, SHARDS};
+use super::device::Device;
+use super::devices::{NEWCOMERS_MAX, SHARDS};
 use super::news::News;
 use super::pace::Pace;
 use super::standing::{OWNER_SILENT_MICROS, Standing};

@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::devices::Device;
+use super::device::Device;
 use super::prefetch::prefetch;
 
 /// Fewer slots are not worth a table.

@@ -31,6 +31,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
+use crate::normalize::device::Numbering;
 use crate::time::UnixMicros;
 
 /// How long a number may be late. Reordering on a path takes milliseconds; two seconds is far beyond it.
@@ -76,6 +77,8 @@ pub struct Sequence {
     pub missing: u64,
     /// How often it began again.
     pub restarts: u64,
+    /// It counts what the device logs, sent or not, so that no number is missing.
+    is_of_log: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +91,33 @@ struct Awaited {
 }
 
 impl Sequence {
+    /// The counter of what a device logs.
+    pub fn of_log() -> Sequence {
+        Sequence {
+            is_of_log: true,
+            ..Sequence::default()
+        }
+    }
+
+    /// Whether the device counts what it logs.
+    pub fn is_of_log(&self) -> bool {
+        self.is_of_log
+    }
+
+    /// Whether the number of a message that shows this is one of a counter whose numbers are to arrive. A device that was
+    /// heard to count what it logs goes on with that where a line does not show it.
+    pub fn is_followed(&mut self, numbering: Numbering) -> bool {
+        self.is_of_log = match numbering {
+            Numbering::Sent => false,
+            Numbering::Logged => true,
+            Numbering::Either => self.is_of_log,
+        };
+        if self.is_of_log {
+            self.last = None;
+        }
+        !self.is_of_log
+    }
+
     /// One more number, that came this way. Ranges that are now known to be missing go to `tell`.
     pub fn hear_by(
         &mut self,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::devices::Device;
+use super::device::Device;
 use super::said::Said;
 use super::tests::{claim, identify_all};
 use super::*;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Times are microseconds since 1970 (UTC). `rank` is `address`, `dns` or `learned`; `shared` and `relayed` are `true` or
-//! absent, and `shared_since` stands beside `shared`; `name`, `engine` (hex) and `before` are absent where there is none.
+//! absent, as is `counts_log` (its numbers are of what it logs), and `shared_since` stands beside `shared`; `name`, `engine` (hex) and `before` are absent where there is none.
 //! `before` is what events were keyed by until the last change, said as `previous_hostname` up to `until`; without `name` it
 //! is the address. `earned` stands beside a name that was, in whole seconds. An older line has no `before`, no `earned`,
 //! which is 1970 then, and no `shared_since`, which is `first`; members that are not known are passed over: older and newer
@@ -25,7 +25,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Names;
-use super::devices::Device;
+use super::device::Device;
+use super::sequence::Sequence;
 use super::standing::{Rank, Standing};
 use crate::normalize::hostname;
 use crate::time::UnixMicros;
@@ -53,6 +54,8 @@ struct Line {
     /// Only relays speak for it, last the one of this address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     relayed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    counts_log: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     engine: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,6 +178,7 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
         shared: standing.is_shared,
         shared_since: standing.shared_since().map(|since| since.0),
         relayed: false,
+        counts_log: device.sequence.as_ref().is_some_and(|it| it.is_of_log()),
         engine: engine.iter().map(|byte| format!("{byte:02x}")).collect(),
         before: standing.previous().map(|(name, until)| Before {
             name: name.to_owned(),
@@ -211,6 +215,7 @@ fn device_of(line: Line) -> Device {
     Device {
         standing,
         engine_id: bytes_of(&line.engine),
+        sequence: line.counts_log.then(|| Box::new(Sequence::of_log())),
         ..Device::default()
     }
 }

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 
 use compact_str::CompactString;
 
-use super::devices::{Claims, Device};
+use super::device::Device;
+use super::devices::Claims;
 use super::inventory;
 use super::news::{News, news_of};
 use super::owner::Held;
@@ -21,7 +22,7 @@ use super::sequence::Way;
 use super::standing::{Owners, Rank, Renamed, Standing};
 use super::{DnsPolicy, Known, Names};
 use crate::event::HostnameSource;
-use crate::normalize::device::{self, Claim, Identity};
+use crate::normalize::device::{self, Claim, Identity, Numbering};
 use crate::normalize::hostname::{self, write_address};
 use crate::time::UnixMicros;
 
@@ -571,17 +572,28 @@ fn hear_behind(device: &mut Device, claim: &Claim<'_>, relay: IpAddr, tell: &mut
 
 /// The device's own number of a message.
 fn hear_number(device: &mut Device, claim: &Claim<'_>, way: Way, tell: &mut dyn FnMut(News)) {
-    if let Some(number) = claim.sequence {
-        let sequence = device.sequence.get_or_insert_default();
+    if !is_counted(claim) {
+        return;
+    }
+    let sequence = device.sequence.get_or_insert_default();
+    if sequence.is_followed(claim.numbering)
+        && let Some(number) = claim.sequence
+    {
         sequence.hear_by(way, number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });
     }
 }
 
+fn is_counted(claim: &Claim<'_>) -> bool {
+    claim.sequence.is_some() || claim.numbering == Numbering::Logged
+}
+
 /// The number of a message that came from the device's address. Other devices may speak from there too.
 fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(News)) {
-    let Some(number) = claim.sequence else { return };
+    if !is_counted(claim) {
+        return;
+    }
     let standing = &device.standing;
     let is_followed = match (claim.name, standing.rank) {
         (None, _) => true,
@@ -599,7 +611,7 @@ fn hear_own_number(device: &mut Device, claim: &Claim<'_>, tell: &mut dyn FnMut(
     };
     if is_followed {
         hear_number(device, claim, Way::Direct, tell);
-    } else if let Some(sequence) = &mut device.sequence {
+    } else if let (Some(sequence), Some(number)) = (&mut device.sequence, claim.sequence) {
         sequence.hear_of_other_name(number, claim.received, |numbers| {
             tell(News::Missing(numbers));
         });

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use compact_str::CompactString;
 
-use super::devices::Device;
+use super::device::Device;
 use super::news::{News, Notice};
 use super::notices::Notices;
 use super::standing::{Rank, Standing};

@@ -23,6 +23,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::Config;
 use super::hostname::{is_sane, write_address, write_name};
 use super::zone::Zone;
+pub use crate::decode::syslog::Numbering;
 use crate::event::{Device, HostnameSource, Text};
 use crate::packet::Packet;
 use crate::time::UnixMicros;
@@ -47,6 +48,8 @@ pub struct Claim<'c> {
     pub os: Option<&'static str>,
     /// The device's own number of this message.
     pub sequence: Option<u64>,
+    /// What that counts.
+    pub numbering: Numbering,
     /// When it arrived.
     pub received: UnixMicros,
 }

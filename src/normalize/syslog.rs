@@ -37,6 +37,7 @@ pub fn event<'a>(
         vendor: message.vendor,
         os: message.os,
         sequence: message.sequence,
+        numbering: message.numbering,
         received: packet.received,
         ..Claim::default()
     };

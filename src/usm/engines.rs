@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::auth::AuthProtocol;
+use super::clock::EngineClock;
 use super::keys::{self, Extension, Key};
 use super::privacy::PrivProtocol;
 use super::table::Table;
 use super::users::{ExtensionPolicy, Master, SECRETS_MAX, Secret, SecretId};
-use super::window::EngineClock;
 use crate::decode::snmp::v3::ENGINE_ID_BYTES_MAX;
 
 /// Engines whose clocks are kept, some 200 bytes each: more devices than one agent serves.

@@ -12,12 +12,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::clock::EngineClock;
 use super::engines::{EngineKey, LocalKeys};
 use super::keys::Key;
 use super::opening::{Decryption, decrypt, opened};
 use super::privacy::PrivProtocol;
 use super::users::SecretId;
-use super::window::{self, EngineClock, Excuse, Standing, WindowPolicy};
+use super::window::{self, Excuse, Standing, WindowPolicy};
 use super::{Accepted, Judge, Moment, Refusal, Report, Usm, Verdict, lock};
 use crate::decode::snmp::v3::{self, Data, Message, SecurityLevel};
 use crate::decode::snmp::{Anomalies, PduKind, UnreadMessage};

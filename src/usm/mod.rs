@@ -15,6 +15,7 @@
 
 mod answer;
 pub mod auth;
+pub mod clock;
 mod engines;
 mod judging;
 pub mod keys;
@@ -35,9 +36,9 @@ use crate::decode::snmp::Notification;
 use crate::decode::snmp::v3::Message;
 
 use answer::Own;
+use clock::{EngineClock, ExcusedRun, Run};
 use limit::{Limit, Rate};
 use users::{Secret, Users};
-use window::{EngineClock, ExcusedRun, Run};
 
 pub use crate::decode::snmp::v3::SecurityLevel;
 pub use answer::Writer;
@@ -295,30 +296,24 @@ impl Usm {
         u32::try_from(since.min(window::BOOTS_MAX.into())).unwrap_or_default()
     }
 
-    /// What was learned, to be kept: of an engine's starts the newest first, and last the one that makes way last. `unix` is
-    /// what the wall clock shows at `now`, in seconds since 1970.
+    /// What was learned, to be kept. `unix` is what the wall clock shows at `now`, in seconds since 1970.
     pub fn learned(&self, now: Moment, unix: i64) -> Vec<LearnedEngine> {
         let on_the_wall =
             |seconds| unix.saturating_sub_unsigned(now.seconds().saturating_sub(seconds));
         let engines = lock(&self.engines);
-        let kept = |ExcusedRun { run, begun, .. }| LearnedRun {
-            boots: run.boots,
-            time: run.time,
-            begun: on_the_wall(begun),
+        let kept = |excused: ExcusedRun| LearnedRun {
+            boots: excused.run.boots,
+            time: excused.run.time,
+            begun: on_the_wall(excused.begun),
+            goes_on: excused.goes_on,
         };
-        let learned = engines.clocks().map(|(id, clock)| {
-            let [newest, mut before, mut oldest] = clock.excused;
-            if before.is_some_and(|before| before.goes_on) && oldest.is_some() {
-                std::mem::swap(&mut before, &mut oldest);
-            }
-            LearnedEngine {
-                id: *id,
-                boots: clock.highest.boots,
-                // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
-                time: clock.highest.time,
-                heard: on_the_wall(clock.heard),
-                excused: [newest, before, oldest].map(|run| run.map(kept)),
-            }
+        let learned = engines.clocks().map(|(id, clock)| LearnedEngine {
+            id: *id,
+            boots: clock.highest.boots,
+            // As the engine said it: what we made of it since may be ahead of a clock that runs slow.
+            time: clock.highest.time,
+            heard: on_the_wall(clock.heard),
+            excused: clock.excused.map(|run| run.map(kept)),
         });
         learned.collect()
     }
@@ -340,13 +335,12 @@ impl Usm {
             let clock = EngineClock {
                 highest: run(engine.boots, engine.time),
                 excused: engine.excused.map(|excused| {
-                    excused.map(|LearnedRun { boots, time, begun }| ExcusedRun {
-                        run: run(boots, time),
+                    excused.map(|kept: LearnedRun| ExcusedRun {
+                        run: run(kept.boots, kept.time),
                         begun: silent
-                            .and(passed(begun))
+                            .and(passed(kept.begun))
                             .map_or(0, |passed| now.saturating_sub(passed)),
-                        // It may be a recorded one. The last makes way last whatever is said here.
-                        goes_on: false,
+                        goes_on: kept.goes_on,
                     })
                 }),
                 heard: silent.map_or(0, |passed| now.saturating_sub(passed)),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::samples::Device;
 use super::tests::{at, say, usm};
+use super::window::Standing;
 use super::*;
 use crate::decode::snmp::v3;
 
@@ -81,5 +82,49 @@ proptest! {
         packet.truncate(cut.index(packet.len()));
         prop_assert!(!say(&usm, &packet, at(0)).starts_with("accepted"));
         prop_assert_eq!(say(&usm, &sent, at(0)), "accepted");
+    }
+
+    /// A restart of ours makes no difference to what is known of an engine's starts.
+    #[test]
+    fn no_recorded_starts_silence_a_device_however_often_we_are_started(
+        boots in 0..=3_u32,
+        steps in prop::collection::vec((0..5000_u64, prop::option::weighted(0.8, 0..=3_u32), any::<bool>()), 1..100),
+    ) {
+        let engine = EngineKey::new(&[1; 9]).unwrap();
+        let mut known = EngineClock::first(3, 1_000_000, at(0).seconds());
+        let take = |known: &mut EngineClock, boots, time: u64, now| {
+            let time = u32::try_from(time).unwrap();
+            let standing = window::judge(Some(known), boots, time, now, WindowPolicy::LearnAfterReboot);
+            if standing != Standing::Outside {
+                known.hear(boots, time, standing, now);
+            }
+            standing
+        };
+        // The start before its last one went on too, and for longer.
+        let (mut begun, mut now) = (at(0).seconds(), at(0).seconds());
+        for up in [60_000, 20_000] {
+            begun = now + 1000;
+            for up in [up, up + 100] {
+                now = begun + up;
+                take(&mut known, boots, up, now);
+            }
+        }
+        for (passed, played, is_restarted) in steps {
+            now += passed;
+            if is_restarted {
+                let (before, after) = (usm(&[]), usm(&[]));
+                let moment = Moment(now * 1_000_000);
+                lock(&before.engines).keep_clock(engine, known, now);
+                let text = stored::learned_to_text(&before.learned(moment, 1_000_000));
+                after.restore(&stored::learned_from_text(&text).unwrap(), moment, 1_000_000);
+                known = lock(&after.engines).clock(&engine).unwrap();
+            }
+            if let Some(recorded) = played {
+                take(&mut known, recorded, (3 + 7 * recorded).into(), now);
+                continue;
+            }
+            let standing = take(&mut known, boots, now - begun, now);
+            prop_assert_ne!(standing, Standing::Outside, "{} {:?}", now - begun, known);
+        }
     }
 }

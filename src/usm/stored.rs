@@ -4,21 +4,25 @@
 //!   trapline snmp-engine 1            trapline snmp-engines 1
 //!   80007ed905...  7                  80001f8880ee84e1...  12 86400 1795226039      boots, time, heard (seconds since 1970)
 //!   80000009...   50                  80001f8880ee84e2...  12 86400 1795226039 1 60 1795225979      excused: boots, time, begun
-//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 7000 1795200000   and before
+//!                                     80001f8880ee84e3...  12 86400 1795226039 1 60 1795225979 1 +7000 1795200000  and before
 //!   crc32c 1a2b3c4d                   crc32c 5e6f7a8b                               over everything before this line
 //! ```
 //!
 //! The first of our own is that of the run; the others are of earlier runs, the last one first. Whoever knows one of them
 //! refuses it at fewer boots than it had (RFC 3414, section 3.2 (7) b), so an ID that is chosen again goes on counting.
 //!
+//! Of excused starts the newest stands first. A `+` before the time of one says that it went on: a later message of it was
+//! heard than the first. To an earlier trapline it is the number's sign.
+//!
 //! An earlier trapline reads lines with excused starts without them, or the first of them, and this one reads that one's
-//! lines.
+//! lines. Of starts that one without the sign wrote, none counts as gone on until it is heard again.
 //! A file that is torn or of a newer version is not believed at all.
 
 use std::fmt::Write;
 
+use super::clock::RUNS_MAX;
 use super::engines::{ENGINES_MAX, EngineKey};
-use super::window::{BOOTS_MAX, RUNS_MAX};
+use super::window::BOOTS_MAX;
 
 const OWN: &str = "trapline snmp-engine 1\n";
 const LEARNED: &str = "trapline snmp-engines 1\n";
@@ -56,8 +60,7 @@ pub struct LearnedEngine {
     pub time: u32,
     /// When it was last heard, in seconds since 1970.
     pub heard: i64,
-    /// What it says now, where that is below what it said before; and starts before that one, last the one that makes way
-    /// last for others.
+    /// What it says now, where that is below what it said before; and starts before that one.
     pub excused: [Option<LearnedRun>; RUNS_MAX],
 }
 
@@ -70,6 +73,8 @@ pub struct LearnedRun {
     pub time: u32,
     /// When it was started, in seconds since 1970.
     pub begun: i64,
+    /// Whether a later message of it was heard than the first.
+    pub goes_on: bool,
 }
 
 /// Why a text is not what it should be.
@@ -120,8 +125,15 @@ pub fn learned_to_text(engines: &[LearnedEngine]) -> String {
     {
         // Writing to a String cannot fail.
         let _ = write!(text, "{id:?} {boots} {time} {heard}");
-        for LearnedRun { boots, time, begun } in excused.iter().flatten() {
-            let _ = write!(text, " {boots} {time} {begun}");
+        for run in excused.iter().flatten() {
+            let LearnedRun {
+                boots,
+                time,
+                begun,
+                goes_on,
+            } = run;
+            let sign = if *goes_on { "+" } else { "" };
+            let _ = write!(text, " {boots} {sign}{time} {begun}");
         }
         text.push('\n');
     }
@@ -144,10 +156,12 @@ pub fn learned_from_text(text: &str) -> Result<Vec<LearnedEngine>, Damaged> {
         };
         for excused in &mut engine.excused {
             let Some(boots) = fields.next() else { break };
+            let time = fields.next()?;
             *excused = Some(LearnedRun {
                 boots: boots.parse().ok()?,
-                time: fields.next()?.parse().ok()?,
+                time: time.parse().ok()?,
                 begun: fields.next()?.parse().ok()?,
+                goes_on: time.starts_with('+'),
             });
         }
         Some(engine)
@@ -221,7 +235,9 @@ mod tests {
                     (number % 4 > place).then_some(LearnedRun {
                         boots: place.into(),
                         time: 60,
-                        begun: 1_795_225_979,
+                        // Long before 1970 where the host's clock was behind and nobody knows.
+                        begun: [1_795_225_979, -2_499_741_317, 0][usize::from(place)],
+                        goes_on: number % 8 > 4 + place,
                     })
                 }),
             })
@@ -231,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_an_earlier_trapline_are_read() {
+    fn lines_of_an_earlier_trapline_are_read_and_it_reads_those_of_this_one() {
         let text = sealed(format!("{LEARNED}8000000905 12 86400 1795226039\n"));
-        let expected = LearnedEngine {
+        let mut expected = LearnedEngine {
             id: key("8000000905").unwrap(),
             boots: 12,
             time: 86_400,
@@ -241,6 +257,23 @@ mod tests {
             excused: [None; RUNS_MAX],
         };
         assert_eq!(learned_from_text(&text), Ok(vec![expected]));
+        let line = "8000000905 12 86400 1795226039 1 60 1795225979 1 7000 1795200000";
+        let run = |time, begun, goes_on| LearnedRun {
+            boots: 1,
+            time,
+            begun,
+            goes_on,
+        };
+        let newest = run(60, 1_795_225_979, false);
+        let before = |goes_on| run(7000, 1_795_200_000, goes_on);
+        expected.excused = [Some(newest), Some(before(true)), None];
+        let text = learned_to_text(&[expected]);
+        assert!(text.contains(&line.replace(" 7000", " +7000")), "{text}");
+        // It reads each of them as a number, and knows no sign.
+        assert_eq!("+7000".parse(), Ok(7000_u32));
+        expected.excused[1] = Some(before(false));
+        let earlier = sealed(format!("{LEARNED}{line}\n"));
+        assert_eq!(learned_from_text(&earlier), Ok(vec![expected]));
     }
 
     #[test]

@@ -588,30 +588,46 @@ fn a_recorded_start_does_not_silence_a_device_over_a_restart_of_ours_either() {
     assert_eq!(say(&after, &packet, at(20)), marked);
 }
 
+/// Another run of ours, 100 seconds later, that knows what this one learned.
+fn restarted(before: &Usm, now: Moment) -> Usm {
+    let text = stored::learned_to_text(&before.learned(now, 1_000_000));
+    let learned = stored::learned_from_text(&text).unwrap();
+    let after = usm(&[Device::new(SecurityLevel::AuthNoPriv).config()]);
+    after.restore(&learned, at(0), 1_000_100);
+    after
+}
+
 #[test]
 fn recorded_starts_before_and_after_a_restart_of_ours_do_not_drive_out_the_device_s_own() {
     let device = Device::new(SecurityLevel::AuthNoPriv);
+    let marked = "accepted, boots_backwards";
     // The device was started once since its boots were lost, or once before that too.
     for earlier in [&[][..], &[(1, 30_000, 40_000), (1, 30_010, 40_010)]] {
-        let before = usm(&[device.config()]);
-        let marked = "accepted, boots_backwards";
-        assert_eq!(say(&before, &device.message(), at(0)), "accepted");
-        let own = [(1, 15_000, 60_000), (1, 15_010, 60_010)];
-        let recorded = (2, 20, 60_100);
-        for (boots, time, now) in earlier.iter().copied().chain(own).chain([recorded]) {
-            let packet = device.at(boots, time).message();
-            assert_eq!(say(&before, &packet, at(now)), marked, "{now}");
+        for (recorded_before, recorded_after) in (0..16).map(|case| (case / 4, case % 4)) {
+            let case = format!("{} {recorded_before} {recorded_after}", earlier.len());
+            let before = usm(&[device.config()]);
+            assert_eq!(say(&before, &device.message(), at(0)), "accepted");
+            let own = [(1, 15_000, 60_000), (1, 15_010, 60_010)];
+            let recorded = (1..=recorded_before).map(|n| (1 + n, 20, 60_010 + 300 * u64::from(n)));
+            for (boots, time, now) in earlier.iter().copied().chain(own).chain(recorded) {
+                let packet = device.at(boots, time).message();
+                assert_eq!(say(&before, &packet, at(now)), marked, "{case} {now}");
+            }
+            let after = restarted(&before, at(61_000));
+            for n in 1..=recorded_after {
+                let (packet, now) = (device.at(1 + n, 20).message(), 300 * u64::from(n));
+                assert_eq!(say(&after, &packet, at(now)), marked, "{case} {now}");
+            }
+            // Up for 16 000 seconds when the first run ended.
+            let packet = device.at(1, 17_050).message();
+            assert_eq!(say(&after, &packet, at(950)), marked, "{case}");
+            // It was started while nobody listened.
+            if recorded_after == 0 {
+                let after = restarted(&before, at(61_000));
+                let packet = device.at(1, 70).message();
+                assert_eq!(say(&after, &packet, at(20)), marked, "{case} again");
+            }
         }
-        let text = stored::learned_to_text(&before.learned(at(60_100), 1_000_000));
-        let learned = stored::learned_from_text(&text).unwrap();
-        let after = usm(&[device.config()]);
-        after.restore(&learned, at(0), 1_000_100);
-        for (boots, now) in [(3, 300), (4, 600), (3, 900)] {
-            let packet = device.at(boots, 20).message();
-            assert_eq!(say(&after, &packet, at(now)), marked, "{now}");
-        }
-        let packet = device.at(1, 16_150).message();
-        assert_eq!(say(&after, &packet, at(950)), marked);
     }
 }
 

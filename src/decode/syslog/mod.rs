@@ -119,6 +119,8 @@ pub struct Message<'a> {
     pub os: Option<&'static str>,
     /// The device's own message counter: Cisco's, or `sequenceId` of RFC 5424, section 7.3.1.
     pub sequence: Option<u64>,
+    /// What that counter counts.
+    pub numbering: Numbering,
     /// What the device says of its clock.
     pub clock: Option<Clock>,
     /// What is left for people, without header and event code.
@@ -149,6 +151,7 @@ impl<'a> Message<'a> {
             vendor: None,
             os: None,
             sequence: None,
+            numbering: Numbering::Sent,
             clock: None,
             text,
             text_escapes: Escapes::NONE,
@@ -194,6 +197,18 @@ impl<'a> Message<'a> {
         }
         self
     }
+}
+
+/// What a device's own counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbering {
+    /// What it sent: a number that never arrives is a message that never did.
+    #[default]
+    Sent,
+    /// What it logged, sent or not: it is no [`Message::sequence`].
+    Logged,
+    /// One of the two: the line alone does not show which.
+    Either,
 }
 
 /// The dialect that was read.

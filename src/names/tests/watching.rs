@@ -1,6 +1,7 @@
 //! Claims about the watch over devices: who is told as new, silent and back, and gaps that it finds.
 
 use super::*;
+use crate::normalize::device::Numbering;
 
 #[test]
 fn a_new_device_its_gap_its_silence_and_its_return_are_told_once_each() {
@@ -246,6 +247,50 @@ fn missing(names: &Names, view: &View, said: &[(Option<&str>, u64)]) -> Vec<News
     let told = told(names).into_iter().map(|(_, news)| news);
     told.filter(|news| matches!(news, News::Missing(_)))
         .collect()
+}
+
+#[test]
+fn a_device_that_was_heard_to_count_what_it_logs_has_no_gaps_when_the_zeros_end_nor_after_a_restart()
+ {
+    use Numbering::{Either, Logged, Sent};
+    let (before, view) = names("");
+    let say = |view: &View, sequence, numbering, seconds| {
+        let message = claim(ROUTER, Some("r1"), seconds);
+        let message = Claim {
+            sequence,
+            numbering,
+            ..message
+        };
+        identify(view, message);
+    };
+    let gaps = |names: &Names| {
+        names.watch(&mut Watch::default(), UnixMicros(1_000_000_000));
+        let told = told(names).into_iter().map(|(_, news)| news);
+        told.filter(|news| matches!(news, News::Missing(_)))
+            .collect::<Vec<_>>()
+    };
+    // 99997, 99999, ...: what it does not send has numbers too.
+    for (seconds, number) in [(0, None), (30, None), (60, None), (61, Some(100_003))] {
+        let numbering = number.map_or(Logged, |_| Either);
+        say(&view, number, numbering, seconds);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devices.jsonl");
+    store::save(&path, &before).unwrap();
+    let later = Arc::new(Names::new(before.known().config.clone()));
+    store::load(&path, &later).unwrap();
+    let after = View::new(later.clone());
+    for (names, view) in [(&before, &view), (&later, &after)] {
+        for (seconds, number) in [(62, 100_010), (63, 100_044)] {
+            say(view, Some(number), Either, seconds);
+        }
+        assert_eq!(gaps(names), []);
+        // It was told to count what it sends.
+        for (seconds, number) in [(70, 7), (71, 8), (72, 10)] {
+            say(view, Some(number), Sent, seconds);
+        }
+        assert_eq!(gaps(names), [News::Missing(9..=9)]);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@
 
 use super::super::fields::Fields;
 use super::super::timestamp::{self, Stamp, ZoneWords};
-use super::super::{Clock, Message, arista};
+use super::super::{Clock, Message, Numbering, arista};
 use super::HEADER_BYTES_MAX;
 use crate::decode::reader::Reader;
 
@@ -36,6 +36,7 @@ const SESSION: usize = 3;
 #[derive(Default)]
 pub(super) struct Header<'a> {
     pub(super) sequence: Option<u64>,
+    pub(super) numbering: Numbering,
     pub(super) clock: Option<Clock>,
     pub(super) time: Option<Stamp<'a>>,
     pub(super) hostname: Option<&'a [u8]>,
@@ -160,13 +161,19 @@ impl<'a> Header<'a> {
 
     /// A padded counter that stands alone is that of all that was logged: the sent-counter is off, and has no zeros in
     /// front. From 100000 on it has none either, and one line alone does not tell the two apart: it is taken for the
-    /// sent-counter then, and what such a device logs and does not send looks like a loss. (`logging message-counter syslog`
-    /// turns the sent-counter on.)
+    /// sent-counter then, where the device was not heard before. (`logging message-counter syslog` turns that on.)
     fn end(&mut self) {
-        let is_padded = matches!(self.counter, [b'0', _, ..]);
-        if is_padded && self.log_sequence().is_empty() {
-            self.keep(LOG_SEQUENCE, self.counter);
-            self.sequence = None;
+        if !self.log_sequence().is_empty() {
+            return;
+        }
+        match self.counter {
+            [b'0', _, ..] => {
+                self.keep(LOG_SEQUENCE, self.counter);
+                self.sequence = None;
+                self.numbering = Numbering::Logged;
+            }
+            [_, _, _, _, _, _, ..] => self.numbering = Numbering::Either,
+            _ => {}
         }
     }
 
@@ -498,7 +505,7 @@ impl<'a> Header<'a> {
         message.proc_id = self.proc_id;
         message.vendor = Some("cisco");
         message.os = os;
-        message.sequence = self.sequence;
+        (message.sequence, message.numbering) = (self.sequence, self.numbering);
         message.clock = self.clock.or(unmarked);
         message.fields = self.fields();
     }
@@ -508,6 +515,7 @@ impl<'a> Header<'a> {
         message.vendor = Some("cisco");
         message.os = self.os(code);
         message.sequence = self.sequence.or(message.sequence);
+        message.numbering = self.numbering;
         message.fields = self.fields();
     }
 
