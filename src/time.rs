@@ -19,9 +19,4 @@ impl UnixMicros {
     pub fn as_millis(self) -> i64 {
         self.0.div_euclid(1000)
     }
-
-    /// Whole seconds since the epoch, up to 2106: half the room.
-    pub fn as_seconds(self) -> u32 {
-        u32::try_from(self.0.max(0) / 1_000_000).unwrap_or(u32::MAX)
-    }
 }

@@ -19,10 +19,9 @@ use compact_str::CompactString;
 use super::device::Device;
 use super::engines::Engines;
 use super::news::News;
-use super::owner::{Held, Owner};
 use super::pace::Pace;
 use super::senders::{Key, Senders};
-use super::standing::{Owners, Rank, Standing};
+use super::standing::{OWNER_SILENT_MICROS, Owners, Rank, Standing};
 use crate::time::UnixMicros;
 
 /// Shards, so that receiving threads seldom meet, and none waits for long where all devices are gone through.
@@ -58,6 +57,12 @@ struct Shard {
     /// Newcomers in order of arrival; may name some that are known by now.
     order: VecDeque<Key>,
     turned_away: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    address: IpAddr,
+    heard: UnixMicros,
 }
 
 /// What one message taught.
@@ -148,8 +153,9 @@ impl Devices {
     /// Who has earned `name`, if it is somebody else than `address` and was heard of late.
     pub fn belongs_to_another(&self, name: &str, address: IpAddr, now: UnixMicros) -> bool {
         let owners = self.owners();
-        let owner = owners.get(name);
-        owner.is_some_and(|owner| owner.address != address && !owner.is_silent(now))
+        owners.get(name).is_some_and(|owner| {
+            owner.address != address && now.0 - owner.heard.0 < OWNER_SILENT_MICROS
+        })
     }
 
     /// The names' owners as a [`Standing`] asks them, for `address`.
@@ -209,9 +215,10 @@ impl Devices {
     /// The wall clock was set: nobody was heard later than `now`.
     pub fn clock_was_set(&self, now: UnixMicros) {
         self.every(|_, device| device.clock_was_set(now));
-        self.owners().values_mut().for_each(|owner| {
-            owner.clock_was_set(now);
-        });
+        let mut owners = self.owners();
+        owners
+            .values_mut()
+            .for_each(|owner| owner.heard = owner.heard.min(now));
     }
 
     /// Goes through all senders, newcomers too, a shard at a time.
@@ -233,10 +240,7 @@ impl Devices {
     pub fn restore(&self, address: IpAddr, mut device: Device) {
         device.pace = Pace::from(device.standing.messages);
         let Standing {
-            name,
-            last_heard: heard,
-            earned,
-            ..
+            name, last_heard, ..
         } = device.standing.clone();
         let is_learned = device.standing.rank == Rank::Learned;
         {
@@ -250,7 +254,8 @@ impl Devices {
             *shard.known.get_or_insert_with(key, Device::default) = device;
         }
         if is_learned {
-            self.restore_owner(&name, Owner::new(address, heard, earned));
+            let heard = last_heard;
+            self.restore_owner(&name, Owner { address, heard });
         }
     }
 
@@ -284,7 +289,7 @@ impl Devices {
                 if let Some(owner) = owners.get_mut(device.standing.name.as_str())
                     && owner.address == address
                 {
-                    owner.hear(device.standing.last_heard);
+                    owner.heard = device.standing.last_heard;
                 }
             }
         }
@@ -294,7 +299,8 @@ impl Devices {
             self.forget_most_silent(keep);
         }
         // A name whose owner is silent for so long is free anyway.
-        self.owners().retain(|_, owner| !owner.is_silent(now));
+        self.owners()
+            .retain(|_, owner| now.0 - owner.heard.0 < OWNER_SILENT_MICROS);
     }
 
     fn forget_most_silent(&self, keep: usize) {
@@ -414,26 +420,20 @@ pub struct Claims<'d> {
     now: UnixMicros,
 }
 
-impl Claims<'_> {
-    /// Asks for a name that is stored, and was earned then.
-    pub(super) fn hold(&mut self, name: &str, earned: u32) -> Held {
-        let mut owners = self.devices.owners();
-        match owners.get_mut(name) {
-            Some(owner) if owner.address == self.address => owner.hear(self.now),
-            Some(owner) if !owner.is_silent(self.now) => return owner.holds_against(earned),
-            _ => {
-                let owner = Owner::new(self.address, self.now, earned);
-                owners.insert(name.into(), owner);
-            }
-        }
-        Held::Own
-    }
-}
-
 impl Owners for Claims<'_> {
     fn claim(&mut self, name: &str) -> bool {
-        let now = self.now.as_seconds();
-        self.hold(name, now) == Held::Own
+        let mut owners = self.devices.owners();
+        let held = owners.get(name).is_some_and(|owner| {
+            owner.address != self.address && self.now.0 - owner.heard.0 < OWNER_SILENT_MICROS
+        });
+        if !held {
+            let owner = Owner {
+                address: self.address,
+                heard: self.now,
+            };
+            owners.insert(name.into(), owner);
+        }
+        !held
     }
 
     fn release(&mut self, name: &str) {

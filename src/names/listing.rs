@@ -337,7 +337,7 @@ fn row(device: &Device, name: &str, source: HostnameSource, now: UnixMicros) -> 
         per_second: device.pace.per_second(standing.messages, age_micros),
         missing,
         restarts,
-        conflicts: u64::from(standing.conflicts),
+        conflicts: standing.conflicts,
     }
 }
 

@@ -24,7 +24,6 @@ pub mod listing;
 pub mod name;
 pub mod news;
 pub mod notices;
-mod owner;
 pub mod pace;
 mod prefetch;
 pub mod relayed;
@@ -185,7 +184,7 @@ impl Names {
         &self.resolver
     }
 
-    /// Messages whose header name, or else whose key, belonged to another address.
+    /// Messages whose header name belonged to another address.
     pub fn conflicts(&self) -> u64 {
         self.conflicts.load(Ordering::Relaxed)
     }

@@ -36,8 +36,7 @@ const ONE_NAME_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// A name that was not heard for so long has to begin anew.
 const CANDIDATE_MICROS: i64 = 3600 * 1_000_000;
 
-/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is; who
-/// earned it in between gives it up when the owner has it again.
+/// A name whose owner was not heard for so long may be earned by another address too. The owner's key stays what it is.
 pub const OWNER_SILENT_MICROS: i64 = 3600 * 1_000_000;
 
 /// Whose word a stored name is, weakest first.
@@ -78,10 +77,8 @@ pub struct Standing {
     pub(super) previous: Option<Box<CompactString>>,
     /// When it was first heard.
     pub first_heard: UnixMicros,
-    /// Messages whose name, or whose key where they bring none, belongs to another address.
-    pub conflicts: u32,
-    /// When it earned its name, in seconds since 1970: of two that are keyed by one name the later one gives way.
-    pub(super) earned: u32,
+    /// Messages whose name belongs to another address.
+    pub conflicts: u64,
     /// Other names that it used of late. Most devices never use another.
     pub(super) candidates: Option<Box<Candidates>>,
 }
@@ -183,7 +180,6 @@ impl Standing {
             self.is_shared = false;
             self.candidates = None;
             self.hear_own(now);
-            self.earned = now.as_seconds();
             return Some(Renamed {
                 was_always_said: u64::from(messages) == self.messages,
                 ..self.rename(name, Rank::Learned, owners)
@@ -261,7 +257,6 @@ impl Standing {
     fn confirm_same(&mut self, name: &str, now: UnixMicros, owners: &mut impl Owners) {
         if now.0 - self.first_heard.0 >= CONFIRM_MICROS && owners.claim(name) {
             self.rank = Rank::Learned;
-            self.earned = now.as_seconds();
         }
     }
 
@@ -337,7 +332,6 @@ impl Standing {
         self.first_heard = self.first_heard.min(now);
         self.last_heard = self.last_heard.min(now);
         self.own_heard = self.own_heard.min(now);
-        self.earned = self.earned.min(now.as_seconds());
         let previous_max = now.0.saturating_add(PREVIOUS_MICROS + 1);
         self.previous_until = self.previous_until.min(UnixMicros(previous_max));
     }

@@ -2,16 +2,15 @@
 //!
 //! ```text
 //!  devices.jsonl, one line a device:
-//!  {"address":"10.20.0.1","name":"r1","rank":"learned","first":1790000000000000,"last":...,"messages":12,
-//!   "earned":1790000060000000,"engine":"8000...","before":{"name":"r0","until":1790086400000001}}
+//!  {"address":"10.20.0.1","name":"r1","rank":"learned","first":1790000000000000,"last":...,"messages":12,"engine":"8000...",
+//!   "before":{"name":"r0","until":1790086400000001}}
 //! ```
 //!
 //! Times are microseconds since 1970 (UTC). `rank` is `address`, `dns` or `learned`; `shared` and `relayed` are `true` or
 //! absent, as is `counts_log` (its numbers are of what it logs), and `shared_since` stands beside `shared`; `name`, `engine` (hex) and `before` are absent where there is none.
 //! `before` is what events were keyed by until the last change, said as `previous_hostname` up to `until`; without `name` it
-//! is the address. `earned` stands beside a name that was, in whole seconds. An older line has no `before`, no `earned`,
-//! which is 1970 then, and no `shared_since`, which is `first`; members that are not known are passed over: older and newer
-//! versions read each other's file.
+//! is the address. An older line has no `before` and no `shared_since`, which is `first` then, and members that are not
+//! known are passed over: older and newer versions read each other's file.
 //!
 //! It is a convenience, not a ledger: a line that cannot be read is skipped and counted, and without the file everything
 //! is learned again. The file is written beside the old one and takes its place in one step.
@@ -34,8 +33,6 @@ use crate::time::UnixMicros;
 /// Longer lines are none of ours: a name has 255 bytes, an engine 32.
 const LINE_BYTES_MAX: usize = 2_048;
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     address: IpAddr,
@@ -45,8 +42,6 @@ struct Line {
     first: i64,
     last: i64,
     messages: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    earned: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,8 +168,6 @@ fn line_of(address: IpAddr, device: &Device) -> Line {
         first: standing.first_heard.0,
         last: standing.last_heard.0,
         messages: standing.messages,
-        earned: (standing.rank == Rank::Learned)
-            .then(|| i64::from(standing.earned) * MICROS_PER_SECOND),
         shared: standing.is_shared,
         shared_since: standing.shared_since().map(|since| since.0),
         relayed: false,
@@ -203,7 +196,6 @@ fn device_of(line: Line) -> Device {
         first_heard: UnixMicros(line.first),
         last_heard: UnixMicros(line.last),
         messages: line.messages,
-        earned: UnixMicros(line.earned.unwrap_or_default()).as_seconds(),
         ..Standing::default()
     };
     if line.shared {

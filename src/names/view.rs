@@ -10,13 +10,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use compact_str::CompactString;
-
 use super::device::Device;
 use super::devices::Claims;
 use super::inventory;
 use super::news::{News, news_of};
-use super::owner::Held;
 use super::said::{Hostname, Said};
 use super::sequence::Way;
 use super::standing::{Owners, Rank, Renamed, Standing};
@@ -103,9 +100,7 @@ impl View {
                 if hostname.is_none() {
                     // Whether the name is checked stands beside what the inventory says.
                     self.said(device, subject);
-                    if self.hold_name(device, subject, claim.received, tell) == Held::Shared {
-                        self.hear_key_conflict(device, claim.received, tell);
-                    }
+                    self.give_up_lost_name(device, subject, claim.received, tell);
                 }
                 write_previous(&device.standing, subject, claim.received, previous);
                 if let Some(hostname) = hostname {
@@ -248,15 +243,10 @@ impl View {
                         !is_anothers && self.believes(device, claimed, address, claim.received)
                     });
                     let is_keyed_by_stored = claim.name.is_none() || !is_believed;
-                    let held = match is_keyed_by_stored && said.hostname == Hostname::Open {
-                        true => self.hold_name(device, address, claim.received, tell),
-                        false => Held::Own,
-                    };
-                    self.hear(device, claim, address, is_believed, tell);
-                    // Where it says a name, that is refused, and a conflict already.
-                    if held == Held::Shared && claim.name.is_none() {
-                        self.hear_key_conflict(device, claim.received, tell);
+                    if is_keyed_by_stored && said.hostname == Hostname::Open {
+                        self.give_up_lost_name(device, address, claim.received, tell);
                     }
+                    self.hear(device, claim, address, is_believed, tell);
                     if said.hostname != Hostname::Open {
                         self.write_hostname(device, said, name);
                         write_previous(&device.standing, address, claim.received, previous);
@@ -347,65 +337,36 @@ impl View {
             // After a long silence nobody owned it any more. It is its own again from here on, so that nobody else can
             // earn it while it is not asked for.
             let mut claims = self.names.devices.claims(address, now);
-            let held = claims.hold(claimed, device.standing.earned);
-            device.said.is_checked = held == Held::Own;
+            device.said.is_checked = claims.claim(claimed);
         }
         may_use
     }
 
-    /// Asks for the stored name, which is about to be the key, where it is not sure. Whoever earns it while this device is
-    /// silent takes it from nobody: it is the key of both then. Where the inventory gives it to another by now, or where who
-    /// earned it before has it again, it is no key here any more; events say for a day that they were keyed by it.
-    fn hold_name(
+    /// A stored name that the inventory gives to another address by now is no key here any more. Its events say for a day
+    /// that they were keyed by it. Whoever else earns it while this device is silent takes it from nobody: a key that is
+    /// stored gives way to a better source only.
+    fn give_up_lost_name(
         &self,
         device: &mut Device,
         address: IpAddr,
         now: UnixMicros,
         tell: &mut dyn FnMut(News),
-    ) -> Held {
+    ) {
         if device.is_sure_of_name(self.known.generation) {
-            return Held::Own;
+            return;
         }
         let name = &device.standing.name;
         let mut claims = self.names.devices.claims(address, now);
-        let held = match device.standing.rank {
-            Rank::Address => return Held::Own,
-            _ if self.known.inventory.gives_to_another(name, address) => Held::Anothers,
-            Rank::Dns => Held::Own,
+        let is_kept = !self.known.inventory.gives_to_another(name, address);
+        device.said.is_checked = match device.standing.rank {
+            Rank::Address => return,
+            Rank::Dns => is_kept,
             // As in `believes`. Where another owns it, that is asked for again with each message.
-            Rank::Learned => claims.hold(name, device.standing.earned),
+            Rank::Learned => is_kept && claims.claim(name),
         };
-        device.said.is_checked = held == Held::Own;
-        if held == Held::Anothers {
+        if !is_kept {
             let change = device.standing.forget_name(&mut claims);
             note_key(device, change, now, tell);
-        }
-        held
-    }
-
-    /// One more message that is keyed by a name that another owns.
-    fn hear_key_conflict(&self, device: &mut Device, now: UnixMicros, tell: &mut dyn FnMut(News)) {
-        let name = CompactString::from(device.standing.name.as_str());
-        self.hear_conflict(device, &name, now, tell);
-    }
-
-    /// One more message with a name, or a key, that belongs to another. What anybody can send once is counted; what goes
-    /// on for a minute is told.
-    fn hear_conflict(
-        &self,
-        device: &mut Device,
-        claimed: &str,
-        now: UnixMicros,
-        tell: &mut dyn FnMut(News),
-    ) {
-        device.standing.conflicts = device.standing.conflicts.saturating_add(1);
-        self.names.conflicts.fetch_add(1, Ordering::Relaxed);
-        let is_due = device.conflict_told == UnixMicros::default()
-            || now.0 - device.conflict_told.0 >= CONFLICT_TOLD_AGAIN_MICROS;
-        if device.standing.is_confirmed() && is_due {
-            device.conflict_told = now;
-            let claimed = claimed.into();
-            tell(News::Conflict { claimed });
         }
     }
 
@@ -467,7 +428,16 @@ impl View {
             }
             Some(name) => {
                 device.standing.hear_refused(name, now);
-                self.hear_conflict(device, name, now, tell);
+                device.standing.conflicts += 1;
+                self.names.conflicts.fetch_add(1, Ordering::Relaxed);
+                // What anybody can send once is counted; what goes on for a minute is told.
+                let is_due = device.conflict_told == UnixMicros::default()
+                    || now.0 - device.conflict_told.0 >= CONFLICT_TOLD_AGAIN_MICROS;
+                if device.standing.is_confirmed() && is_due {
+                    device.conflict_told = now;
+                    let claimed = name.into();
+                    tell(News::Conflict { claimed });
+                }
             }
             None => device.standing.hear(now),
         }
