@@ -179,6 +179,10 @@ impl Sequence {
         if self.name.is_some() && now.0.saturating_sub(self.way_heard.0) < WAY_MICROS {
             return false;
         }
+        if self.name.is_some() {
+            // What the other's counter counts is its own affair.
+            self.is_of_log = false;
+        }
         (self.name, self.last) = (name, None);
         true
     }

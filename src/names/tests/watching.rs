@@ -294,6 +294,34 @@ fn a_device_that_was_heard_to_count_what_it_logs_has_no_gaps_when_the_zeros_end_
 }
 
 #[test]
+fn what_one_device_behind_an_address_counts_says_nothing_of_another() {
+    use Numbering::{Either, Logged};
+    let (names, view) = names("");
+    let say = |name, sequence, numbering, seconds| {
+        let message = Claim {
+            sequence,
+            numbering,
+            ..claim(ROUTER, Some(name), seconds)
+        };
+        identify(&view, message);
+    };
+    for seconds in [9_900, 9_930, 9_990] {
+        identify(&view, claim(ROUTER, None, seconds));
+    }
+    say("core", None, Logged, 10_000);
+    for (seconds, number) in [(10_001, 200_000), (10_002, 200_001), (10_003, 200_005)] {
+        say("edge", Some(number), Either, seconds);
+        say("core", None, Logged, seconds);
+    }
+    names.watch(&mut Watch::default(), UnixMicros(20_000_000_000));
+    let news = told(&names).into_iter().map(|(_, news)| news);
+    let gaps: Vec<_> = news
+        .filter(|news| matches!(news, News::Missing(_)))
+        .collect();
+    assert_eq!(gaps, [News::Missing(200_002..=200_004)]);
+}
+
+#[test]
 fn the_numbers_of_two_devices_behind_one_address_are_no_gaps() {
     for (inventory, second) in [("", "r2"), ("address,hostname\n10.0.0.7,core\n", "core")] {
         let (names, view) = names(inventory);
