@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::findings::{Answer, Findings};
 use super::judge::{Period, judge};
 use super::model::{TOPIC, history, only_tally, report};
-use super::record::{Kept, Lost, Report, What};
+use super::record::{Kept, Lost, Report, Time, What};
 
 /// The numbers of a run, without those that are lost.
 fn of(run: usize, numbers: Range<u64>, lost: &[u64]) -> impl Iterator<Item = (usize, u64)> {
@@ -59,6 +59,20 @@ fn a_hole_in_the_numbers_of_a_run_without_any_report_is_missing() {
     let first = of(0, 0..100, &[]);
     let findings = judged(reports, first.chain(of(1, 80..90, &[85])));
     assert_eq!(only_tally(&findings)["missing"], [85]);
+}
+
+#[test]
+fn a_hole_of_a_run_without_any_report_that_kafka_may_have_made_is_not_called_missing() {
+    // The spool's folder was lost before B0, which began at 0 again; of B1, the run before it, Kafka deleted something.
+    let mut start = report(What::Started, "B2", Kept::Disk, Some((60, 89)));
+    (start.begin, start.end) = (Time(9_000), Time(9_001));
+    let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 89)));
+    (window.begin, window.end) = (Time(8_000), Time(9_000));
+    let events = of(0, 0..90, &[]).chain(of(1, 50..100, &[85]));
+    let mut history = history(vec![window, start], &events.collect::<Vec<_>>());
+    history.expired(TOPIC, 5_000);
+    let findings = judge(&history, Period::default());
+    assert_eq!(findings.answer(), Answer::Expired);
 }
 
 #[test]

@@ -213,7 +213,14 @@ impl<'h> Judging<'h> {
             };
             let parts = parts.into_iter();
             let begin = self.taken_from(index, report);
-            let mut parts = parts.filter_map(|part| self.tally(&topic.topic, part, begin));
+            let mut parts = parts.filter_map(|part| {
+                let begin = match part.whose {
+                    // Nobody said when a run without reports took its numbers.
+                    Whose::Hole(run) if !self.has_reports(run, &topic.topic) => Time(0),
+                    _ => begin,
+                };
+                self.tally(&topic.topic, part, begin)
+            });
             if let Some(first) = parts.next() {
                 tallies.push(parts.fold(first, |mut all, part| {
                     all.add(&part);
@@ -238,6 +245,11 @@ impl<'h> Judging<'h> {
         let mut before = self.history.reports.iter().take(index).rev();
         let before = before.find(|before| before.spool == Kept::Disk);
         before.map_or(Time(0), |before| before.end)
+    }
+
+    fn has_reports(&self, run: &str, topic: &str) -> bool {
+        let judged = self.topics.get(topic);
+        judged.is_some_and(|judged| judged.logs.contains_key(run))
     }
 
     /// What the report of a start speaks of: what the log held, and what the runs before took besides, as far as it shows.
@@ -388,6 +400,9 @@ impl<'h> Judging<'h> {
             range,
             pending,
         } = part;
+        if range.is_empty() {
+            return None;
+        }
         let history = self.history.topics.get(name);
         let topic = self.topics.get_mut(name)?;
         let (run, range, there) = match whose {
