@@ -43,7 +43,7 @@ pub fn difference(old: &Resolved, new: &Resolved) -> Reload {
         match listener_that_comes_or_goes(key, &old.effective, &new.effective) {
             Some(listener) if reload.needs_restart.contains(&listener) => {}
             Some(listener) => reload.needs_restart.push(listener),
-            None => match on_reload(key) {
+            None => match on_reload(key, &old.effective, &new.effective) {
                 OnReload::Applied => reload.applied.push(key.clone()),
                 OnReload::Restart => reload.needs_restart.push(key.clone()),
             },
@@ -65,7 +65,9 @@ pub fn restart_needed(running: &Effective, configured: &Effective) -> Vec<String
                     false => format!("listener {name} runs and is not configured any more"),
                 }
             }
-            None if matches!(on_reload(key), OnReload::Applied) => continue,
+            None if matches!(on_reload(key, running, configured), OnReload::Applied) => continue,
+            // The key that waits with it says so.
+            None if is_content(key) => continue,
             None => value_that_waits(key, running, configured),
         };
         if !sentences.contains(&sentence) {
@@ -105,7 +107,7 @@ pub fn in_force(old: &Effective, new: &Effective) -> Effective {
     let mut now = old.clone();
     for key in changed(old, new) {
         let is_applied = listener_that_comes_or_goes(key, old, new).is_none()
-            && matches!(on_reload(key), OnReload::Applied);
+            && matches!(on_reload(key, old, new), OnReload::Applied);
         match new.0.get(key).filter(|_| is_applied) {
             Some(said) => _ = now.0.insert(key.clone(), said.clone()),
             None if is_applied => _ = now.0.remove(key),
@@ -137,13 +139,34 @@ fn listener_of(key: &str) -> Option<String> {
     Some(format!("{}.{name}", schema::LISTENER))
 }
 
-fn on_reload(key: &str) -> OnReload {
-    let path = match listener_of(key) {
+/// What `listener.*.tls` names, and what those files hold.
+const TLS: &str = ".tls.";
+
+/// The key as the table has it, without the listener's name.
+fn path_of(key: &str) -> String {
+    match listener_of(key) {
         Some(listener) => key.replacen(&listener, schema::LISTENER, 1),
         None => key.to_owned(),
-    };
-    if path == CONTENT {
-        return OnReload::Applied;
+    }
+}
+
+fn is_content(key: &str) -> bool {
+    path_of(key) == CONTENT
+}
+
+/// What other files hold waits for the restart with their names.
+fn content_waits(key: &str, old: &Effective, new: &Effective) -> bool {
+    let tls = key.rfind(TLS).and_then(|at| key.get(..at + TLS.len()));
+    tls.is_some_and(|tls| changed(old, new).any(|other| other.starts_with(tls) && other != key))
+}
+
+fn on_reload(key: &str, old: &Effective, new: &Effective) -> OnReload {
+    let path = path_of(key);
+    if is_content(key) {
+        return match content_waits(key, old, new) {
+            true => OnReload::Restart,
+            false => OnReload::Applied,
+        };
     }
     if key.starts_with(schema::SEVERITY) {
         return OnReload::Applied;
@@ -157,4 +180,33 @@ fn on_reload(key: &str) -> OnReload {
     }
     // Kafka options have no entry in the table.
     schema::find(&path).map_or(OnReload::Restart, |key| key.on_reload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tls(certificate: &str, content: &str) -> Effective {
+        let said = |text: &str| Said::Plain(text.to_owned());
+        Effective(
+            [
+                ("listener.a.name", said("a")),
+                ("listener.a.tls.certificate_file", said(certificate)),
+                ("listener.a.tls.content", said(content)),
+            ]
+            .map(|(key, said)| (key.to_owned(), said))
+            .into(),
+        )
+    }
+
+    #[test]
+    fn what_files_hold_is_taken_at_once_and_what_other_files_hold_waits_with_their_names() {
+        let running = tls("a.pem", "1");
+        assert_eq!(in_force(&running, &tls("a.pem", "2")), tls("a.pem", "2"));
+        let other = tls("b.pem", "2");
+        assert_eq!(in_force(&running, &other), running);
+        let needed = restart_needed(&running, &other);
+        let certificate = "listener.a.tls.certificate_file is not as it is configured";
+        assert_eq!(needed, [certificate]);
+    }
 }
