@@ -235,14 +235,20 @@ pub enum SpoolError {
     },
 }
 
+/// Whether the disk refused because it, or the quota, is full.
+pub(super) fn is_for_want_of_room(source: &io::Error) -> bool {
+    matches!(
+        source.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
 impl SpoolError {
     /// Puts an error of the system into words.
     pub fn new(operation: Operation, path: &Path, source: io::Error) -> SpoolError {
         let path = path.to_path_buf();
         match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                SpoolError::NoSpace { operation, path }
-            }
+            _ if is_for_want_of_room(&source) => SpoolError::NoSpace { operation, path },
             ErrorKind::ReadOnlyFilesystem => SpoolError::ReadOnly { operation, path },
             ErrorKind::PermissionDenied => SpoolError::Denied { operation, path },
             _ => SpoolError::Io {

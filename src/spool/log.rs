@@ -399,6 +399,15 @@ impl Log {
         }
     }
 
+    /// A sync could not even be asked for, and whoever calls does not want to keep what it has appended since the last
+    /// one: from now on it is as after a sync that failed.
+    pub fn doubt_of(&mut self, error: SpoolError) -> SpoolError {
+        match error {
+            SpoolError::SyncFailed { .. } => error,
+            other => self.begin_doubt(io::Error::other(other)),
+        }
+    }
+
     fn begin_doubt(&mut self, source: io::Error) -> SpoolError {
         self.newest = None;
         self.in_doubt = true;
@@ -581,6 +590,13 @@ impl Log {
             .take(closed)
             .map(|extent| extent.bytes)
             .sum()
+    }
+
+    /// One past the last number of the oldest segment that is closed.
+    pub fn oldest_closed_end(&self) -> Option<u64> {
+        let list = self.shared.lock();
+        let oldest = list.extents.front().filter(|_| list.extents.len() > 1);
+        oldest.map(|extent| extent.end)
     }
 }
 

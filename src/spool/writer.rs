@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cursor::Cursor;
-use super::disk::{Disk, DiskLock, SpoolError};
+use super::disk::{self, Disk, DiskLock, SpoolError};
 use super::frame;
 use super::lane::{Lane, Origins};
 use super::log::{Log, PassedOver};
@@ -291,7 +291,8 @@ impl Writer {
             .skip_to(numbers.start)
             .and_then(|()| log.append(&mut self.run, numbers.clone(), now));
         if done.is_ok() && self.config.fsync == Fsync::Always {
-            done = log.sync().map(|_| ());
+            // Whatever the reason: what is in the log and was not accepted is appended again.
+            done = log.sync().map(|_| ()).map_err(|error| log.doubt_of(error));
         }
         match done {
             Ok(()) => {
@@ -428,7 +429,7 @@ impl Writer {
             self.has_reserve = false;
             saved = self.save_cursors();
         }
-        if is_full(&saved) && self.remove_settled()? {
+        if is_full(&saved) && self.remove_settled().unwrap_or(false) {
             saved = self.save_cursors();
         }
         saved
@@ -448,8 +449,16 @@ impl Writer {
     fn save_cursor(&mut self, index: usize) -> Result<(), SpoolError> {
         let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
         let cursor = cursor.filter(|cursor| self.saved.get(index) != Some(cursor));
-        let (Some(cursor), Some(log)) = (cursor, self.logs.get_mut(index)) else {
-            // Each save is two syncs: an idle agent must not wear out a flash disk.
+        // Each save is two syncs: an idle agent must not wear out a flash disk.
+        cursor.map_or(Ok(()), |cursor| self.save_this_cursor(index, cursor))
+    }
+
+    pub(super) fn save_this_cursor(
+        &mut self,
+        index: usize,
+        cursor: Cursor,
+    ) -> Result<(), SpoolError> {
+        let Some(log) = self.logs.get_mut(index) else {
             return Ok(());
         };
         let saved = log.save_cursor(&cursor)?;
@@ -510,8 +519,13 @@ impl Writer {
     }
 }
 
+/// Whether it is for want of room. Some file systems say so no sooner than at a sync (NFS).
 fn is_full(done: &Result<(), SpoolError>) -> bool {
-    matches!(done, Err(SpoolError::NoSpace { .. }))
+    match done {
+        Err(SpoolError::NoSpace { .. }) => true,
+        Err(SpoolError::SyncFailed { source, .. }) => disk::is_for_want_of_room(source),
+        _ => false,
+    }
 }
 
 /// Who made the records of a run, those aside that were accepted before.

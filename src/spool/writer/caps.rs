@@ -47,8 +47,9 @@ impl Writer {
     pub(super) fn keep_caps(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         self.uncapped_bytes = 0;
         self.raise_cap()?;
-        if self.is_short()? || self.is_over()? {
-            match self.free_delivered(now) {
+        let (is_over, is_short) = (self.is_over()?, self.is_short()?);
+        if is_over || is_short {
+            match self.free_delivered(now, is_over) {
                 // On a full disk a topic that is all delivered cannot even say so. What is given up needs no room.
                 Ok(()) | Err(SpoolError::NoSpace { .. }) => {}
                 failed => return failed,
@@ -132,16 +133,26 @@ impl Writer {
         Ok(is_too_little || self.held_bytes() > self.config.bytes_max)
     }
 
-    /// A newest segment of which all is delivered stays for its name. Where room is short a new one takes its place.
-    fn free_delivered(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
-        for (index, log) in self.logs.iter_mut().enumerate() {
+    /// What is delivered goes before what is not. A newest segment of which all is delivered stays for its name: where room
+    /// is needed a new one takes its place, and where it is only short, if that frees as much as it costs the disk.
+    fn free_delivered(&mut self, now: UnixMicros, is_needed: bool) -> Result<(), SpoolError> {
+        let worth_it = segment_bytes(self.config.bytes_max) / 4;
+        for index in 0..self.logs.len() {
             let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
-            let Some(cursor) = cursor.filter(|cursor| cursor.settled.low() >= log.next()) else {
+            let (Some(cursor), Some(log)) = (cursor, self.logs.get_mut(index)) else {
                 continue;
             };
-            log.begin_next(now)?;
-            let saved = log.save_cursor(&cursor)?;
-            log.trim(saved)?;
+            let low = cursor.settled.low();
+            let newest_bytes = log.bytes() - log.closed_bytes();
+            if low >= log.next()
+                && log.newest_with_records().is_some()
+                && (is_needed || newest_bytes >= worth_it)
+            {
+                log.begin_next(now)?;
+            }
+            if log.oldest_closed_end().is_some_and(|end| end <= low) {
+                self.save_this_cursor(index, cursor)?;
+            }
         }
         Ok(())
     }

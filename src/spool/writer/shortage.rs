@@ -6,8 +6,9 @@
 //! ```
 //!
 //! What others take is not made up for: a process that eats whatever becomes free would have the whole backlog given up,
-//! and nobody would gain by it. So no more is given up than comes, and two segments. Nor does it matter when a file system
-//! counts as free what was unlinked: btrfs does so with its next transaction, XFS in the background.
+//! and nobody would gain by it. So no more is given up than comes, and two segments, and where the disk goes on refusing one
+//! more a minute. Nor does it matter when a file system counts as free what was unlinked: btrfs does so with its next
+//! transaction, XFS in the background.
 //!
 //! The disk's refusal counts, whatever it says is free: a quota is not in that figure, nor is room for metadata.
 

@@ -528,3 +528,28 @@ fn a_folder_that_cannot_be_opened_for_a_while_costs_no_record_when_somebody_want
     assert_eq!((spool.trouble(), spool.counts().lost_total()), (None, 0));
     balances(spool);
 }
+
+#[test]
+fn with_every_write_synced_a_folder_that_cannot_be_opened_once_costs_no_record_and_stops_no_writing()
+ {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, |kept| kept.fsync = Fsync::Always);
+    let start = Instant::now();
+    // The first record begins a segment, whose name is to be synced.
+    let folder = topic_folder(Path::new(FOLDER), "a");
+    disk.make_unopenable(Some(&folder));
+    append(&spool, 0, b"<>").unwrap();
+    turn_at(&mut writer, start, 2);
+    let said = trouble(&spool);
+    assert!(said.contains("cannot open"), "{said}");
+    assert!(!spool.is_accepted((LaneId(0), Number(0))));
+    disk.make_unopenable(None);
+    append(&spool, 0, b"<>").unwrap();
+    turn_at(&mut writer, start, 4);
+    assert_eq!((trouble(&spool), writer.logs[0].next()), (String::new(), 2));
+    assert_eq!(read(&spool, 0), [0, 1]);
+    assert_eq!(spool.counts().lost_total(), 0);
+    balances(&spool);
+}

@@ -279,3 +279,36 @@ fn a_full_disk_gives_up_the_oldest_though_no_cursor_of_an_idle_topic_can_be_save
     assert!(spool.counts().lost_total() > 0);
     balances(&spool);
 }
+
+#[test]
+fn a_short_disk_is_left_in_peace_by_an_agent_that_hears_nothing() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = short_of_space(&disk);
+    disk.set_free(10);
+    let mut seconds = Seconds::new();
+    let delivered = read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..delivered.last().unwrap() + 1);
+    for _ in 0..3 {
+        seconds.next(&spool, &mut writer, 0);
+    }
+    let (before, paths) = (disk.operations(), disk.paths());
+    for _ in 0..100 {
+        seconds.next(&spool, &mut writer, 0);
+    }
+    assert_eq!((disk.operations(), disk.paths()), (before, paths));
+}
+
+#[test]
+fn a_sync_that_is_refused_for_want_of_room_is_a_refusal_too() {
+    let error = |kind: std::io::ErrorKind| {
+        Err(SpoolError::SyncFailed {
+            path: PathBuf::from("/spool"),
+            numbers: 0..1,
+            source: kind.into(),
+        })
+    };
+    assert!(is_full(&error(std::io::ErrorKind::QuotaExceeded)));
+    assert!(!is_full(&error(std::io::ErrorKind::Other)));
+}
