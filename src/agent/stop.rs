@@ -14,8 +14,9 @@ use crate::receive::socket::Ownership;
 use crate::time::UnixMicros;
 
 /// How long a stop waits for the listeners' threads. They read for two seconds at most; only one that removes a socket's
-/// file from storage that does not answer, or has a defect, takes longer.
-const RECEIVE_WAIT: Duration = Duration::from_secs(5);
+/// file from storage that does not answer, or has a defect, takes longer. All limits together are below the 30 seconds
+/// that systemd and Kubernetes give.
+const RECEIVE_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for the threads of status page and admin socket, which give their clients half a second.
 const PAGES_WAIT: Duration = Duration::from_secs(2);
