@@ -386,6 +386,14 @@ mod tests {
         assert_eq!(next.access.usm.own().boots, 2);
     }
 
+    /// What is written here is opened once somebody reads it: as slow as a file can be.
+    fn slow_file(folder: &Path) -> PathBuf {
+        let new = folder.join(format!("{LEARNED_FILE}.new"));
+        let made = std::process::Command::new("mkfifo").arg(&new).status();
+        assert!(made.expect("mkfifo").success());
+        new
+    }
+
     fn wait_until(done: impl Fn() -> bool) {
         let until = Instant::now() + Duration::from_secs(30);
         while !done() {
@@ -399,10 +407,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = KeptAccess::open(&AccessConfig::default(), Some(folder.path()), None);
         learn(&kept.access);
-        // It is opened once somebody reads it: as slow as a file can be.
-        let new = folder.path().join(format!("{LEARNED_FILE}.new"));
-        let made = std::process::Command::new("mkfifo").arg(&new).status();
-        assert!(made.expect("mkfifo").success());
+        let new = slow_file(folder.path());
         kept.begin_close();
         assert!(!kept.is_closed());
         fs::read(&new).unwrap();
@@ -414,10 +419,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = KeptAccess::open(&AccessConfig::default(), Some(folder.path()), None);
         learn(&kept.access);
-        // It is opened once somebody reads it: as slow as a file can be.
-        let new = folder.path().join(format!("{LEARNED_FILE}.new"));
-        let made = std::process::Command::new("mkfifo").arg(&new).status();
-        assert!(made.expect("mkfifo").success());
+        let new = slow_file(folder.path());
         kept.tick(Instant::now() + KEEP_EVERY);
         let (ended, closing) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {

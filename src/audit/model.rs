@@ -404,16 +404,19 @@ fn what_a_run_declares_of_its_own_numbers_explains_no_other_runs() {
     assert_eq!(findings.answer(), Answer::Missing);
 }
 
-#[test]
-fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
-    let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 9)));
-    let lost = |first, last, count| Lost {
+fn lost(first: u64, last: u64, count: u64) -> Lost {
+    Lost {
         topic: TOPIC.to_owned(),
         first,
         last,
         reason: "spool_full".to_owned(),
         count,
-    };
+    }
+}
+
+#[test]
+fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
+    let mut window = report(What::Window, "B0", Kept::Disk, Some((0, 9)));
     // Made twice, since the first was not kept; the second says more.
     window.lost = vec![lost(1, 5, 2), lost(1, 8, 3)];
     let found = [(0, 0), (0, 2), (0, 4), (0, 6), (0, 9)];
@@ -426,13 +429,6 @@ fn ranges_that_were_put_together_explain_as_many_as_they_count_and_no_more() {
 fn what_the_next_report_says_again_explains_no_second_loss() {
     // 1 and 3 are declared, 2 and 4 are lost without a word. The first report is in Kafka, and was not known to be kept: what
     // it says is said again at the next start, or at the stop.
-    let lost = |first, last, count| Lost {
-        topic: TOPIC.to_owned(),
-        first,
-        last,
-        reason: "spool_full".to_owned(),
-        count,
-    };
     let (coarse, whole) = (vec![lost(1, 5, 2)], vec![lost(1, 1, 1), lost(3, 3, 1)]);
     let found = [(0, 0), (0, 5), (0, 6), (0, 7), (0, 8), (0, 9)];
     for (what, boot) in [(What::Started, "B1"), (What::Stopped, "B0")] {
