@@ -49,7 +49,12 @@ impl Writer {
         self.raise_cap()?;
         let (is_over, is_short) = (self.is_over()?, self.is_short()?);
         if is_over || is_short {
-            match self.free_delivered(now, is_over) {
+            // Where room is only short, that is to free as much as it costs the disk.
+            let newest_bytes_min = match is_over {
+                true => 0,
+                false => segment_bytes(self.config.bytes_max) / 4,
+            };
+            match self.free_delivered(now, newest_bytes_min) {
                 // On a full disk a topic that is all delivered cannot even say so. What is given up needs no room.
                 Ok(()) | Err(SpoolError::NoSpace { .. }) => {}
                 failed => return failed,
@@ -133,10 +138,9 @@ impl Writer {
         Ok(is_too_little || self.held_bytes() > self.config.bytes_max)
     }
 
-    /// What is delivered goes before what is not. A newest segment of which all is delivered stays for its name: where room
-    /// is needed a new one takes its place, and where it is only short, if that frees as much as it costs the disk.
-    fn free_delivered(&mut self, now: UnixMicros, is_needed: bool) -> Result<(), SpoolError> {
-        let worth_it = segment_bytes(self.config.bytes_max) / 4;
+    /// What is delivered goes before what is not. A newest segment of which all is delivered stays for its name: from so
+    /// many bytes on a new one takes its place.
+    fn free_delivered(&mut self, now: UnixMicros, newest_bytes_min: u64) -> Result<(), SpoolError> {
         for index in 0..self.logs.len() {
             let cursor = self.spool.lock().lanes.get(index).map(Lane::cursor);
             let (Some(cursor), Some(log)) = (cursor, self.logs.get_mut(index)) else {
@@ -146,7 +150,7 @@ impl Writer {
             let newest_bytes = log.bytes() - log.closed_bytes();
             if low >= log.next()
                 && log.newest_with_records().is_some()
-                && (is_needed || newest_bytes >= worth_it)
+                && newest_bytes >= newest_bytes_min
             {
                 log.begin_next(now)?;
             }
