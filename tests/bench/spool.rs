@@ -9,7 +9,7 @@
 //! the receiver's and the producer's calls, and all of the writer's thread. What the two others sleep between their
 //! calls is the pace of this benchmark: a socket and the Kafka client wake them in the agent, whatever the spool is.
 //! The system's own writeback threads are nobody's. BENCH_FOLDER chooses the disk (default: the
-//! folder for temporary files), BENCH_BACKLOG_MIB the size of the backlog.
+//! folder for temporary files), BENCH_SECONDS how long each rate is kept up, BENCH_BACKLOG_MIB the size of the backlog.
 
 mod blocks;
 mod cpu;
@@ -58,11 +58,18 @@ fn main() {
         "\nspool on disk in {}, {PAYLOAD_BYTES}-byte payloads, fsync = interval",
         home.path().display()
     );
-    cost(home.path(), BURST, Duration::from_secs(8));
-    cost(home.path(), BURST_FLOOD, Duration::from_secs(8));
+    let seconds = Duration::from_secs(number("BENCH_SECONDS", 8));
+    cost(home.path(), BURST, seconds);
+    cost(home.path(), BURST_FLOOD, seconds);
     pauses(home.path());
     backlog(home.path());
     blocks::measure();
+}
+
+/// The environment's word, or ours.
+fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 fn config() -> Config {
@@ -115,10 +122,10 @@ fn payload() -> Vec<u8> {
     text
 }
 
-fn append(spool: &Spool, payload: &[u8]) -> bool {
+fn append(spool: &Spool, payload: &[u8], received: UnixMicros) -> bool {
     let record = Record {
         lane: LANE,
-        received: UnixMicros::now(),
+        received,
         key: b"lax-edge-1",
         payload,
         number_at: 35,
@@ -153,12 +160,14 @@ impl Meter {
     }
 }
 
-/// Bursts of so many a millisecond until `duration` is over; returns how many and this thread's CPU time in them.
-fn paced(burst: u64, duration: Duration, mut one: impl FnMut()) -> (u64, Duration) {
+/// Bursts of so many a millisecond until `duration` is over, each with its time of arrival; returns how many and this
+/// thread's CPU time in them.
+fn paced(burst: u64, duration: Duration, mut one: impl FnMut(UnixMicros)) -> (u64, Duration) {
     let (start, mut meter) = (Instant::now(), Meter::new());
     let (mut count, mut due) = (0, Duration::ZERO);
     while start.elapsed() < duration {
-        meter.measure(|| (0..burst).for_each(|_| one()));
+        let now = UnixMicros::now();
+        meter.measure(|| (0..burst).for_each(|_| one(now)));
         count += burst;
         due += Duration::from_millis(1);
         if let Some(wait) = due.checked_sub(start.elapsed()) {
@@ -202,8 +211,8 @@ fn cost(home: &Path, burst: u64, duration: Duration) {
     let (payload, done) = (payload(), AtomicBool::new(false));
     let (records, receiver, producer) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| consume(&running.spool, &done));
-        let (records, receiver) = paced(burst, duration, || {
-            assert!(append(&running.spool, &payload))
+        let (records, receiver) = paced(burst, duration, |now| {
+            assert!(append(&running.spool, &payload, now))
         });
         done.store(true, Ordering::Release);
         (records, receiver, reader.join().expect("the reader ends"))
@@ -238,7 +247,7 @@ fn raw(home: &Path, burst: u64, duration: Duration, together: u64) -> f64 {
     let mut file = std::fs::File::create(&path).expect("a file");
     let record = vec![b'x'; PAYLOAD_BYTES + 60];
     let (mut run, mut held, mut synced) = (Vec::new(), 0, Instant::now());
-    let (records, cpu) = paced(burst, duration, || {
+    let (records, cpu) = paced(burst, duration, |_| {
         run.extend_from_slice(&record);
         held += 1;
         if held == together {
@@ -269,9 +278,9 @@ fn pauses(home: &Path) {
         let mut turned_away = 0;
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| consume(&running.spool, &done));
-            paced(BURST, Duration::from_secs(8), || {
+            paced(BURST, Duration::from_secs(8), |now| {
                 let before = Instant::now();
-                turned_away += u64::from(!append(&running.spool, &payload));
+                turned_away += u64::from(!append(&running.spool, &payload, now));
                 times.push(before.elapsed());
             });
             done.store(true, Ordering::Release);
@@ -318,16 +327,13 @@ impl Drop for Load {
 }
 
 fn backlog(home: &Path) {
-    let mib = std::env::var("BENCH_BACKLOG_MIB")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let mib: u64 = mib.unwrap_or(1024);
+    let mib = number("BENCH_BACKLOG_MIB", 1024);
     let (folder, payload) = (home.join("backlog"), payload());
     let running = Running::start(open(&folder));
     let start = Instant::now();
     let records = (mib << 20) / (PAYLOAD_BYTES as u64 + 50);
     for _ in 0..records {
-        while !append(&running.spool, &payload) {
+        while !append(&running.spool, &payload, UnixMicros::now()) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
