@@ -244,6 +244,8 @@ impl Client {
             share.bytes = share.bytes.saturating_sub(slot.batch.bytes_len());
             share.slots = share.slots.saturating_sub(1);
         }
+        // What it shares with the spool is the spool's alone again, and is used again.
+        slot.batch.clear();
     }
 
     /// Waits for `timeout`, serves the client, then tells `each` which records' fate became known.

@@ -1,7 +1,7 @@
 //! Reading: from memory where the producer keeps up, from the log where it is behind.
 //!
 //! ```text
-//!   read ──▶ lane in memory? ──yes──▶ copied under the lock
+//!   read ──▶ lane in memory? ──yes──▶ shared or copied under the lock
 //!               │ no
 //!               └──▶ place, end, settled (short lock) ──▶ LogReader (no lock) ──▶ counted (short lock)
 //!                                                            └ error ──▶ again, for 30 s ──▶ the segment is given up
@@ -15,8 +15,8 @@ use std::ops::Range;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::batch::Batch;
 use super::disk::SpoolError;
-use super::frame::Batch;
 use super::log::{LogReader, ReadOutcome};
 use super::settled::Settled;
 use super::{Inner, Keeping, ReadLimit, Spool};

@@ -10,8 +10,9 @@
 
 use std::fmt::Debug;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,10 @@ use std::sync::Arc;
 pub trait DiskFile: Debug + Send + Sync {
     /// Writes some of `bytes` at `offset`; returns how many.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Writes some of what stands in `parts`, one behind the other, at `offset`; returns how many bytes.
+    fn write_parts_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.write_at(parts.first().map_or(&[], |part| &**part), offset)
+    }
     /// Reads some bytes at `offset`; 0 at the end.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Returns when data and length are on the disk.
@@ -300,6 +305,29 @@ pub(super) fn write_all_at(
     Ok(())
 }
 
+/// Writes all of `parts`, one behind the other, at `offset`.
+pub(super) fn write_all_parts_at(
+    file: &dyn DiskFile,
+    parts: &[&[u8]],
+    mut offset: u64,
+) -> io::Result<()> {
+    let filled = parts.iter().filter(|part| !part.is_empty());
+    let mut slices: Vec<IoSlice<'_>> = filled.map(|part| IoSlice::new(part)).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        match file.write_parts_at(left, offset) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                IoSlice::advance_slices(&mut left, written);
+                offset += written as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Reads until `bytes` is full or the file ends; returns how many bytes came.
 pub(super) fn read_full_at(
     file: &dyn DiskFile,
@@ -329,6 +357,9 @@ fn names(folder: &Path, wanted: fn(&std::fs::FileType) -> bool) -> io::Result<Ve
     Ok(names)
 }
 
+/// So many parts one call of the system takes: Linux' own limit (`UIO_MAXIOV`). The rest is another call's.
+const PARTS_MAX: usize = 1024;
+
 /// The operating system's file systems.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
@@ -348,6 +379,22 @@ impl DiskLock for RealLock {}
 impl DiskFile for RealFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.0.write_at(bytes, offset)
+    }
+
+    fn write_parts_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let parts = parts.get(..PARTS_MAX).unwrap_or(parts);
+        let place = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+        // SAFETY: an IoSlice is an iovec (its documentation promises the layout), and there are so many of them, each of
+        // which borrows the bytes it leads to; the call keeps neither.
+        let written = unsafe {
+            libc::pwritev(
+                self.0.as_raw_fd(),
+                parts.as_ptr().cast(),
+                parts.len() as libc::c_int,
+                place,
+            )
+        };
+        usize::try_from(written).map_err(|_| io::Error::last_os_error())
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -513,6 +560,50 @@ mod tests {
         assert!(refused.contains(&expected), "{refused}");
         drop(held);
         RealDisk.lock(&path).unwrap();
+    }
+
+    /// Takes at most so many bytes a call.
+    #[derive(Debug)]
+    struct Slow(Arc<dyn DiskFile>, usize);
+
+    impl DiskFile for Slow {
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            self.0.write_at(&bytes[..bytes.len().min(self.1)], offset)
+        }
+        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.0.read_at(bytes, offset)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            self.0.sync_data()
+        }
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+        fn truncate(&self, length: u64) -> io::Result<()> {
+            self.0.truncate(length)
+        }
+    }
+
+    #[test]
+    fn parts_are_written_one_behind_the_other_however_little_a_call_takes() {
+        let home = tempfile::tempdir().unwrap();
+        let texts: Vec<Vec<u8>> = (0..2 * PARTS_MAX + 7)
+            .map(|number| number.to_string().repeat(number % 5).into_bytes())
+            .collect();
+        let parts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+        let expected = [&b"head"[..], &texts.concat()].concat();
+        let whole = RealDisk.create_new(&home.path().join("whole")).unwrap();
+        let slow = RealDisk.create_new(&home.path().join("slow")).unwrap();
+        for file in [whole.clone(), Arc::new(Slow(slow, 3))] {
+            write_all_at(file.as_ref(), b"head", 0).unwrap();
+            write_all_parts_at(file.as_ref(), &parts, 4).unwrap();
+            let mut read = vec![0; expected.len() + 1];
+            let length = read_full_at(file.as_ref(), &mut read, 0).unwrap();
+            assert_eq!(read[..length], expected);
+        }
+        write_all_parts_at(whole.as_ref(), &[], 4).unwrap();
+        let only_read = RealDisk.open_to_read(&home.path().join("whole")).unwrap();
+        assert!(write_all_parts_at(only_read.as_ref(), &parts, 0).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One record as bytes, the same in memory and on disk, and a batch of records.
+//! One record as bytes, the same in memory and on disk.
 //!
 //! ```text
 //!  offset  0       4        8        12       16      24        32     36
@@ -9,13 +9,11 @@
 //!                  └────── and ──────────────────────────────┘
 //! ```
 //!
-//! The checksum covers the length and everything behind the checksum. Receiving threads leave it zero; the writer
-//! fills it in with [`seal`] just before the frames go to disk. The format's version stands in the segment's header.
-
-use std::ops::Range;
+//! The checksum covers the length and everything behind the checksum. Whoever appends a record fills it in, while its
+//! bytes are in the cache; without a disk it stays zero. The format's version stands in the segment's header.
 
 use super::PAYLOAD_BYTES_MAX;
-use crate::record::{Number, Origin, Record};
+use crate::record::{Origin, Record};
 use crate::time::UnixMicros;
 
 /// The first bytes of every frame. 0xFF occurs in no UTF-8 text, so no key and no payload can contain them, and the
@@ -43,8 +41,23 @@ pub(super) fn size_max(record: &Record<'_>) -> usize {
     HEADER_BYTES + record.key.len() + record.payload.len() + NUMBER_DIGITS_MAX
 }
 
-/// Appends `record` under `number` to `out`, without its checksum, and returns its size.
-pub(super) fn write(record: &Record<'_>, number: u64, out: &mut Vec<u8>) -> usize {
+/// Whether a frame gets its checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sealing {
+    /// It does: the frame goes to a disk, and is checked when it is read back.
+    Sealed,
+    /// It does not, which saves some 50 ns: the frame lives and dies in memory. [`check`] calls it corrupt.
+    Open,
+}
+
+/// Appends `record` under `number` to `out` and returns the frame's size.
+pub(super) fn write(
+    record: &Record<'_>,
+    number: u64,
+    sealing: Sealing,
+    out: &mut Vec<u8>,
+) -> usize {
+    let at = out.len();
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
     let (before, after) = record
@@ -67,6 +80,9 @@ pub(super) fn write(record: &Record<'_>, number: u64, out: &mut Vec<u8>) -> usiz
     out.extend_from_slice(before);
     out.extend_from_slice(digits);
     out.extend_from_slice(after);
+    if let (Sealing::Sealed, Some(frame)) = (sealing, out.get_mut(at..)) {
+        seal(frame);
+    }
     length
 }
 
@@ -74,22 +90,19 @@ fn put(header: &mut [u8; HEADER_BYTES], at: usize, field: &[u8]) {
     header[at..at + field.len()].copy_from_slice(field);
 }
 
-/// Fills in the checksums of a run of frames; returns how many there are.
-pub(super) fn seal(mut frames: &mut [u8]) -> u64 {
+/// Fills in the checksum of one frame.
+pub(super) fn seal(frame: &mut [u8]) {
+    let sum = checksum(frame).to_le_bytes();
+    if let Some(field) = frame.get_mut(8..12) {
+        field.copy_from_slice(&sum);
+    }
+}
+
+/// How many frames there are in a run of them.
+pub(super) fn count(mut frames: &[u8]) -> u64 {
     let mut count = 0;
-    while let Some(header) = Header::read(frames) {
-        let length = header.length as usize;
-        if length < HEADER_BYTES {
-            break;
-        }
-        let Some((frame, rest)) = frames.split_at_mut_checked(length) else {
-            break;
-        };
-        let sum = checksum(frame).to_le_bytes();
-        if let Some(field) = frame.get_mut(8..12) {
-            field.copy_from_slice(&sum);
-        }
-        frames = rest;
+    while let Some(frame) = read(frames) {
+        frames = frames.get(frame.size..).unwrap_or_default();
         count += 1;
     }
     count
@@ -209,65 +222,6 @@ pub(super) fn check(bytes: &[u8]) -> Checked {
     }
 }
 
-/// Where one record stands in a [`Batch`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its number.
-    pub number: Number,
-    /// Its time of arrival: the Kafka timestamp.
-    pub received: UnixMicros,
-    key: Range<usize>,
-    payload: Range<usize>,
-}
-
-/// Records copied out of the spool. The reader owns it and reuses it; its bytes do not move while it is not changed.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
-impl Batch {
-    /// Forgets the records, keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.entries.clear();
-    }
-
-    /// The records, in order of their numbers.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// The key of `entry`.
-    pub fn key(&self, entry: &Entry) -> &[u8] {
-        self.bytes.get(entry.key.clone()).unwrap_or_default()
-    }
-
-    /// The payload of `entry`.
-    pub fn payload(&self, entry: &Entry) -> &[u8] {
-        self.bytes.get(entry.payload.clone()).unwrap_or_default()
-    }
-
-    /// Bytes of keys and payloads.
-    pub fn bytes_len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(super) fn push(&mut self, frame: &Frame<'_>) {
-        let key_at = self.bytes.len();
-        self.bytes.extend_from_slice(frame.key);
-        let payload_at = self.bytes.len();
-        self.bytes.extend_from_slice(frame.payload);
-        self.entries.push(Entry {
-            number: Number(frame.number),
-            received: frame.received,
-            key: key_at..payload_at,
-            payload: payload_at..self.bytes.len(),
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,10 +241,10 @@ mod tests {
     fn sealed(origins: &[Origin]) -> Vec<u8> {
         let mut frames = Vec::new();
         for (number, origin) in (7..).zip(origins) {
-            let size = write(&record(*origin), number, &mut frames);
+            let size = write(&record(*origin), number, Sealing::Sealed, &mut frames);
             assert!(size <= size_max(&record(*origin)));
         }
-        assert_eq!(seal(&mut frames), origins.len() as u64);
+        assert_eq!(count(&frames), origins.len() as u64);
         frames
     }
 
@@ -344,7 +298,7 @@ mod tests {
     #[test]
     fn a_frame_without_its_checksum_is_good_in_memory_and_corrupt_on_disk() {
         let mut frame = Vec::new();
-        write(&record(Origin::Packet), 7, &mut frame);
+        write(&record(Origin::Packet), 7, Sealing::Open, &mut frame);
         assert_eq!(read(&frame).map(|frame| frame.number), Some(7));
         assert_eq!(check(&frame), Checked::Corrupt);
     }

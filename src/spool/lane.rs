@@ -11,33 +11,32 @@
 //! log: what is written may be forgotten here to make room, and a reader that has fallen behind the oldest segment
 //! reads the log instead ([`Lane::is_behind`]).
 
+mod run;
+mod segment;
 mod view;
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::ReadLimit;
+use super::batch::Batch;
 use super::cursor::Cursor;
 use super::declared::{Declarations, Why};
-use super::frame::{self, Batch};
+use super::frame::{self, Sealing};
 use super::oldest::Marks;
 use super::settled::Settled;
 use super::sync_lost::SyncLost;
-use super::{ReadLimit, SEGMENT_BYTES};
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::record::{Number, Origin, Record};
 use crate::time::UnixMicros;
 
-#[derive(Debug)]
-struct Segment {
-    /// Its place among all segments that were ever opened, in all lanes.
-    opened: u64,
-    first: u64,
-    /// One past its last number.
-    end: u64,
-    bytes: Vec<u8>,
-    /// How many of the bytes are in the log.
-    written_bytes: usize,
-}
+pub(super) use run::Run;
+use segment::Segment;
+pub(super) use segment::{Freed, Shared};
+
+/// What is left of a closed segment is shared with a batch where it is at least so much, and copied where it is less:
+/// a batch keeps all of the segment in memory, and may keep twice what it needs.
+const SHARED_BYTES_MIN: usize = super::SEGMENT_BYTES / 2;
 
 /// Where the next read begins.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +56,7 @@ pub(super) struct Origins {
 
 impl Origins {
     /// Counts one more.
-    pub fn add(&mut self, origin: Origin) {
+    fn add(&mut self, origin: Origin) {
         match origin {
             Origin::Packet => self.from_packets += 1,
             Origin::Generated => self.generated += 1,
@@ -66,6 +65,14 @@ impl Origins {
 
     fn total(self) -> u64 {
         self.from_packets + self.generated
+    }
+
+    /// Those that were added since it was `earlier`.
+    fn since(self, earlier: Origins) -> Origins {
+        Origins {
+            from_packets: self.from_packets - earlier.from_packets,
+            generated: self.generated - earlier.generated,
+        }
     }
 }
 
@@ -80,8 +87,10 @@ pub(super) struct Lane {
     synced: u64,
     /// Numbers below are accepted: written, or taken while the disk fails.
     accepted: u64,
-    /// Records at or above `accepted`.
-    in_hand: Origins,
+    /// Of the records that this process appended.
+    appended: Origins,
+    /// Of those among them that lie below `accepted`; the others are in hand.
+    accepted_of: Origins,
     read: Position,
     /// One past the highest number that was ever read: what is read again below it is a repeat.
     read_max: u64,
@@ -98,10 +107,14 @@ pub(super) struct Lane {
     declaring: Declarations,
 }
 
-/// What `drop_oldest` gave up.
-pub(super) struct Dropped {
-    pub bytes: usize,
-    pub buffer: Vec<u8>,
+/// What became of a segment that a batch might share.
+enum Sharing {
+    /// It is shared, and read.
+    Done,
+    /// It is for the next batch: this one holds half of what it may, and has no room for all of it.
+    NextTime,
+    /// It cannot be shared: its frames are to be copied.
+    Copied,
 }
 
 impl Lane {
@@ -130,7 +143,8 @@ impl Lane {
             written: next,
             synced: next,
             accepted: next,
-            in_hand: Origins::default(),
+            appended: Origins::default(),
+            accepted_of: Origins::default(),
             read,
             read_max: read.number,
             settled,
@@ -172,10 +186,6 @@ impl Lane {
         self.sync_lost.contains_any(numbers)
     }
 
-    pub fn accepted(&self) -> u64 {
-        self.accepted
-    }
-
     pub fn read_max(&self) -> u64 {
         self.read_max
     }
@@ -190,7 +200,7 @@ impl Lane {
 
     pub fn counts(&self) -> RecordCounts {
         let mut counts = self.counts.clone();
-        counts.in_hand = self.in_hand.from_packets;
+        counts.in_hand = self.appended.since(self.accepted_of).from_packets;
         counts
     }
 
@@ -206,39 +216,33 @@ impl Lane {
     /// Whether the last segment takes a frame of this size. Where the one behind it was given up, it takes none any
     /// more: its numbers would have a hole that a read position behind it does not know.
     pub fn has_room(&self, size: usize) -> bool {
-        self.segments.back().is_some_and(|segment| {
-            segment.end == self.next && segment.bytes.len() + size <= SEGMENT_BYTES
-        })
+        let last = self.segments.back();
+        last.is_some_and(|segment| segment.end == self.next && segment.has_room(size))
     }
 
-    pub fn open_segment(&mut self, opened: u64, bytes: Vec<u8>) {
-        let first = self.next;
-        self.segments.push_back(Segment {
-            opened,
-            first,
-            end: first,
-            bytes,
-            written_bytes: 0,
-        });
+    pub fn open_segment(&mut self, opened: u64, buffer: Vec<u8>) {
+        if let Some(last) = self.segments.back_mut() {
+            last.close(self.appended);
+        }
+        let segment = Segment::open(opened, self.next, buffer);
+        self.segments.push_back(segment);
     }
 
     /// Appends to the last segment, which the caller has made room in. Returns the number and the frame's size.
-    pub fn append(&mut self, record: &Record<'_>) -> (Number, usize) {
+    pub fn append(&mut self, record: &Record<'_>, sealing: Sealing) -> (Number, usize) {
         let number = self.next;
         let Some(segment) = self.segments.back_mut() else {
             return (Number(number), 0);
         };
-        let size = frame::write(record, number, &mut segment.bytes);
-        self.next += 1;
-        segment.end = self.next;
-        self.in_hand.add(record.origin);
+        let size = segment.append(record, sealing);
+        self.next = segment.end;
+        self.appended.add(record.origin);
         (Number(number), size)
     }
 
     /// Accepts everything that is in hand, without the log.
     pub fn accept_in_hand(&mut self) {
-        let in_hand = self.in_hand;
-        self.accept(self.next, in_hand);
+        self.accept(self.next, self.appended);
     }
 
     /// The memory kind's acceptance: nothing will ever be written.
@@ -247,36 +251,17 @@ impl Lane {
         self.written = self.next;
     }
 
+    /// Accepts what lies below `to`; `origins` are those of all records up to there.
     fn accept(&mut self, to: u64, origins: Origins) {
-        self.accepted = self.accepted.max(to);
-        self.in_hand.from_packets -= origins.from_packets;
-        self.in_hand.generated -= origins.generated;
-        self.counts.accepted += origins.total();
-        self.counts.pending += origins.total();
-        self.counts.from_packets += origins.from_packets;
-        self.counts.generated += origins.generated;
-    }
-
-    /// Copies frames that are not in the log into `run` until it holds `bytes_max`; returns their numbers.
-    pub fn copy_unwritten(&self, bytes_max: usize, run: &mut Vec<u8>) -> Range<u64> {
-        let mut end = self.written;
-        for segment in self
-            .segments
-            .iter()
-            .filter(|segment| segment.end > self.written)
-        {
-            if run.len() >= bytes_max {
-                break;
-            }
-            run.extend_from_slice(
-                segment
-                    .bytes
-                    .get(segment.written_bytes..)
-                    .unwrap_or_default(),
-            );
-            end = segment.end;
+        if to <= self.accepted {
+            return;
         }
-        self.written..end
+        let new = origins.since(self.accepted_of);
+        (self.accepted, self.accepted_of) = (to, origins);
+        self.counts.accepted += new.total();
+        self.counts.pending += new.total();
+        self.counts.from_packets += new.from_packets;
+        self.counts.generated += new.generated;
     }
 
     /// Bytes of the frames that are not in the log.
@@ -284,24 +269,8 @@ impl Lane {
         let unwritten = self.segments.iter().rev();
         unwritten
             .take_while(|segment| segment.end > self.written)
-            .map(|segment| segment.bytes.len().saturating_sub(segment.written_bytes))
+            .map(|segment| segment.frames.len().saturating_sub(segment.written_bytes))
             .sum()
-    }
-
-    /// The log has `numbers`; `origins` are those among them that were not accepted before.
-    pub fn mark_written(&mut self, numbers: Range<u64>, origins: Origins) {
-        for segment in self
-            .segments
-            .iter_mut()
-            .filter(|segment| segment.first < numbers.end)
-        {
-            segment.written_bytes = match segment.end <= numbers.end {
-                true => segment.bytes.len(),
-                false => segment.byte_of(numbers.end),
-            };
-        }
-        self.written = self.written.max(numbers.end);
-        self.accept(numbers.end, origins);
     }
 
     /// After a failed sync: the records from `number` on are written again.
@@ -348,30 +317,64 @@ impl Lane {
         self.read_max = self.read_max.max(number);
     }
 
-    /// Copies unread, accepted records that are not settled into `batch`.
+    /// Adds unread, accepted records that are not settled to `batch`: a closed segment that was never read is shared,
+    /// anything else is copied.
     pub fn read(&mut self, limit: ReadLimit, batch: &mut Batch) {
         while batch.entries().len() < limit.records && self.read.number < self.accepted {
-            let Some(segment) = self.segments.get(self.read.segment) else {
+            match self.share_segment(limit, batch) {
+                Sharing::Done => {}
+                Sharing::NextTime => break,
+                Sharing::Copied if self.copy_frames(limit, batch) => {}
+                Sharing::Copied => break,
+            }
+            if !self.next_segment() {
                 break;
+            }
+        }
+        self.read_max = self.read_max.max(self.read.number);
+    }
+
+    /// Shares what is left of the segment at the read position with `batch`, where it can be.
+    fn share_segment(&mut self, limit: ReadLimit, batch: &mut Batch) -> Sharing {
+        let Position { number, byte, .. } = self.read;
+        let Some(segment) = self.segments.get(self.read.segment) else {
+            return Sharing::Copied;
+        };
+        // What was read before may be settled here and there, and a batch that holds it for a few records keeps much.
+        let is_new = segment.end <= self.accepted && number >= self.read_max;
+        let left = segment.frames.len().saturating_sub(byte);
+        let shared = (is_new && left >= SHARED_BYTES_MIN).then(|| segment.share(byte));
+        let Some(shared) = shared.flatten() else {
+            return Sharing::Copied;
+        };
+        let records = batch.entries().len() as u64 + segment.end - number;
+        if records > limit.records as u64 || batch.bytes_len() + left > limit.bytes {
+            let is_half_full = batch.entries().len() >= limit.records.div_ceil(2)
+                || batch.bytes_len() >= limit.bytes.div_ceil(2);
+            return match is_half_full {
+                true => Sharing::NextTime,
+                false => Sharing::Copied,
             };
-            let Some(frame) = segment.bytes.get(self.read.byte..).and_then(frame::read) else {
-                if self.read.segment + 1 == self.segments.len() {
-                    break;
-                }
-                self.read = Position {
-                    number: segment.end,
-                    segment: self.read.segment + 1,
-                    byte: 0,
-                };
-                continue;
-            };
-            if frame.number >= self.accepted {
-                break;
+        }
+        let settled = &self.settled;
+        batch.share(shared, |number| !settled.contains(number));
+        (self.read.number, self.read.byte) = (segment.end, segment.frames.len());
+        Sharing::Done
+    }
+
+    /// Copies what is left of the segment at the read position; says whether that was all of it.
+    fn copy_frames(&mut self, limit: ReadLimit, batch: &mut Batch) -> bool {
+        let Some(segment) = self.segments.get(self.read.segment) else {
+            return false;
+        };
+        while let Some(frame) = segment.frames.get(self.read.byte..).and_then(frame::read) {
+            if frame.number >= self.accepted || batch.entries().len() >= limit.records {
+                return false;
             }
             if !self.settled.contains(frame.number) {
                 let full = batch.bytes_len() + frame.key.len() + frame.payload.len() > limit.bytes;
                 if full && !batch.entries().is_empty() {
-                    break;
+                    return false;
                 }
                 batch.push(&frame);
                 self.counts.redelivered += u64::from(frame.number < self.read_max);
@@ -379,7 +382,22 @@ impl Lane {
             self.read.byte += frame.size;
             self.read.number = frame.number + 1;
         }
-        self.read_max = self.read_max.max(self.read.number);
+        true
+    }
+
+    /// Goes behind the segment at the read position, which is read; says whether there is another.
+    fn next_segment(&mut self) -> bool {
+        let next = self.read.segment + 1;
+        let here = self.segments.get(self.read.segment);
+        let Some(here) = here.filter(|_| next < self.segments.len()) else {
+            return false;
+        };
+        self.read = Position {
+            number: here.end,
+            segment: next,
+            byte: 0,
+        };
+        true
     }
 
     /// Goes back to the lowest record that is not settled.
@@ -406,7 +424,7 @@ impl Lane {
                 let byte = self
                     .segments
                     .back()
-                    .map_or(0, |segment| segment.bytes.len());
+                    .map_or(0, |segment| segment.frames.len());
                 Position {
                     number,
                     segment: self.segments.len().saturating_sub(1),
@@ -424,25 +442,19 @@ impl Lane {
     }
 
     /// Gives up the oldest segment that the producer has not begun to read (memory kind).
-    pub fn drop_oldest_unread_segment(&mut self) -> Dropped {
+    pub fn drop_oldest_unread_segment(&mut self) -> Freed {
         let segment = self
             .first_unread_segment()
             .and_then(|index| self.segments.remove(index));
         let Some(segment) = segment else {
-            return Dropped {
-                bytes: 0,
-                buffer: Vec::new(),
-            };
+            return Freed::default();
         };
         self.lose(segment.first..segment.end, LossReason::SpoolFull);
         // The read position, if it stood at the start of the segment, now stands at the start of the one behind it.
         if self.read.number == segment.first {
             self.read.number = segment.end;
         }
-        Dropped {
-            bytes: segment.bytes.len(),
-            buffer: segment.bytes,
-        }
+        segment.into_freed()
     }
 
     fn first_unread_segment(&self) -> Option<usize> {
@@ -458,13 +470,10 @@ impl Lane {
     }
 
     /// Forgets the first segment, which the log has.
-    pub fn forget_first_segment(&mut self) -> Dropped {
+    pub fn forget_first_segment(&mut self) -> Freed {
         self.note_forgotten();
         let Some(segment) = self.segments.pop_front() else {
-            return Dropped {
-                bytes: 0,
-                buffer: Vec::new(),
-            };
+            return Freed::default();
         };
         match self.read.segment {
             0 if self.read.number >= segment.end => self.read.byte = 0,
@@ -477,10 +486,7 @@ impl Lane {
             }
             _ => self.read.segment -= 1,
         }
-        Dropped {
-            bytes: segment.bytes.len(),
-            buffer: segment.bytes,
-        }
+        segment.into_freed()
     }
 
     /// The broker has acknowledged these.
@@ -503,7 +509,7 @@ impl Lane {
     pub fn frame(&self, number: u64) -> Option<frame::Frame<'_>> {
         let mut segments = self.segments.iter();
         let segment = segments.find(|segment| segment.end > number)?;
-        let bytes = segment.bytes.get(segment.byte_of(number)..);
+        let bytes = segment.frames.get(segment.byte_of(number)..);
         let frame = bytes.and_then(frame::read);
         frame.filter(|frame| frame.number == number)
     }
@@ -545,7 +551,7 @@ impl Lane {
     }
 
     /// Takes the first segment out if all of it is settled.
-    pub fn take_settled_segment(&mut self) -> Option<Vec<u8>> {
+    pub fn take_settled_segment(&mut self) -> Option<Freed> {
         let first = self.segments.front()?;
         if first.end > self.settled.low() || first.end == first.first {
             return None;
@@ -563,7 +569,7 @@ impl Lane {
                 byte: 0,
             };
         }
-        Some(segment.bytes)
+        Some(segment.into_freed())
     }
 
     /// What a crash must find: which records are settled, and what was counted of those that are in the log.
@@ -610,30 +616,5 @@ impl Lane {
         if let Some(received) = received.filter(|_| number == low || number < self.read.number) {
             self.note_received(number, received);
         }
-    }
-}
-
-impl Segment {
-    /// When the record of `number`, or the first one above it, arrived.
-    fn received_of(&self, number: u64) -> Option<UnixMicros> {
-        let frame = self
-            .bytes
-            .get(self.byte_of(number)..)
-            .and_then(frame::read)?;
-        Some(frame.received)
-    }
-
-    /// Where the frame of `number`, or of the first number above it, begins.
-    fn byte_of(&self, number: u64) -> usize {
-        let mut at = 0;
-        while let Some(frame) = self
-            .bytes
-            .get(at..)
-            .and_then(frame::read)
-            .filter(|frame| frame.number < number)
-        {
-            at += frame.size;
-        }
-        at
     }
 }

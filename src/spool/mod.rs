@@ -11,8 +11,8 @@
 //! ```
 //!
 //! In: [`Record`], from any receiving thread; [`Spool::append`] copies it under a short lock and never waits for the
-//! producer or a disk. Out: [`Batch`], a copy that the producer owns until the last of its records is settled, so the
-//! spool's own memory is never lent out.
+//! producer or a disk. Out: [`Batch`], which the producer has until the last of its records is settled. Nobody copies a
+//! record in between: a segment that is full never changes again, and writer and producer share it with the lane.
 //!
 //! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A number is
 //! taken only when there is room for its record, so numbers have no holes.
@@ -27,6 +27,7 @@
 //!   There is one data path, whether Kafka is up or not: the producer reads the tail while it keeps up and the log
 //!   when it does not. While the disk fails, records are accepted in memory, and written when it is back.
 
+mod batch;
 mod behind;
 mod config;
 pub mod cursor;
@@ -66,15 +67,17 @@ use crate::time::UnixMicros;
 use behind::ReadTrouble;
 use cursor::Cursor;
 use dead_letter::DeadLetters;
-use lane::Lane;
+use frame::Sealing;
+use lane::{Freed, Lane};
 use log::{LogReader, LogView};
 use refused::Refused;
 use segment::Damage;
 use window::Kept;
 
+pub use batch::{Batch, Entry};
 pub use config::{Config, DiskConfig, Fsync, InformAck, WhenFull};
 pub use disk::SpoolError;
-pub use frame::{Batch, Entry, KEY_BYTES_MAX};
+pub use frame::KEY_BYTES_MAX;
 pub use given_up::GivenUp;
 pub use settled::Settled;
 pub use window::LaneWindow;
@@ -341,9 +344,9 @@ impl Spool {
             return;
         };
         change(lane);
-        while let Some(buffer) = lane.take_settled_segment() {
-            inner.bytes -= buffer.len();
-            keep_spare(&mut inner.spare, buffer);
+        while let Some(freed) = lane.take_settled_segment() {
+            inner.bytes -= freed.bytes;
+            keep_spare(&mut inner.spare, freed);
         }
     }
 
@@ -507,7 +510,11 @@ impl Inner {
             lane.open_segment(self.segments_opened, buffer);
             self.segments_opened += 1;
         }
-        let (number, bytes) = lane.append(record);
+        let sealing = match self.keeping {
+            Keeping::Memory => Sealing::Open,
+            Keeping::Disk | Keeping::DiskFails(_) => Sealing::Sealed,
+        };
+        let (number, bytes) = lane.append(record, sealing);
         self.bytes += bytes;
         self.arrived_bytes += (bytes - frame::HEADER_BYTES.min(bytes)) as u64;
         match self.keeping {
@@ -535,7 +542,7 @@ impl Inner {
             }
         };
         self.bytes -= freed.bytes;
-        keep_spare(&mut self.spare, freed.buffer);
+        keep_spare(&mut self.spare, freed);
         Ok(())
     }
 
@@ -578,8 +585,12 @@ fn oldest(
 }
 
 /// Keeps a few buffers: enough for a steady flow, little enough that a burst's memory is given back.
-fn keep_spare(spare: &mut Vec<Vec<u8>>, mut buffer: Vec<u8>) {
-    if spare.len() < 16 && buffer.capacity() <= SEGMENT_BYTES * 2 {
+fn keep_spare(spare: &mut Vec<Vec<u8>>, freed: Freed) {
+    let sizes = SEGMENT_BYTES..=SEGMENT_BYTES * 2;
+    let buffer = freed
+        .buffer
+        .filter(|buffer| sizes.contains(&buffer.capacity()));
+    if let Some(mut buffer) = buffer.filter(|_| spare.len() < 16) {
         buffer.clear();
         spare.push(buffer);
     }

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ReadLimit;
+use super::batch::Batch;
 use super::cursor::{self, CursorFound};
 use super::disk::{self, Disk};
 use super::forgetful::ForgetfulDisk;
-use super::frame::{self, Batch, Checked};
+use super::frame::{self, Checked};
 use super::log::{Config, Log};
 use super::segment;
 
@@ -173,9 +174,8 @@ mod tests {
                 number_at: 0,
                 origin: Origin::Packet,
             };
-            frame::write(&record, number as u64, &mut run);
+            frame::write(&record, number as u64, frame::Sealing::Sealed, &mut run);
         }
-        frame::seal(&mut run);
         bytes.extend(run);
         bytes
     }
@@ -218,7 +218,11 @@ mod tests {
             let mut run = run.to_vec();
             let at = chance.of(run.len() - 8);
             run[at..at + 8].copy_from_slice(&(chance.of(1 << 20) as u64).to_le_bytes());
-            frame::seal(&mut run);
+            let mut at = 0;
+            while let Some(size) = frame::read(&run[at..]).map(|frame| frame.size) {
+                frame::seal(&mut run[at..at + size]);
+                at += size;
+            }
             [header, &run].concat()
         };
         for _ in 0..5_000 {

@@ -247,10 +247,63 @@ fn a_record_behind_a_segment_that_was_given_up_is_read() {
     assert_eq!(read_back.last(), Some(&last.0), "{read_back:?}");
 }
 
+/// A payload that shows whose it is.
+fn payload_of(number: u64, size: usize) -> Vec<u8> {
+    vec![b'a' + (number % 26) as u8; size + 1]
+}
+
+/// Whether each record of a batch is still what was appended.
+fn is_intact(batch: &Batch, sizes: &BTreeMap<u64, usize>) -> bool {
+    batch.entries().iter().all(|entry| {
+        let number = entry.number.0;
+        let mut expected = payload_of(number, sizes[&number]);
+        expected.splice(1..1, number.to_string().into_bytes());
+        batch.payload(entry) == expected && batch.key(entry) == b"r1"
+    })
+}
+
+#[test]
+fn a_batch_keeps_its_records_when_the_spool_has_forgotten_them_and_used_its_memory_again() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    let append = |number| {
+        let payload = payload_of(number, 900);
+        spool.append(&record(0, &payload)).unwrap();
+    };
+    (0..200).for_each(append);
+    let (mut held, mut sizes) = (Batch::default(), BTreeMap::new());
+    assert_eq!(spool.read(LaneId(0), ALL, &mut held), 200);
+    sizes.extend((0..200).map(|number| (number, 900)));
+    spool.acknowledge(LaneId(0), 0..200);
+    assert_eq!(spool.bytes(), 0);
+    (200..600).for_each(append);
+    assert!(is_intact(&held, &sizes));
+}
+
+#[test]
+fn a_batch_ends_where_a_full_segment_does_not_fit_any_more() {
+    let spool = spool(1 << 20, WhenFull::DropOldest);
+    let payload = vec![b'x'; 1000];
+    (0..300).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    let mut batch = Batch::default();
+    let mut next = |records, bytes| {
+        let count = spool.read(LaneId(0), ReadLimit { records, bytes }, &mut batch);
+        (count, batch.bytes_len() <= bytes)
+    };
+    // 63 fill the first segment, 62 each that follows.
+    assert_eq!(next(150, 1 << 20), (63 + 62, true));
+    assert_eq!(next(1000, 70_000), (62, true));
+    // What is small for a segment is filled with copies.
+    assert_eq!(next(20, 1 << 20), (20, true));
+    // The rest of that segment, and the first of the one that is open.
+    assert_eq!(next(1000, 44_000), (42 + 1, true));
+    assert_eq!(next(40, 1 << 20), (40, true));
+    assert_eq!(next(1000, 1 << 20), (10, true));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(u16, usize),
-    Read(u16, usize),
+    Read(u16, ReadLimit),
     Acknowledge(u16, u64, u64),
     GiveUp(u16, u64),
     Rewind(u16),
@@ -259,7 +312,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (0u16..2, 0usize..30_000).prop_map(|(lane, size)| Step::Append(lane, size)),
-        4 => (0u16..2, 1usize..8).prop_map(|(lane, records)| Step::Read(lane, records)),
+        4 => (0u16..2, 1usize..30, 1usize..200_000)
+            .prop_map(|(lane, records, bytes)| Step::Read(lane, ReadLimit { records, bytes })),
         4 => (0u16..2, 0u64..40, 1u64..9).prop_map(|(lane, start, length)| Step::Acknowledge(lane, start, length)),
         1 => (0u16..2, 0u64..40).prop_map(|(lane, number)| Step::GiveUp(lane, number)),
         1 => (0u16..2).prop_map(Step::Rewind),
@@ -268,34 +322,36 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// The oracle is a map of what was appended and a set of what was settled. Whatever the order of operations:
-    /// reads give unsettled records in order with their own payloads, nothing is forgotten unless it was settled or
-    /// counted as lost, memory stays below the cap, and the ledger balances after every step.
+    /// reads give unsettled records in order with their own payloads, which a batch keeps whatever the spool forgets,
+    /// nothing is forgotten unless it was settled or counted as lost, memory stays below the cap, and the ledger
+    /// balances after every step.
     #[test]
     fn it_agrees_with_a_plain_model(steps in prop::collection::vec(step(), 1..200), drop_newest: bool) {
         let cap: usize = 256 * 1024;
         let spool = spool(cap, if drop_newest { WhenFull::DropNewest } else { WhenFull::DropOldest });
         let mut appended: [BTreeMap<u64, usize>; 2] = Default::default();
         let mut settled: [BTreeSet<u64>; 2] = Default::default();
+        let mut held: Vec<(u16, Batch)> = Vec::new();
         for step in steps {
             match step {
                 Step::Append(lane, size) => {
-                    let payload = vec![b'p'; size + 1];
+                    let payload = payload_of(appended[usize::from(lane)].len() as u64, size);
                     if let Ok(number) = spool.append(&record(lane, &payload)) {
                         prop_assert_eq!(number.0, appended[usize::from(lane)].len() as u64);
                         appended[usize::from(lane)].insert(number.0, size);
                     }
                 }
-                Step::Read(lane, records) => {
-                    let mut batch = Batch::default();
-                    spool.read(LaneId(lane), ReadLimit { records, bytes: 64 << 20 }, &mut batch);
+                Step::Read(lane, limit) => {
+                    let mut batch = match held.len() {
+                        8 => held.remove(0).1,
+                        _ => Batch::default(),
+                    };
+                    let count = spool.read(LaneId(lane), limit, &mut batch);
+                    prop_assert!(count <= limit.records && (count == 1 || batch.bytes_len() <= limit.bytes));
                     let numbers: Vec<u64> = batch.entries().iter().map(|entry| entry.number.0).collect();
                     prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
-                    for entry in batch.entries() {
-                        prop_assert!(!settled[usize::from(lane)].contains(&entry.number.0));
-                        let size = appended[usize::from(lane)][&entry.number.0];
-                        let digits = entry.number.0.to_string().len();
-                        prop_assert_eq!(batch.payload(entry).len(), size + 1 + digits);
-                    }
+                    prop_assert!(numbers.iter().all(|number| !settled[usize::from(lane)].contains(number)));
+                    held.push((lane, batch));
                 }
                 Step::Acknowledge(lane, start, length) => {
                     spool.acknowledge(LaneId(lane), start..start + length);
@@ -312,6 +368,7 @@ proptest! {
             }
             balances(&spool);
             prop_assert!(spool.bytes() <= cap as u64);
+            prop_assert!(held.iter().all(|(lane, batch)| is_intact(batch, &appended[usize::from(*lane)])));
         }
         // At the end, a rewind reads back everything that is neither settled nor lost.
         let dropped = spool.counts().lost[LossReason::SpoolFull as usize];

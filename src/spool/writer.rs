@@ -1,13 +1,14 @@
 //! The writer: the only one who touches the disk. It takes what the lanes hold in memory to their logs.
 //!
 //! ```text
-//!  each turn   lane ──copy_unwritten──▶ run ──one write──▶ log ──mark_written──▶ lane: accepted, the producer is woken
+//!  each turn   lane ──take_unwritten──▶ run ──one write──▶ log ──mark_written──▶ lane: accepted, the producer is woken
 //!  each second sync (fsync = interval) · cursor saved · settled segments unlinked · caps by bytes, age and free space
 //! ```
 //!
-//! A turn holds the spool's lock only to copy bytes out and to mark them; it writes outside of it, so receivers never
-//! wait for the disk. When the disk refuses, the spool goes on in memory ([`super::Keeping::DiskFails`]) and the writer
-//! tries again every second; what is in memory is written first when the disk is back.
+//! A turn holds the spool's lock only to take what is to be written and to mark it; it writes outside of it, so
+//! receivers never wait for the disk. When the disk refuses, the spool goes on in memory
+//! ([`super::Keeping::DiskFails`]) and the writer tries again every second; what is in memory is written first when the
+//! disk is back.
 
 mod ages;
 mod caps;
@@ -22,8 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::cursor::Cursor;
 use super::disk::{self, Disk, DiskLock, SpoolError};
-use super::frame;
-use super::lane::{Lane, Origins};
+use super::lane::{Lane, Run};
 use super::log::{Log, PassedOver};
 use super::{DiskConfig, Fsync, InformAck, Keeping, Spool, WhenFull};
 use crate::observe::ledger::LossReason;
@@ -35,13 +35,12 @@ use shortage::Shortage;
 
 pub use opening::Opened;
 
-/// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that its copy
-/// holds the lock for some ten microseconds.
+/// One write takes at most about so many bytes: large enough that a flood costs few writes, small enough that a disk
+/// that is slow to take them does not keep the first of them from being accepted.
 const RUN_BYTES_MAX: usize = 256 * 1024;
 
-/// How long records gather before they are written: at 20 000 a second four hundred share one wake-up, and a
-/// record costs some 7 % less of the spool's time than with half of it. A kill takes what has gathered: nothing of it
-/// was accepted.
+/// How long records gather before they are written: at 20 000 a second four hundred share one wake-up. A kill takes what
+/// has gathered: nothing of it was accepted.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How long they gather where an inform's Response waits for one of them: a storm of informs still shares its writes.
@@ -76,7 +75,7 @@ pub struct Writer {
     logs: Vec<Log>,
     /// Each log's cursor as it was last saved.
     saved: Vec<Cursor>,
-    run: Vec<u8>,
+    run: Run,
     /// The cap that the default may rise to; one that was chosen is there from the start.
     bytes_max_wanted: u64,
     /// Each log's ages, where there is a cap by age.
@@ -271,25 +270,26 @@ impl Writer {
     /// Takes one run of one lane to its log; says whether there was one, and more below `end`.
     fn write_run(&mut self, index: usize, end: u64, now: UnixMicros) -> Result<bool, SpoolError> {
         self.run.clear();
-        let numbers = {
+        {
             let mut inner = self.spool.lock();
             inner.advance_on_disk();
             let Some(lane) = inner.lanes.get(index) else {
                 return Ok(false);
             };
-            lane.copy_unwritten(RUN_BYTES_MAX, &mut self.run)
-        };
+            lane.take_unwritten(RUN_BYTES_MAX, &mut self.run);
+        }
+        let numbers = self.run.numbers();
         if numbers.is_empty() {
             return Ok(false);
         }
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(false);
         };
-        self.uncapped_bytes += self.run.len() as u64;
+        self.uncapped_bytes += self.run.bytes_len() as u64;
         let more = numbers.end < end;
         let mut done = log
             .skip_to(numbers.start)
-            .and_then(|()| log.append(&mut self.run, numbers.clone(), now));
+            .and_then(|()| log.append(&self.run.parts(), numbers, now));
         if done.is_ok() && self.config.fsync == Fsync::Always {
             // Whatever the reason: what is in the log and was not accepted is appended again.
             done = log.sync().map(|_| ()).map_err(|error| log.doubt_of(error));
@@ -298,15 +298,15 @@ impl Writer {
             Ok(()) => {
                 let mut inner = self.spool.lock();
                 if let Some(lane) = inner.lanes.get_mut(index) {
-                    // Asked now: a reader that met a failing disk may have accepted them in memory meanwhile.
-                    let origins = origins(&self.run, lane.accepted());
-                    lane.mark_written(numbers, origins);
+                    lane.mark_written(&self.run);
                     if self.config.fsync == Fsync::Always {
                         lane.mark_synced(log.synced());
                     }
                 }
                 let wake = std::mem::take(&mut inner.producer_waits);
                 drop(inner);
+                // Whoever gives a segment up next finds that nobody else holds it, and uses its memory again.
+                self.run.clear();
                 if wake {
                     self.spool.arrived.notify_one();
                 }
@@ -526,19 +526,6 @@ fn is_full(done: &Result<(), SpoolError>) -> bool {
         Err(SpoolError::SyncFailed { source, .. }) => disk::is_for_want_of_room(source),
         _ => false,
     }
-}
-
-/// Who made the records of a run, those aside that were accepted before.
-fn origins(run: &[u8], accepted: u64) -> Origins {
-    let mut origins = Origins::default();
-    let mut at = 0;
-    while let Some(frame) = run.get(at..).and_then(frame::read) {
-        if frame.number >= accepted {
-            origins.add(frame.origin);
-        }
-        at += frame.size;
-    }
-    origins
 }
 
 /// The wish to stop, for the writer's thread.

@@ -29,7 +29,7 @@ impl Lane {
 
     /// The lane for others; `log` is its log, if it has one. No disk is looked at.
     pub fn view(&self, log: Option<&LogView>) -> LaneView {
-        let in_memory = self.segments.iter().map(|segment| segment.bytes.len());
+        let in_memory = self.segments.iter().map(|segment| segment.frames.len());
         LaneView {
             topic: self.topic.clone(),
             pending: self.pending(),
@@ -46,12 +46,8 @@ impl Lane {
         let written = log.map_or(low, |_| self.written.max(low));
         let in_log = log.map_or(0, |log| log.bytes_of(low..written));
         let in_memory = self.segments.iter().map(|segment| {
-            let bytes = segment.bytes.len() as u64;
-            part(
-                bytes,
-                &(segment.first..segment.end),
-                &(written..self.accepted),
-            )
+            let bytes = segment.frames.len() as u64;
+            part(bytes, &segment.numbers(), &(written..self.accepted))
         });
         let bytes = in_log + in_memory.sum::<u64>();
         // What is settled above the mark is among them.

@@ -3,8 +3,8 @@
 
 use super::tests::{ALL, NOW, append, append_each, frames, open, read_from, text};
 use super::*;
+use crate::spool::batch::Batch;
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
-use crate::spool::frame::Batch;
 
 const FOLDER: &str = "/t";
 
@@ -306,7 +306,7 @@ fn a_frame_behind_much_damage_is_found_across_windows() {
             text(number)
         }
     };
-    log.append(&mut frames(0..4, long), 0..4, NOW).unwrap();
+    log.append(&[&frames(0..4, long)], 0..4, NOW).unwrap();
     drop(log);
     let name = segment::file_name(0);
     let mut bytes = get(&disk, &name);

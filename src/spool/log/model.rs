@@ -16,9 +16,9 @@ use proptest::prelude::*;
 use super::tests::{ALL, NOW, frames};
 use super::*;
 use crate::observe::ledger::LossReason;
+use crate::spool::batch::Batch;
 use crate::spool::cursor::CursorFound;
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
-use crate::spool::frame::Batch;
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -151,11 +151,11 @@ impl Model {
 
     fn append(&mut self, count: u64) {
         let numbers = self.log.next()..self.log.next() + count;
-        let mut run = frames(numbers.clone(), |number| content(number, self.life));
+        let run = frames(numbers.clone(), |number| content(number, self.life));
         for number in numbers.clone() {
             self.appended.entry(number).or_insert(self.life);
         }
-        match self.log.append(&mut run, numbers.clone(), NOW) {
+        match self.log.append(&[&run], numbers.clone(), NOW) {
             Ok(()) => {
                 self.written.extend(numbers);
                 let counted = self.log.next() - self.cursor.counted_to;
@@ -179,13 +179,13 @@ impl Model {
         while self.log.next() < end && attempts < 5 {
             attempts += 1;
             let numbers = self.log.next()..end;
-            let mut run = frames(numbers.clone(), |number| {
+            let run = frames(numbers.clone(), |number| {
                 content(
                     number,
                     self.appended.get(&number).copied().unwrap_or(u32::MAX),
                 )
             });
-            match self.log.append(&mut run, numbers, NOW) {
+            match self.log.append(&[&run], numbers, NOW) {
                 Err(SpoolError::SyncFailed { .. }) => {
                     self.log.resume_at(0);
                 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::{Extent, Shared};
 use crate::spool::ReadLimit;
+use crate::spool::batch::Batch;
 use crate::spool::disk::{Disk, DiskFile, Operation, SpoolError};
-use crate::spool::frame::Batch;
 use crate::spool::segment::{Damage, HEADER_BYTES, Step, Walk};
 use crate::spool::settled::Settled;
 use crate::time::UnixMicros;

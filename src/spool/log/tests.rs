@@ -4,10 +4,11 @@ use super::*;
 use crate::observe::ledger::LossReason;
 use crate::record::{LaneId, Origin, Record};
 use crate::spool::ReadLimit;
+use crate::spool::batch::Batch;
 use crate::spool::cursor::CursorFound;
 use crate::spool::disk::RealDisk;
 use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
-use crate::spool::frame::Batch;
+use crate::spool::frame::Sealing;
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     records: 1_000_000,
@@ -45,7 +46,7 @@ pub(super) fn frames(numbers: Range<u64>, text: impl Fn(u64) -> String) -> Vec<u
             number_at: 0,
             origin: origin(number),
         };
-        frame::write(&record, number, &mut frames);
+        frame::write(&record, number, Sealing::Sealed, &mut frames);
     }
     frames
 }
@@ -56,7 +57,7 @@ pub(super) fn text(number: u64) -> String {
 
 pub(super) fn append(log: &mut Log, count: u64) -> Result<(), SpoolError> {
     let numbers = log.next()..log.next() + count;
-    log.append(&mut frames(numbers.clone(), text), numbers, NOW)
+    log.append(&[&frames(numbers.clone(), text)], numbers, NOW)
 }
 
 /// One record a run.
@@ -195,7 +196,7 @@ fn a_run_that_does_not_follow_is_refused_and_nothing_is_written() {
     let mut log = open(&disk, folder).log;
     append(&mut log, 3).unwrap();
     let bytes = log.bytes();
-    let refused = log.append(&mut frames(5..7, text), 5..7, NOW);
+    let refused = log.append(&[&frames(5..7, text)], 5..7, NOW);
     assert!(matches!(
         refused,
         Err(SpoolError::OutOfOrder {
@@ -204,7 +205,7 @@ fn a_run_that_does_not_follow_is_refused_and_nothing_is_written() {
             ..
         })
     ));
-    let refused = log.append(&mut frames(3..7, text), 3..5, NOW);
+    let refused = log.append(&[&frames(3..7, text)], 3..5, NOW);
     assert!(matches!(refused, Err(SpoolError::OutOfOrder { .. })));
     assert_eq!((log.bytes(), log.next()), (bytes, 3));
 }
@@ -301,7 +302,7 @@ fn a_full_disk_loses_nothing_and_the_same_run_goes_in_later() {
                 failures += 1;
                 if let SpoolError::SyncFailed { .. } = error {
                     let again = log.resume_at(0);
-                    log.append(&mut frames(again.clone(), text), again, NOW)
+                    log.append(&[&frames(again.clone(), text)], again, NOW)
                         .unwrap();
                 }
             }
@@ -338,7 +339,7 @@ fn after_a_failed_sync_what_is_in_memory_is_written_again_and_survives_a_power_c
         assert!(append(&mut log, 1).is_err());
         let again = log.resume_at(in_memory);
         assert_eq!(again, in_memory..9);
-        log.append(&mut frames(again.clone(), text), again, NOW)
+        log.append(&[&frames(again.clone(), text)], again, NOW)
             .unwrap();
         assert_eq!(log.sync().unwrap(), 9);
         append_each(&mut log, 3);
@@ -510,14 +511,14 @@ fn a_large_log_is_read_back_whole() {
     let mut opened = Log::open(Arc::new(RealDisk), home.path(), Config::default()).unwrap();
     let (runs, run) = (60, 500);
     let payload = "x".repeat(800);
-    let mut buffers: Vec<_> = (0..runs)
+    let buffers: Vec<_> = (0..runs)
         .map(|index| frames(index * run..(index + 1) * run, |_| payload.clone()))
         .collect();
     let start = std::time::Instant::now();
-    for (index, buffer) in (0..).zip(&mut buffers) {
+    for (index, buffer) in (0..).zip(&buffers) {
         opened
             .log
-            .append(buffer, index * run..(index + 1) * run, NOW)
+            .append(&[buffer], index * run..(index + 1) * run, NOW)
             .unwrap();
     }
     let appended = start.elapsed();
@@ -577,7 +578,7 @@ fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
     assert_eq!(numbers, 5..10);
     assert_eq!(log.resume_at(7), 7..10);
     let again = 7..10;
-    log.append(&mut frames(again.clone(), text), again, NOW)
+    log.append(&[&frames(again.clone(), text)], again, NOW)
         .unwrap();
     assert_eq!(log.sync().unwrap(), 10);
 }

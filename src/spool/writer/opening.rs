@@ -15,7 +15,7 @@ use crate::observe::mute::Mute;
 use crate::spool::cursor::Cursor;
 use crate::spool::dead_letter::{DeadLetters, LetterFile};
 use crate::spool::disk::{self, Disk, Operation, RealDisk, SpoolError};
-use crate::spool::lane::Lane;
+use crate::spool::lane::{Lane, Run};
 use crate::spool::log::{self, AtRoll, Log, Recovery};
 use crate::spool::segment::is_segment;
 use crate::spool::{Config, DiskConfig, Fsync, InformAck, Keeping, Spool};
@@ -137,7 +137,7 @@ impl Spool {
             },
             saved: vec![Cursor::default(); logs.len()],
             logs,
-            run: Vec::new(),
+            run: Run::default(),
             shortage: super::shortage::Shortage::default(),
             clock: now,
             uncapped_bytes: 0,
