@@ -43,6 +43,9 @@ const RUN_BYTES_MAX: usize = 256 * 1024;
 /// has gathered: nothing of it was accepted.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// So many records in one turn are a flow: one a millisecond, so that the next turn will not be for nothing.
+const FLOW_RECORDS: u64 = 20;
+
 /// How long they gather where an inform's Response waits for one of them: a storm of informs still shares its writes.
 const GATHER_URGENT: Duration = Duration::from_millis(2);
 
@@ -83,6 +86,8 @@ pub struct Writer {
     shortage: Shortage,
     /// The instant of this turn.
     clock: Instant,
+    /// Records that this turn took from the lanes.
+    taken: u64,
     /// Bytes written since the caps were last kept.
     uncapped_bytes: u64,
     /// Records that were settled when the cursors were last saved.
@@ -149,10 +154,15 @@ impl Writer {
             .spawn(move || {
                 let spool = self.spool.clone();
                 while !stop.is_wanted() {
-                    if self.spool.wait_for_work(HOUSEKEEPING / 4) && self.spool.gather(GATHER) {
+                    // In a steady flow the next record is not waited for: being woken up by it costs more than itself.
+                    let flows = self.taken >= FLOW_RECORDS;
+                    if (flows || self.spool.wait_for_work(HOUSEKEEPING / 4))
+                        && self.spool.gather(GATHER)
+                    {
                         stop.wait(GATHER_URGENT);
                     }
                     let _on_disk = spool.enter_disk(&beat);
+                    self.taken = 0;
                     self.turn(UnixMicros::now(), Instant::now());
                 }
                 let _on_disk = spool.enter_disk(&beat);
@@ -285,6 +295,7 @@ impl Writer {
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(false);
         };
+        self.taken += numbers.end - numbers.start;
         self.uncapped_bytes += self.run.bytes_len() as u64;
         let more = numbers.end < end;
         let mut done = log

@@ -140,6 +140,7 @@ impl Spool {
             run: Run::default(),
             shortage: super::shortage::Shortage::default(),
             clock: now,
+            taken: 0,
             uncapped_bytes: 0,
             saved_settled: 0,
             has_reserve: false,
