@@ -12,6 +12,8 @@
 //! The checksum covers the length and everything behind the checksum. Whoever appends a record fills it in, while its
 //! bytes are in the cache; without a disk it stays zero. The format's version stands in the segment's header.
 
+use std::ops::Range;
+
 use super::PAYLOAD_BYTES_MAX;
 use crate::record::{Origin, Record};
 use crate::time::UnixMicros;
@@ -90,6 +92,27 @@ fn put(header: &mut [u8; HEADER_BYTES], at: usize, field: &[u8]) {
     header[at..at + field.len()].copy_from_slice(field);
 }
 
+/// Whole frames of consecutive numbers, on their way to a disk.
+#[derive(Debug, Clone)]
+pub(super) struct Part<'a> {
+    pub numbers: Range<u64>,
+    pub frames: &'a [u8],
+}
+
+impl Part<'_> {
+    /// The number that its first frame bears.
+    pub fn first(&self) -> Option<u64> {
+        Header::read(self.frames).map(|header| header.number)
+    }
+
+    /// Whether there are as many frames as it says. A release build takes its word: counting looks at each frame once
+    /// more, which would be a good part of what a record costs.
+    pub fn is_complete(&self) -> bool {
+        let numbers = self.numbers.end.checked_sub(self.numbers.start);
+        !cfg!(debug_assertions) || numbers == Some(count(self.frames))
+    }
+}
+
 /// Fills in the checksum of one frame.
 pub(super) fn seal(frame: &mut [u8]) {
     let sum = checksum(frame).to_le_bytes();
@@ -98,8 +121,8 @@ pub(super) fn seal(frame: &mut [u8]) {
     }
 }
 
-/// How many frames there are in a run of them.
-pub(super) fn count(mut frames: &[u8]) -> u64 {
+/// How many frames there are, one behind the other.
+fn count(mut frames: &[u8]) -> u64 {
     let mut count = 0;
     while let Some(frame) = read(frames) {
         frames = frames.get(frame.size..).unwrap_or_default();

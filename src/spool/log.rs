@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use super::cursor::{self, Cursor, CursorSaved};
 use super::disk::{self, Disk, DiskFile, Operation, SpoolError};
-use super::frame;
+use super::frame::Part;
 use super::segment::{self, Damage, HEADER_BYTES};
 use super::settled::Settled;
 use crate::time::UnixMicros;
@@ -162,25 +162,20 @@ pub struct Log {
 }
 
 impl Log {
-    /// Appends a run of frames, which begin with `numbers.start`, are consecutive and have their checksums; each part
-    /// holds whole ones. When this returns `Ok`, the records survive the end of the process; [`Log::sync`] makes them
-    /// survive a power cut.
+    /// Appends a run of frames, which go on where the log ends and have their checksums. When this returns `Ok`, the
+    /// records survive the end of the process; [`Log::sync`] makes them survive a power cut.
     ///
     /// # Errors
     /// Nothing of the run counts as appended; the same run is handed over again. [`SpoolError::SyncFailed`] says that
     /// earlier records are in doubt: first [`Log::resume_at`], then those of them that are still in memory, then the
     /// run.
-    pub fn append(
-        &mut self,
-        parts: &[&[u8]],
-        numbers: Range<u64>,
-        now: UnixMicros,
-    ) -> Result<(), SpoolError> {
+    pub(super) fn append(&mut self, parts: &[Part<'_>], now: UnixMicros) -> Result<(), SpoolError> {
         if self.in_doubt {
             return Err(self.doubt(io::Error::other("an earlier sync failed")));
         }
-        self.check_order(parts, &numbers)?;
-        let size = parts.iter().map(|part| part.len() as u64).sum();
+        let end = self.check_order(parts)?;
+        let frames: Vec<&[u8]> = parts.iter().map(|part| part.frames).collect();
+        let size = frames.iter().map(|frames| frames.len() as u64).sum();
         let full = |newest: &Newest| {
             newest.bytes > HEADER_BYTES as u64 && newest.bytes + size > self.config.segment_bytes
         };
@@ -190,43 +185,43 @@ impl Log {
         if self.newest.is_none() {
             self.begin_segment(now)?;
         }
-        self.write(parts, size)?;
-        self.next = numbers.end;
+        self.write(&frames, size)?;
+        self.next = end;
         self.bytes += size;
         if let Some(extent) = self.shared.lock().extents.back_mut() {
             extent.bytes += size;
-            extent.end = numbers.end;
+            extent.end = end;
         }
         Ok(())
     }
 
-    /// A run that does not follow what was written is a fault of ours: better refused than found by a reader.
-    fn check_order(&self, parts: &[&[u8]], numbers: &Range<u64>) -> Result<(), SpoolError> {
-        let first = parts.first().and_then(|part| frame::Header::read(part));
-        let first = first.map_or(numbers.start, |header| header.number);
-        // Counting looks at each frame once more, which would be a good part of what a record costs here.
-        let count = || parts.iter().map(|part| frame::count(part)).sum::<u64>();
-        let is_whole = !cfg!(debug_assertions) || numbers.end == numbers.start + count();
-        if first == self.next && numbers.start == self.next && is_whole {
-            return Ok(());
+    /// A run that does not follow what was written is a fault of ours: better refused than found by a reader. Returns one
+    /// past its last number.
+    fn check_order(&self, parts: &[Part<'_>]) -> Result<u64, SpoolError> {
+        let mut expected = self.next;
+        for part in parts {
+            let first = part.first().or(part.numbers.is_empty().then_some(expected));
+            let joins = part.numbers.start == expected && first == Some(expected);
+            if !joins || !part.is_complete() {
+                let first = first.filter(|first| *first != expected);
+                return Err(SpoolError::OutOfOrder {
+                    path: self.folder.to_path_buf(),
+                    expected,
+                    found: first.unwrap_or(part.numbers.start),
+                });
+            }
+            expected = part.numbers.end;
         }
-        Err(SpoolError::OutOfOrder {
-            path: self.folder.to_path_buf(),
-            expected: self.next,
-            found: match first == self.next {
-                true => numbers.start,
-                false => first,
-            },
-        })
+        Ok(expected)
     }
 
     /// Writes behind the newest segment's last frame. What a failed write left there is cut off; where even that
     /// fails, the segment is closed and the next one takes over; one that stays open ([`Log::roll`]) is written over from there.
-    fn write(&mut self, parts: &[&[u8]], size: u64) -> Result<(), SpoolError> {
+    fn write(&mut self, frames: &[&[u8]], size: u64) -> Result<(), SpoolError> {
         let Some(newest) = &mut self.newest else {
             return Ok(());
         };
-        let written = disk::write_all_parts_at(newest.file.as_ref(), parts, newest.bytes);
+        let written = disk::write_all_parts_at(newest.file.as_ref(), frames, newest.bytes);
         if let Err(error) = written {
             let error = SpoolError::new(Operation::Write, &newest.path, error);
             if newest.file.truncate(newest.bytes).is_err() {

@@ -43,7 +43,8 @@ const RUN_BYTES_MAX: usize = 256 * 1024;
 /// has gathered: nothing of it was accepted.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// So many records in one turn are a flow: one a millisecond, so that the next turn will not be for nothing.
+/// So many records in one turn are a flow: one a millisecond where nothing held the turn up, so that the next is hardly
+/// for nothing.
 const FLOW_RECORDS: u64 = 20;
 
 /// How long they gather where an inform's Response waits for one of them: a storm of informs still shares its writes.
@@ -300,7 +301,7 @@ impl Writer {
         let more = numbers.end < end;
         let mut done = log
             .skip_to(numbers.start)
-            .and_then(|()| log.append(&self.run.parts(), numbers, now));
+            .and_then(|()| log.append(&self.run.parts(), now));
         if done.is_ok() && self.config.fsync == Fsync::Always {
             // Whatever the reason: what is in the log and was not accepted is appended again.
             done = log.sync().map(|_| ()).map_err(|error| log.doubt_of(error));
@@ -324,6 +325,7 @@ impl Writer {
                 Ok(more)
             }
             Err(error) => {
+                self.run.clear();
                 self.recover(index, &error);
                 Err(error)
             }

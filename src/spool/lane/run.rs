@@ -11,13 +11,14 @@ use std::ops::Range;
 
 use super::segment::Shared;
 use super::{Lane, Origins};
+use crate::spool::frame::Part;
 
 #[derive(Debug, Default)]
 pub(in crate::spool) struct Run {
     numbers: Range<u64>,
-    /// Who made all records of the lane up to the end of the run.
+    /// Who made all records that this process appended to the lane up to the end of the run.
     origins: Origins,
-    shared: Vec<Shared>,
+    shared: Vec<(Range<u64>, Shared)>,
     /// What follows them.
     copied: Vec<u8>,
 }
@@ -28,15 +29,24 @@ impl Run {
         self.numbers.clone()
     }
 
-    /// Its bytes, in order; each part holds whole frames.
-    pub fn parts(&self) -> Vec<&[u8]> {
-        let shared = self.shared.iter().map(|shared| &**shared);
-        shared.chain([&*self.copied]).collect()
+    /// Its frames, in order.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let shared = self.shared.iter().map(|(numbers, shared)| Part {
+            numbers: numbers.clone(),
+            frames: shared,
+        });
+        let shared_end = self.shared.last().map(|(numbers, _)| numbers.end);
+        let copied = Part {
+            numbers: shared_end.unwrap_or(self.numbers.start)..self.numbers.end,
+            frames: &self.copied,
+        };
+        let copied = (!self.copied.is_empty()).then_some(copied);
+        shared.chain(copied).collect()
     }
 
     /// How many bytes.
     pub fn bytes_len(&self) -> usize {
-        let shared = self.shared.iter().map(|shared| shared.len());
+        let shared = self.shared.iter().map(|(_, shared)| shared.len());
         shared.sum::<usize>() + self.copied.len()
     }
 
@@ -57,10 +67,11 @@ impl Lane {
             if run.bytes_len() >= bytes_max {
                 return;
             }
+            let first = segment.first.max(self.written);
             run.numbers.end = segment.end;
             match segment.share(segment.written_bytes) {
                 Some(shared) => {
-                    run.shared.push(shared);
+                    run.shared.push((first..segment.end, shared));
                     run.origins = segment.origins;
                 }
                 None => {

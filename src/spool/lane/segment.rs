@@ -27,7 +27,8 @@ pub(super) struct Segment {
     pub frames: Frames,
     /// How many of the bytes are in the log.
     pub written_bytes: usize,
-    /// Who made all records of the lane up to the end of this segment; known when it is closed.
+    /// Who made all records that this process appended to the lane up to the end of this segment; known when it is
+    /// closed.
     pub origins: Origins,
 }
 
@@ -82,7 +83,7 @@ impl Segment {
         size
     }
 
-    /// Takes no more from here on; `origins` are those of all records of the lane so far.
+    /// Takes no more from here on; `origins` are those of all records that this process appended to the lane so far.
     pub fn close(&mut self, origins: Origins) {
         if let Frames::Open(bytes) = &mut self.frames {
             self.frames = Frames::Closed(Arc::new(std::mem::take(bytes)));

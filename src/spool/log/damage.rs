@@ -1,10 +1,11 @@
 //! Claims about files that were cut, flipped, removed, swapped: the log opens, loses what was damaged and no more, and
 //! says how much that was.
 
-use super::tests::{ALL, NOW, append, append_each, frames, open, read_from, text};
+use super::tests::{ALL, NOW, append, append_each, frames, open, part, read_from, text};
 use super::*;
 use crate::spool::batch::Batch;
 use crate::spool::forgetful::{Fault, ForgetfulDisk};
+use crate::spool::frame;
 
 const FOLDER: &str = "/t";
 
@@ -306,7 +307,7 @@ fn a_frame_behind_much_damage_is_found_across_windows() {
             text(number)
         }
     };
-    log.append(&[&frames(0..4, long)], 0..4, NOW).unwrap();
+    log.append(&part(0..4, &frames(0..4, long)), NOW).unwrap();
     drop(log);
     let name = segment::file_name(0);
     let mut bytes = get(&disk, &name);

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::tests::{ALL, NOW, frames};
+use super::tests::{ALL, NOW, frames, part};
 use super::*;
 use crate::observe::ledger::LossReason;
 use crate::spool::batch::Batch;
@@ -155,7 +155,7 @@ impl Model {
         for number in numbers.clone() {
             self.appended.entry(number).or_insert(self.life);
         }
-        match self.log.append(&[&run], numbers.clone(), NOW) {
+        match self.log.append(&part(numbers.clone(), &run), NOW) {
             Ok(()) => {
                 self.written.extend(numbers);
                 let counted = self.log.next() - self.cursor.counted_to;
@@ -185,7 +185,7 @@ impl Model {
                     self.appended.get(&number).copied().unwrap_or(u32::MAX),
                 )
             });
-            match self.log.append(&[&run], numbers, NOW) {
+            match self.log.append(&part(numbers, &run), NOW) {
                 Err(SpoolError::SyncFailed { .. }) => {
                     self.log.resume_at(0);
                 }

@@ -8,7 +8,7 @@ use crate::spool::batch::Batch;
 use crate::spool::cursor::CursorFound;
 use crate::spool::disk::RealDisk;
 use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
-use crate::spool::frame::Sealing;
+use crate::spool::frame::{self, Sealing};
 
 pub(super) const ALL: ReadLimit = ReadLimit {
     records: 1_000_000,
@@ -51,13 +51,18 @@ pub(super) fn frames(numbers: Range<u64>, text: impl Fn(u64) -> String) -> Vec<u
     frames
 }
 
+/// A run of one part.
+pub(super) fn part(numbers: Range<u64>, frames: &[u8]) -> [Part<'_>; 1] {
+    [Part { numbers, frames }]
+}
+
 pub(super) fn text(number: u64) -> String {
     format!("<{}>", "x".repeat(number as usize % 50))
 }
 
 pub(super) fn append(log: &mut Log, count: u64) -> Result<(), SpoolError> {
     let numbers = log.next()..log.next() + count;
-    log.append(&[&frames(numbers.clone(), text)], numbers, NOW)
+    log.append(&part(numbers.clone(), &frames(numbers, text)), NOW)
 }
 
 /// One record a run.
@@ -196,7 +201,7 @@ fn a_run_that_does_not_follow_is_refused_and_nothing_is_written() {
     let mut log = open(&disk, folder).log;
     append(&mut log, 3).unwrap();
     let bytes = log.bytes();
-    let refused = log.append(&[&frames(5..7, text)], 5..7, NOW);
+    let refused = log.append(&part(5..7, &frames(5..7, text)), NOW);
     assert!(matches!(
         refused,
         Err(SpoolError::OutOfOrder {
@@ -205,8 +210,17 @@ fn a_run_that_does_not_follow_is_refused_and_nothing_is_written() {
             ..
         })
     ));
-    let refused = log.append(&[&frames(3..7, text)], 3..5, NOW);
+    let refused = log.append(&part(3..5, &frames(3..7, text)), NOW);
     assert!(matches!(refused, Err(SpoolError::OutOfOrder { .. })));
+    let (good, hole, wrong) = (frames(3..5, text), frames(6..8, text), frames(6..7, text));
+    for (numbers, frames) in [(6..8, &hole), (5..6, &wrong), (4..6, &hole)] {
+        let [first] = part(3..5, &good);
+        let refused = log.append(&[first, Part { numbers, frames }], NOW);
+        assert!(matches!(
+            refused,
+            Err(SpoolError::OutOfOrder { expected: 5, .. })
+        ));
+    }
     assert_eq!((log.bytes(), log.next()), (bytes, 3));
 }
 
@@ -302,7 +316,7 @@ fn a_full_disk_loses_nothing_and_the_same_run_goes_in_later() {
                 failures += 1;
                 if let SpoolError::SyncFailed { .. } = error {
                     let again = log.resume_at(0);
-                    log.append(&[&frames(again.clone(), text)], again, NOW)
+                    log.append(&part(again.clone(), &frames(again, text)), NOW)
                         .unwrap();
                 }
             }
@@ -339,7 +353,7 @@ fn after_a_failed_sync_what_is_in_memory_is_written_again_and_survives_a_power_c
         assert!(append(&mut log, 1).is_err());
         let again = log.resume_at(in_memory);
         assert_eq!(again, in_memory..9);
-        log.append(&[&frames(again.clone(), text)], again, NOW)
+        log.append(&part(again.clone(), &frames(again, text)), NOW)
             .unwrap();
         assert_eq!(log.sync().unwrap(), 9);
         append_each(&mut log, 3);
@@ -518,7 +532,7 @@ fn a_large_log_is_read_back_whole() {
     for (index, buffer) in (0..).zip(&buffers) {
         opened
             .log
-            .append(&[buffer], index * run..(index + 1) * run, NOW)
+            .append(&part(index * run..(index + 1) * run, buffer), NOW)
             .unwrap();
     }
     let appended = start.elapsed();
@@ -578,7 +592,7 @@ fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
     assert_eq!(numbers, 5..10);
     assert_eq!(log.resume_at(7), 7..10);
     let again = 7..10;
-    log.append(&[&frames(again.clone(), text)], again, NOW)
+    log.append(&part(again.clone(), &frames(again, text)), NOW)
         .unwrap();
     assert_eq!(log.sync().unwrap(), 10);
 }
