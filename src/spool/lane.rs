@@ -208,9 +208,9 @@ impl Lane {
         self.counts.pending
     }
 
-    /// Whether an accepted record waits to be read.
+    /// Whether an accepted record waits to be read. Those that were given up above the read position do not.
     pub fn has_unread(&self) -> bool {
-        self.read.number < self.accepted
+        self.read.number.max(self.settled.low()) < self.accepted
     }
 
     /// Whether the last segment takes a frame of this size. Where the one behind it was given up, it takes none any

@@ -300,6 +300,27 @@ fn a_batch_ends_where_a_full_segment_does_not_fit_any_more() {
     assert_eq!(next(1000, 1 << 20), (10, true));
 }
 
+#[test]
+fn what_was_given_up_behind_the_read_position_is_not_waited_for() {
+    let spool = spool(256 * 1024, WhenFull::DropOldest);
+    let payload = vec![b'x'; 1000];
+    (0..180).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    let mut batch = Batch::default();
+    let some = ReadLimit {
+        records: 10,
+        bytes: 1 << 20,
+    };
+    spool.read(LaneId(0), some, &mut batch);
+    (0..200).for_each(|_| _ = spool.append(&record(1, &payload)).unwrap());
+    let held = read(&spool, 0);
+    spool.acknowledge(LaneId(0), 0..180);
+    assert!(held.last() < Some(&179), "the rest was given up: {held:?}");
+    assert!(!spool.lock().lanes[0].has_unread());
+    let next = spool.append(&record(0, &payload)).unwrap();
+    assert!(spool.lock().lanes[0].has_unread());
+    assert_eq!(read(&spool, 0), [next.0]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(u16, usize),
