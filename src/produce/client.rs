@@ -13,13 +13,14 @@
 //! # Why payloads need no copy
 //!
 //! A record's payload is handed over as a pointer (`msgflags` 0), so it must neither move nor change until librdkafka
-//! is done with it. A [`Slot`] owns the batch that the pointers lead into. Only this file can reach a slot, and
-//! it changes a batch in one place, [`Client::load`], which takes slots of the free list only. A slot is on the free
-//! list when all its records that were handed over have had their delivery report (`held` is 0). librdkafka reports
-//! each message that it accepted exactly once, or not at all when the client is destroyed; and destruction
-//! (`rd_kafka_destroy`, which joins all of librdkafka's threads) always comes before the slots are freed: the fields of
-//! [`Client`] are dropped in order of declaration, topics, then producer, then slots. Destruction can take long, so the
-//! whole client, slots included, goes to a thread of its own for that ([`Closing`]).
+//! is done with it. A [`Slot`] owns the batch that the pointers lead into: copies that are its own, and segments that it
+//! shares with the spool, which nobody can change while they are shared. Only this file can reach a slot, and it changes
+//! a batch only where all of its records that were handed over have had their delivery report (`held` is 0) and none is
+//! left to hand over: when the slot becomes free, and while it is free. librdkafka reports each message that it accepted
+//! exactly once, or not at all when the client is destroyed; and destruction (`rd_kafka_destroy`, which joins all of
+//! librdkafka's threads) always comes before slots with unreported records are freed: the fields of [`Client`] are
+//! dropped in order of declaration, topics, then producer, then slots. Destruction can take long, so the whole client,
+//! slots included, goes to a thread of its own for that ([`Closing`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,10 +43,11 @@ use crate::spool::{Batch, ReadLimit};
 /// Records a slot may hold: few enough that a slot is soon free again, and 9 bits of the opaque value.
 pub(super) const SLOT_RECORDS_MAX: usize = 500;
 
-/// Bytes a slot may hold. Its buffer grows by doubling, so 192 KiB keeps it at 256 KiB in most cases.
+/// Bytes a slot may hold: three full segments of the spool. Copies lie in a buffer that grows by doubling, so 192 KiB
+/// keeps it at 256 KiB in most cases.
 pub(super) const SLOT_BYTES_MAX: usize = 192 * 1024;
 
-/// What the window sets aside for one slot: the buffer that [`SLOT_BYTES_MAX`] leads to.
+/// What the window sets aside for one slot: the buffer that [`SLOT_BYTES_MAX`] leads to, or what it shares.
 const SLOT_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Free slots that are kept when there is nothing to send; the memory of the others is given back.
@@ -200,8 +202,9 @@ impl Client {
         };
         let number = entry.number.0;
         let bytes = record.payload.len();
-        // SAFETY: key and payload lie in the batch of slot `id`. It is not on the free list, and `held`, which goes up
-        // below, keeps it off that list until the record's report is in; until then nothing changes the batch.
+        // SAFETY: key and payload lie in the batch of slot `id`, or in a segment that it holds. It is not on the free
+        // list, and `held`, which goes up below, keeps it off that list until the record's report is in; until then
+        // nothing changes the batch.
         match unsafe { record.hand_over(&self.producer) } {
             Ok(()) => {
                 slot.held += 1;

@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use super::SEGMENT_BYTES;
 use super::frame::{self, Frame};
 use super::lane::Shared;
 use crate::record::Number;
@@ -85,6 +86,8 @@ impl Batch {
 
     /// Adds those records of `shared` that are `wanted`.
     pub(super) fn share(&mut self, shared: Shared, mut wanted: impl FnMut(u64) -> bool) {
+        // A batch that was full of copies would keep their memory beside what it shares now.
+        self.copied.shrink_to(SEGMENT_BYTES);
         let (index, before, mut at) = (self.shared.len() as u32, self.entries.len(), 0);
         while let Some(frame) = shared.get(at..).and_then(frame::read) {
             if wanted(frame.number) {
@@ -95,6 +98,11 @@ impl Batch {
         if self.entries.len() > before {
             self.shared.push(shared);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn copied_capacity(&self) -> usize {
+        self.copied.capacity()
     }
 
     fn add(&mut self, shared: Option<u32>, key_at: usize, frame: &Frame<'_>) {

@@ -55,8 +55,8 @@ struct Behind {
 }
 
 impl Spool {
-    /// Copies the next unread, unsettled records of `lane` into `batch` (which is cleared first) and moves the lane's
-    /// read position behind them. Returns how many there were. Reads the log, and so may wait for the disk, where the
+    /// Puts the next unread, unsettled records of `lane` into `batch` (which is cleared first) and moves the lane's read
+    /// position behind them. Returns how many there were. Reads the log, and so may wait for the disk, where the
     /// lane is behind its memory: only the producer calls this.
     pub fn read(&self, id: LaneId, limit: ReadLimit, batch: &mut Batch) -> usize {
         self.read_at(id, limit, batch, Instant::now())

@@ -321,6 +321,22 @@ fn what_was_given_up_behind_the_read_position_is_not_waited_for() {
     assert_eq!(read(&spool, 0), [next.0]);
 }
 
+#[test]
+fn a_batch_that_shares_gives_back_what_its_copies_took() {
+    let spool = spool(8 << 20, WhenFull::DropOldest);
+    let payload = vec![b'x'; 1000];
+    (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    let mut batch = Batch::default();
+    spool.read(LaneId(0), ALL, &mut batch);
+    spool.rewind(LaneId(0));
+    spool.read(LaneId(0), ALL, &mut batch);
+    assert!(batch.copied_capacity() > 500_000);
+    (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    spool.read(LaneId(0), ALL, &mut batch);
+    assert_eq!(batch.entries().len(), 500);
+    assert!(batch.copied_capacity() <= 2 * SEGMENT_BYTES);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(u16, usize),
