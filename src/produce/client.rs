@@ -43,11 +43,11 @@ use crate::spool::{Batch, ReadLimit};
 /// Records a slot may hold: few enough that a slot is soon free again, and 9 bits of the opaque value.
 pub(super) const SLOT_RECORDS_MAX: usize = 500;
 
-/// Bytes a slot may hold: three full segments of the spool. Copies lie in a buffer that grows by doubling, so 192 KiB
-/// keeps it at 256 KiB in most cases.
+/// Bytes a slot may hold: three full segments of the spool.
 pub(super) const SLOT_BYTES_MAX: usize = 192 * 1024;
 
-/// What the window sets aside for one slot: the buffer that [`SLOT_BYTES_MAX`] leads to, or what it shares.
+/// What the window sets aside for one slot: that many bytes, as copies or as its share of the spool's memory, and the
+/// rest of segments that it holds for a part of them.
 const SLOT_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Free slots that are kept when there is nothing to send; the memory of the others is given back.

@@ -17,6 +17,9 @@ use super::lane::Shared;
 use crate::record::Number;
 use crate::time::UnixMicros;
 
+/// What the copies of a batch of the producer's take, which ends at three segments' bytes.
+const COPIED_BYTES: usize = 3 * SEGMENT_BYTES;
+
 /// Where one record stands in a [`Batch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -79,6 +82,7 @@ impl Batch {
     /// Adds a copy of this record.
     pub(super) fn push(&mut self, frame: &Frame<'_>) {
         let key_at = self.copied.len();
+        self.make_room(frame.key.len() + frame.payload.len());
         self.copied.extend_from_slice(frame.key);
         self.copied.extend_from_slice(frame.payload);
         self.add(None, key_at, frame);
@@ -97,6 +101,18 @@ impl Batch {
         }
         if self.entries.len() > before {
             self.shared.push(shared);
+        }
+    }
+
+    /// Two sizes serve nearly every batch, so that what one gives back is just what another needs: doubling leaves
+    /// pieces of every size behind, of sixty batches at once.
+    fn make_room(&mut self, bytes: usize) {
+        let (held, needed) = (self.copied.len(), self.copied.len() + bytes);
+        let steps = [SEGMENT_BYTES, COPIED_BYTES];
+        if needed > self.copied.capacity()
+            && let Some(size) = steps.into_iter().find(|size| *size >= needed)
+        {
+            self.copied.reserve_exact(size - held);
         }
     }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::disk::SpoolError;
+use super::lane::Room;
 use super::log::{LogReader, ReadOutcome};
 use super::settled::Settled;
 use super::{Inner, Keeping, ReadLimit, Spool};
@@ -87,12 +88,16 @@ impl Spool {
         let mut inner = self.lock();
         let trouble = inner.read_trouble.get(index).and_then(Option::as_ref);
         let rests = trouble.is_some_and(|trouble| clock < trouble.tried + READ_AGAIN);
+        let room = match inner.bytes < inner.bytes_max / 2 {
+            true => Room::Ample,
+            false => Room::Scarce,
+        };
         let Some(lane) = inner.lanes.get_mut(index) else {
             return false;
         };
         let number = lane.read_number();
         match self.readers.get(index).filter(|_| lane.is_behind()) {
-            None => lane.read(limit, batch),
+            None => lane.read(limit, room, batch),
             Some(_) if rests => return false,
             Some(reader) => {
                 let (settled, until) = lane.settled().behind(number, RANGES_MAX);

@@ -107,6 +107,16 @@ pub(super) struct Lane {
     declaring: Declarations,
 }
 
+/// How much of the memory of all lanes is in use, as far as a reader is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Little: a segment may be shared, since it will be settled long before its memory is needed.
+    Ample,
+    /// Half of it or more: records are copied. Room is made by forgetting segments, and one that a batch shares would
+    /// not give its memory back.
+    Scarce,
+}
+
 /// What became of a segment that a batch might share.
 enum Sharing {
     /// It is shared, and read.
@@ -317,11 +327,15 @@ impl Lane {
         self.read_max = self.read_max.max(number);
     }
 
-    /// Adds unread, accepted records that are not settled to `batch`: a closed segment that was never read is shared,
-    /// anything else is copied.
-    pub fn read(&mut self, limit: ReadLimit, batch: &mut Batch) {
+    /// Adds unread, accepted records that are not settled to `batch`: a closed segment that was never read is shared
+    /// where there is room, anything else is copied.
+    pub fn read(&mut self, limit: ReadLimit, room: Room, batch: &mut Batch) {
         while batch.entries().len() < limit.records && self.read.number < self.accepted {
-            match self.share_segment(limit, batch) {
+            let sharing = match room {
+                Room::Ample => self.share_segment(limit, batch),
+                Room::Scarce => Sharing::Copied,
+            };
+            match sharing {
                 Sharing::Done => {}
                 Sharing::NextTime => break,
                 Sharing::Copied if self.copy_frames(limit, batch) => {}

@@ -322,6 +322,20 @@ fn what_was_given_up_behind_the_read_position_is_not_waited_for() {
 }
 
 #[test]
+fn where_half_of_the_memory_is_in_use_records_are_copied() {
+    let payload = vec![b'x'; 1000];
+    let copied = |bytes_max| {
+        let spool = spool(bytes_max, WhenFull::DropOldest);
+        (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+        let mut batch = Batch::default();
+        assert_eq!(spool.read(LaneId(0), ALL, &mut batch), 500);
+        batch.copied_capacity()
+    };
+    assert!(copied(800 << 10) >= 500_000);
+    assert!(copied(2 << 20) <= SEGMENT_BYTES);
+}
+
+#[test]
 fn a_batch_that_shares_gives_back_what_its_copies_took() {
     let spool = spool(8 << 20, WhenFull::DropOldest);
     let payload = vec![b'x'; 1000];
