@@ -447,8 +447,10 @@ impl Log {
     pub fn resume_at(&mut self, number: u64) -> Range<u64> {
         let end = self.next;
         let mut list = self.shared.lock();
-        let newest = list.extents.back_mut().filter(|_| self.in_doubt);
-        let Some(extent) = newest else {
+        // Without a segment there is nothing that could be in doubt.
+        let in_doubt = self.in_doubt && !list.extents.is_empty();
+        self.in_doubt = in_doubt;
+        let Some(extent) = list.extents.back_mut().filter(|_| in_doubt) else {
             return end..end;
         };
         let number = number.max(self.synced).max(extent.first).min(end);

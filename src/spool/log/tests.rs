@@ -225,6 +225,21 @@ fn a_run_that_does_not_follow_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn a_folder_that_fails_to_sync_before_there_is_a_segment_puts_nothing_in_doubt_for_ever() {
+    let (forgetful, disk, folder) = forgetful();
+    let mut log = open(&disk, folder).log;
+    forgetful.fail(1, Fault::Broken);
+    append(&mut log, 1).unwrap_err();
+    forgetful.fail(0, Fault::Broken);
+    let failed = log.skip_to(5).unwrap_err();
+    assert!(matches!(failed, SpoolError::SyncFailed { .. }), "{failed}");
+    assert_eq!(log.resume_at(0), 0..0);
+    log.skip_to(5).unwrap();
+    append(&mut log, 2).unwrap();
+    assert_eq!((log.sync().unwrap(), log.next()), (7, 7));
+}
+
+#[test]
 fn trim_unlinks_what_is_settled_and_keeps_the_newest_segment() {
     let (_, disk, folder) = forgetful();
     let mut opened = open(&disk, folder);
