@@ -97,8 +97,14 @@ impl Spool {
         };
         let number = lane.read_number();
         match self.readers.get(index).filter(|_| lane.is_behind()) {
-            None => lane.read(limit, room, batch),
-            Some(_) if rests => return false,
+            None => {
+                lane.read(limit, room, batch);
+                let moved = lane.read_number() > number;
+                // What could not be read was given up meanwhile: nobody waits for it any more.
+                inner.is_read_on(index);
+                moved
+            }
+            Some(_) if rests => false,
             Some(reader) => {
                 let (settled, until) = lane.settled().behind(number, RANGES_MAX);
                 let from = Behind {
@@ -109,10 +115,9 @@ impl Spool {
                 drop(inner);
                 let _on_disk = self.enter_disk_to_deliver();
                 let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                return self.read_log(id, &from, limit, batch, &mut reader, clock);
+                self.read_log(id, &from, limit, batch, &mut reader, clock)
             }
         }
-        lane.read_number() > number
     }
 
     fn read_log(
@@ -161,8 +166,13 @@ impl Inner {
             lane.lose(damage.numbers.clone(), LossReason::Corrupt);
             self.damage.push((id, damage));
         }
+        self.is_read_on(index);
+    }
+
+    /// The log could be read where it could not before, or does not have to be.
+    fn is_read_on(&mut self, index: usize) {
         let trouble = self.read_trouble.get_mut(index).and_then(Option::take);
-        if trouble.is_some() {
+        if let (Some(_), Some(lane)) = (trouble, self.lanes.get(index)) {
             tracing::info!(topic = lane.topic(), "the spool's log is read on");
         }
     }

@@ -196,6 +196,24 @@ fn one_topic_that_is_read_again_does_not_hide_that_another_is_not() {
 }
 
 #[test]
+fn what_cannot_be_read_is_no_trouble_any_more_when_it_was_given_up() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool,
+        writer: _kept,
+        ..
+    } = behind(&disk);
+    disk.make_unreadable(&segments(&disk)[0]);
+    let start = Instant::now();
+    assert_eq!(read_at(&spool, start), [0; 0]);
+    assert!(spool.trouble().is_some());
+    let accepted = spool.counts().accepted;
+    spool.lock().lanes[0].lose(0..accepted, LossReason::SpoolAge);
+    assert_eq!(read_at(&spool, start + Duration::from_secs(1)), [0; 0]);
+    assert_eq!(spool.trouble(), None);
+}
+
+#[test]
 fn a_folder_that_goes_away_and_comes_back_costs_nothing() {
     let disk = ForgetfulDisk::default();
     let Opened {
