@@ -104,11 +104,11 @@ impl Batch {
         }
     }
 
-    /// Two sizes serve nearly every batch, so that what one gives back is just what another needs: doubling leaves
+    /// Three sizes serve nearly every batch, so that what one gives back is just what another needs: doubling leaves
     /// pieces of every size behind, of sixty batches at once.
     fn make_room(&mut self, bytes: usize) {
         let (held, needed) = (self.copied.len(), self.copied.len() + bytes);
-        let steps = [SEGMENT_BYTES, COPIED_BYTES];
+        let steps = [SEGMENT_BYTES, 2 * SEGMENT_BYTES, COPIED_BYTES];
         if needed > self.copied.capacity()
             && let Some(size) = steps.into_iter().find(|size| *size >= needed)
         {

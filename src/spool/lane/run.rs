@@ -40,7 +40,8 @@ impl Run {
             numbers: shared_end.unwrap_or(self.numbers.start)..self.numbers.end,
             frames: &self.copied,
         };
-        let copied = (!self.copied.is_empty()).then_some(copied);
+        // Numbers without bytes would be a fault of ours: the log refuses them.
+        let copied = (!copied.numbers.is_empty()).then_some(copied);
         shared.chain(copied).collect()
     }
 
