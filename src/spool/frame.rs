@@ -105,11 +105,11 @@ impl Part<'_> {
         Header::read(self.frames).map(|header| header.number)
     }
 
-    /// Whether there are as many frames as it says. A release build takes its word: counting looks at each frame once
+    /// Whether there are as many frames as it says. What is shipped takes its word: counting looks at each frame once
     /// more, which would be a good part of what a record costs.
     pub fn is_complete(&self) -> bool {
         let numbers = self.numbers.end.checked_sub(self.numbers.start);
-        !cfg!(debug_assertions) || numbers == Some(count(self.frames))
+        !cfg!(any(debug_assertions, test)) || numbers == Some(count(self.frames))
     }
 }
 
