@@ -35,6 +35,14 @@ fn record(lane: u16, payload: &[u8]) -> Record<'_> {
     }
 }
 
+/// So many records of a kilobyte.
+fn append_kilobytes(spool: &Spool, lane: u16, count: usize) {
+    let payload = [b'x'; 1000];
+    for _ in 0..count {
+        spool.append(&record(lane, &payload)).unwrap();
+    }
+}
+
 fn read(spool: &Spool, lane: u16) -> Vec<u64> {
     let mut batch = Batch::default();
     spool.read(LaneId(lane), ALL, &mut batch);
@@ -282,8 +290,7 @@ fn a_batch_keeps_its_records_when_the_spool_has_forgotten_them_and_used_its_memo
 #[test]
 fn a_batch_ends_where_a_full_segment_does_not_fit_any_more() {
     let spool = spool(1 << 20, WhenFull::DropOldest);
-    let payload = vec![b'x'; 1000];
-    (0..300).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    append_kilobytes(&spool, 0, 300);
     let mut batch = Batch::default();
     let mut next = |records, bytes| {
         let count = spool.read(LaneId(0), ReadLimit { records, bytes }, &mut batch);
@@ -304,14 +311,14 @@ fn a_batch_ends_where_a_full_segment_does_not_fit_any_more() {
 fn what_was_given_up_behind_the_read_position_is_not_waited_for() {
     let spool = spool(256 * 1024, WhenFull::DropOldest);
     let payload = vec![b'x'; 1000];
-    (0..180).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    append_kilobytes(&spool, 0, 180);
     let mut batch = Batch::default();
     let some = ReadLimit {
         records: 10,
         bytes: 1 << 20,
     };
     spool.read(LaneId(0), some, &mut batch);
-    (0..200).for_each(|_| _ = spool.append(&record(1, &payload)).unwrap());
+    append_kilobytes(&spool, 1, 200);
     let held = read(&spool, 0);
     spool.acknowledge(LaneId(0), 0..180);
     assert!(held.last() < Some(&179), "the rest was given up: {held:?}");
@@ -323,10 +330,9 @@ fn what_was_given_up_behind_the_read_position_is_not_waited_for() {
 
 #[test]
 fn where_half_of_the_memory_is_in_use_records_are_copied() {
-    let payload = vec![b'x'; 1000];
     let copied = |bytes_max| {
         let spool = spool(bytes_max, WhenFull::DropOldest);
-        (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+        append_kilobytes(&spool, 0, 500);
         let mut batch = Batch::default();
         assert_eq!(spool.read(LaneId(0), ALL, &mut batch), 500);
         batch.copied_capacity()
@@ -338,14 +344,13 @@ fn where_half_of_the_memory_is_in_use_records_are_copied() {
 #[test]
 fn a_batch_that_shares_gives_back_what_its_copies_took() {
     let spool = spool(8 << 20, WhenFull::DropOldest);
-    let payload = vec![b'x'; 1000];
-    (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    append_kilobytes(&spool, 0, 500);
     let mut batch = Batch::default();
     spool.read(LaneId(0), ALL, &mut batch);
     spool.rewind(LaneId(0));
     spool.read(LaneId(0), ALL, &mut batch);
     assert!(batch.copied_capacity() > 500_000);
-    (0..500).for_each(|_| _ = spool.append(&record(0, &payload)).unwrap());
+    append_kilobytes(&spool, 0, 500);
     spool.read(LaneId(0), ALL, &mut batch);
     assert_eq!(batch.entries().len(), 500);
     assert!(batch.copied_capacity() <= 2 * SEGMENT_BYTES);
