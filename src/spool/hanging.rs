@@ -85,7 +85,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     use super::*;
     use crate::spool::{Config, WhenFull};
@@ -106,7 +106,7 @@ mod tests {
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _on_disk = spool.enter_disk(&beat);
             assert_eq!(phase.get(), Phase::OnDisk);
-            panic!("a bug of the writer");
+            resume_unwind(Box::new("a bug of the writer"));
         }));
         assert!(panicked.is_err());
         assert_eq!(phase.get(), Phase::Waits);

@@ -1,6 +1,7 @@
 //! The producer against the mock cluster that librdkafka carries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rdkafka::config::ClientConfig;
@@ -602,8 +603,9 @@ fn a_producer_that_panics_inside_a_call_of_a_disk_does_not_count_as_waiting_for_
     let telling = Arc::clone(&told);
     let heartbeat: Heartbeat = Box::new(move |phase| lock(&telling).push(phase));
     at_disk(&heartbeat, || assert_eq!(*lock(&told), [Phase::OnDisk]));
-    let panicking = || at_disk(&heartbeat, || panic!("a bug of the producer"));
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
+    let bug = || resume_unwind(Box::new("a bug of the producer"));
+    let panicking = || at_disk(&heartbeat, bug);
+    assert!(catch_unwind(AssertUnwindSafe(panicking)).is_err());
     assert_eq!(
         lock(&told)[1..],
         [Phase::Waits, Phase::OnDisk, Phase::Waits]
