@@ -66,7 +66,7 @@ fn leaders_killed_in_turn_and_a_rolling_restart_lose_nothing_keep_order_and_repe
             faults += 1;
         }
     });
-    agent.wait_until_settled(AFTER_A_FAULT);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), AFTER_A_FAULT);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));
@@ -140,7 +140,7 @@ fn a_leader_that_hangs_for_a_minute_stops_only_what_it_leads_and_costs_nothing()
         wait_until_caught_up(&agent, sent);
         cluster.wait_until_in_sync(&topic);
     });
-    agent.wait_until_settled(AFTER_A_FAULT);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), AFTER_A_FAULT);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(

@@ -152,7 +152,7 @@ fn assert_flowing(agent: &Agent) {
 /// Everything that was sent lies in the topic, and no secret in the log.
 #[track_caller]
 fn assert_ended_well(agent: Agent, guarded: &Guarded, topic: &str, sent: &Sent) {
-    agent.wait_until_settled(NOTICED);
+    agent.wait_until_all_settled("syslog-tcp", total(sent), NOTICED);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(sent));

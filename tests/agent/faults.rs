@@ -58,8 +58,7 @@ fn a_broker_that_stops_is_killed_or_hangs_under_load_costs_nothing_and_repeats_l
         own.signal(libc::SIGCONT);
         more_is_delivered();
     });
-    wait_until_accepted(&agent, total(&sent));
-    agent.wait_until_settled(AFTER_AN_OUTAGE);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), AFTER_AN_OUTAGE);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));

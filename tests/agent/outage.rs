@@ -78,7 +78,7 @@ fn a_long_outage_at_5000_a_second_costs_disk_only_and_is_replayed_in_order_besid
             took.as_millis()
         ));
     });
-    agent.wait_until_settled(2 * SOON);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), 2 * SOON);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));

@@ -82,7 +82,7 @@ fn a_network_that_drops_resets_stalls_cuts_and_crawls_costs_nothing_and_repeats_
             }
         }
     });
-    agent.wait_until_settled(AFTER_A_FAULT);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), AFTER_A_FAULT);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));

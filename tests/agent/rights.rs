@@ -138,7 +138,7 @@ fn a_topic_without_rights_waits_is_named_and_delivers_when_they_are_granted() {
         wait_until_flowing(&agent);
         wait_until_all_is_well(&agent);
     });
-    agent.wait_until_settled(NOTICED);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), NOTICED);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(
@@ -188,7 +188,7 @@ fn a_wrong_password_put_right_at_the_broker_loses_nothing_and_needs_no_restart()
         wait_until_flowing(&agent);
         wait_until_all_is_well(&agent);
     });
-    agent.wait_until_settled(NOTICED);
+    agent.wait_until_all_settled("syslog-tcp", total(&sent), NOTICED);
     let ended = agent.stop();
     ended.assert_in_order();
     assert_eq!(ended.ledger.of_packets("delivered"), total(&sent));

@@ -177,6 +177,18 @@ impl Agent {
         })
     }
 
+    /// The same when the listener has taken all of `count` packets: what streams have sent may still wait in the kernel
+    /// while nothing is pending.
+    #[track_caller]
+    pub fn wait_until_all_settled(&self, listener: &str, count: u64, within: Duration) -> Ledger {
+        let what = format!("{count} packets of {listener} used, nothing pending, nothing in hand");
+        wait_for(&what, within, || {
+            let ledger = self.ledger();
+            let taken = ledger.listener(listener, "used") >= count && ledger.is_at_rest();
+            (taken && ledger.records("pending") == 0).then_some(ledger)
+        })
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
