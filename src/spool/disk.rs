@@ -185,8 +185,8 @@ pub enum SpoolError {
     /// The disk did not confirm that it has some records. What is still in memory is to be written again
     /// ([`super::log::Log::resume_at`]); the rest may be lost with the next power cut.
     #[error(
-        "the disk did not keep records {}..{} of {}: {source}; look into the kernel's log for disk errors",
-        .numbers.start, .numbers.end, .path.display()
+        "{}: {source}; look into the kernel's log for disk errors",
+        not_kept(.numbers, .path)
     )]
     SyncFailed {
         /// The log's folder.
@@ -238,6 +238,18 @@ pub enum SpoolError {
         /// The number that came.
         found: u64,
     },
+}
+
+/// What a failed sync may have cost. All may have been on the disk before.
+fn not_kept(numbers: &Range<u64>, path: &Path) -> String {
+    let path = path.display();
+    match numbers.is_empty() {
+        true => format!("the disk cannot sync {path}"),
+        false => format!(
+            "the disk did not keep records {}..{} of {path}",
+            numbers.start, numbers.end
+        ),
+    }
 }
 
 /// Whether the disk refused because it, or the quota, is full.

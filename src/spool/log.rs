@@ -569,6 +569,12 @@ impl Log {
         self.synced
     }
 
+    /// Whether a sync has failed and [`Log::resume_at`] was not called since: everything fails until then, though no record
+    /// may be in doubt where all was synced before.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -361,7 +361,7 @@ impl Writer {
             let Some(log) = self
                 .logs
                 .get_mut(index)
-                .filter(|log| log.synced() < log.next())
+                .filter(|log| log.synced() < log.next() || log.is_in_doubt())
             else {
                 continue;
             };

@@ -199,9 +199,7 @@ fn one_topic_that_is_read_again_does_not_hide_that_another_is_not() {
 fn what_cannot_be_read_is_no_trouble_any_more_when_it_was_given_up() {
     let disk = ForgetfulDisk::default();
     let Opened {
-        spool,
-        writer: _kept,
-        ..
+        spool, mut writer, ..
     } = behind(&disk);
     disk.make_unreadable(&segments(&disk)[0]);
     let start = Instant::now();
@@ -209,8 +207,49 @@ fn what_cannot_be_read_is_no_trouble_any_more_when_it_was_given_up() {
     assert!(spool.trouble().is_some());
     let accepted = spool.counts().accepted;
     spool.lock().lanes[0].lose(0..accepted, LossReason::SpoolAge);
-    assert_eq!(read_at(&spool, start + Duration::from_secs(1)), [0; 0]);
+    let later = start + Duration::from_secs(1);
+    assert_eq!(read_at(&spool, later), [0; 0]);
     assert_eq!(spool.trouble(), None);
+    // Nor does it hold up the next record, unlinked or not.
+    append(&spool, 0, b"<>").unwrap();
+    turn_at(&mut writer, start, 0);
+    assert_eq!(read_at(&spool, later), [accepted]);
+    assert_eq!(spool.trouble(), None);
+}
+
+#[test]
+fn a_sync_that_fails_where_all_was_synced_before_is_no_trouble_for_ever() {
+    let disk = ForgetfulDisk::default();
+    let Opened {
+        spool, mut writer, ..
+    } = open(&disk, |kept| {
+        kept.bytes_max = 800_000;
+        kept.free_bytes_min = 1000;
+    });
+    let start = Instant::now();
+    for _ in 0..40 {
+        append(&spool, 0, &[b'x'; 1000]).unwrap();
+    }
+    turn_at(&mut writer, start, 2);
+    assert_eq!(read(&spool, 0).len(), 40);
+    spool.acknowledge(LaneId(0), 0..40);
+    turn_at(&mut writer, start, 4);
+    // What is delivered is to make room now: its segment is closed, and for that synced once more.
+    disk.set_free(10);
+    disk.stand(Some(Trouble::Syncs));
+    turn_at(&mut writer, start, 6);
+    assert!(
+        trouble(&spool).contains("cannot sync /spool"),
+        "{}",
+        trouble(&spool)
+    );
+    disk.stand(None);
+    for second in 7..10 {
+        turn_at(&mut writer, start, second);
+    }
+    assert_eq!(spool.trouble(), None);
+    assert_eq!(spool.counts().lost_total(), 0);
+    balances(&spool);
 }
 
 #[test]
