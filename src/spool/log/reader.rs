@@ -103,6 +103,12 @@ impl LogReader {
                 self.shared
                     .report(&extent, extent.first, 0..0, settled, &mut outcome);
             }
+            let rest = outcome.next.max(extent.first)..extent.end;
+            if settled.count_in(rest.clone()) == rest.end.saturating_sub(rest.start) {
+                // Nobody waits for what it holds, so that it need not even be readable.
+                outcome.next = outcome.next.max(extent.end);
+                continue;
+            }
             let read = self.read_extent(&extent, settled, limit, batch, &mut outcome, &mut passed);
             match read {
                 Ok(Left::Passed) => {}
