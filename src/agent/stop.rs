@@ -19,7 +19,7 @@ use crate::time::UnixMicros;
 const RECEIVE_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a stop waits for the threads of status page and admin socket, which give their clients half a second.
-const PAGES_WAIT: Duration = Duration::from_secs(2);
+const PAGES_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a stop waits for the writer to take the last records to the log. It needs milliseconds; a disk that takes
 /// longer must not hold up the end, and the writer has a last turn anyway.
