@@ -40,7 +40,7 @@ use super::settings::native_config;
 use crate::record::LaneId;
 use crate::spool::{Batch, ReadLimit};
 
-/// Records a slot may hold: few enough that a slot is soon free again, and 9 bits of the opaque value.
+/// Records a slot may hold: few enough that a slot is soon free again.
 pub(super) const SLOT_RECORDS_MAX: usize = 500;
 
 /// Bytes a slot may hold: three full segments of the spool.

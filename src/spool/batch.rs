@@ -6,6 +6,8 @@
 //!   log  ──push───▶ log, of a few records               ┘
 //! ```
 //!
+//! Where memory is scarce, and for what is sent again, the closed segments' records are copied as well.
+//!
 //! A batch owns its bytes, or its share of them: they neither move nor change until it is changed itself, whatever the
 //! spool forgets meanwhile.
 

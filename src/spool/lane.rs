@@ -218,7 +218,8 @@ impl Lane {
         self.counts.pending
     }
 
-    /// Whether an accepted record waits to be read. Those that were given up above the read position do not.
+    /// Whether an accepted record waits to be read. Those that were given up above the read position do not,
+    /// once all below them are settled.
     pub fn has_unread(&self) -> bool {
         self.read.number.max(self.settled.low()) < self.accepted
     }

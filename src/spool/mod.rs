@@ -11,9 +11,9 @@
 //! ```
 //!
 //! In: [`Record`], from any receiving thread; [`Spool::append`] copies it under a short lock and never waits for the
-//! producer or a disk. Out: [`Batch`], which the producer has until the last of its records is settled. In a steady flow
-//! few records are copied again in between: a segment that is full never changes, and writer and producer share it with
-//! the lane.
+//! producer or a disk. Out: [`Batch`], which the producer has until the last of its records is settled. In a flow
+//! of some thousands a second few records are copied again in between: a segment that is full never changes, and writer
+//! and producer share it with the lane.
 //!
 //! Each topic has a *lane*: its own numbers, its own read position and its own set of settled numbers. A number is
 //! taken only when there is room for its record, so numbers have no holes.
