@@ -130,8 +130,8 @@ fn a_name_server_that_does_not_answer_holds_up_no_stop_and_costs_no_event() {
     let asked = Instant::now();
     let ended = agent.wait();
     let took = asked.elapsed();
-    // A second of draining, one at most for the client, and what a busy machine adds.
-    assert!(took < Duration::from_secs(8), "{took:?}:\n{}", ended.log);
+    // A second of draining, one at most for the client, and what a busy machine and its disk add.
+    assert!(took < Duration::from_secs(15), "{took:?}:\n{}", ended.log);
     assert_eq!(ended.status.code(), Some(0), "log:\n{}", ended.log);
     ended.ledger.assert_balances();
     assert_eq!(ended.ledger.records("pending"), 100);

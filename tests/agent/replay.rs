@@ -20,6 +20,9 @@ use crate::support::wait::{SOON, pause, wait_until};
 /// How long a test waits for a broker's return to be noticed and a capped backlog to be delivered.
 const AFTER_AN_OUTAGE: Duration = Duration::from_secs(120);
 
+/// A stretch of the replay: twice as long as what a broker on a busy machine may keep silent for.
+const WINDOW: Duration = Duration::from_secs(6);
+
 /// An agent without a broker, whose replay is capped.
 fn capped(own: &OwnBroker, spool: &TempDir, bytes_per_second: u64) -> Agent {
     let listeners = vec![Listener::syslog_tcp(), Listener::snmp_udp()];
@@ -154,8 +157,8 @@ struct Seen {
     pending: u64,
 }
 
-/// In every three seconds of the replay: above what was sent live no more than the cap and what it may save up, and at
-/// the end of them less is pending than at their beginning.
+/// In every [`WINDOW`] of the replay: above what was sent live no more than the cap and what it may save up, and at its
+/// end less is pending than at its beginning.
 #[track_caller]
 fn assert_within_cap(seen: &[Seen], record_bytes: f64, cap: u64) {
     let first = seen.iter().position(|look| look.delivered > 0);
@@ -164,10 +167,7 @@ fn assert_within_cap(seen: &[Seen], record_bytes: f64, cap: u64) {
     let mut windows = 0;
     for (index, from) in seen.iter().enumerate() {
         let later = seen[index..].iter();
-        let Some(to) = later
-            .clone()
-            .find(|to| to.at >= from.at + Duration::from_secs(3))
-        else {
+        let Some(to) = later.clone().find(|to| to.at >= from.at + WINDOW) else {
             break;
         };
         windows += 1;

@@ -184,6 +184,9 @@ impl Agent {
         let what = format!("{count} packets of {listener} used, nothing pending, nothing in hand");
         wait_for(&what, within, || {
             let ledger = self.ledger();
+            // What is turned away is counted, and never comes.
+            let stalled = ledger.rejected(listener, "spool_stalled");
+            assert_eq!(stalled, 0, "the disk took no records for seconds");
             let taken = ledger.listener(listener, "used") >= count && ledger.is_at_rest();
             (taken && ledger.records("pending") == 0).then_some(ledger)
         })
