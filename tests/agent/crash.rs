@@ -43,6 +43,10 @@ const REPEATS_MAX: u64 = 2 * WINDOW_RECORDS;
 /// Datagrams on their way to the agent: what a default socket buffer holds.
 const DATAGRAMS_AHEAD_MAX: u64 = 100;
 
+/// What a device sends at most before a kill: what all of them send fits into memory, so that nothing is turned away
+/// however long disk and broker let the round wait.
+const SENT_MAX: u64 = 4000;
+
 /// Numbers by device.
 type Numbers<T> = BTreeMap<String, T>;
 
@@ -231,6 +235,10 @@ fn send_datagrams(
     ];
     let (mut sent, mut seen) = (before, before);
     while !stop.load(Ordering::SeqCst) {
+        if sent - before >= 2 * SENT_MAX {
+            pause(Duration::from_millis(2));
+            continue;
+        }
         if sent - seen >= DATAGRAMS_AHEAD_MAX {
             let Some(ledger) = agent.try_ledger() else {
                 break;
@@ -266,6 +274,10 @@ fn send_stream(
     };
     let mut number = first;
     while !stop.load(Ordering::SeqCst) {
+        if number - first >= SENT_MAX {
+            pause(Duration::from_millis(2));
+            continue;
+        }
         let frame = octet_counted(&numbered(name, number));
         // A write that failed may have gone out in part; the agent never sees a whole frame of it.
         if stream.write_all(&frame).is_err() {
