@@ -81,7 +81,7 @@ impl DiskConfig {
 pub enum Fsync {
     /// Never: a power cut loses what the kernel had not yet written by itself (some 30 s).
     Never,
-    /// Every interval: a power cut loses at most that.
+    /// When a record that Kafka does not have has waited for so long: a power cut loses at most what came within that.
     Interval(Duration),
     /// Before a record is accepted: a power cut loses nothing that was accepted. Each batch waits for the disk.
     Always,

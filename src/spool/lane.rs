@@ -179,7 +179,7 @@ impl Lane {
         self.synced
     }
 
-    /// Numbers below `number` survive a power cut.
+    /// Numbers below `number` survive a power cut, or were settled.
     pub fn mark_synced(&mut self, number: u64) {
         self.synced = self.synced.max(number.min(self.written));
     }

@@ -10,7 +10,8 @@
 //!
 //! In: runs of frames with consecutive numbers, from the writer thread, which alone owns [`Log`]. Out: records, through
 //! [`LogReader`] on another thread. The two share the list of segments under a lock that is held for a look-up only;
-//! files are read and written outside of it. Sealed segments never change.
+//! files are read and written outside of it. Sealed segments never change; one that the disk did not confirm is written once
+//! more with the same bytes.
 //!
 //! Frames are stored as they are. Compressed blocks were measured (`make bench`: blocks of 100 events, lz4 at 0.2 µs an
 //! event and an eleventh of the bytes, where a plain write takes 0.4 to 0.9 µs). The messages are generated, of three
@@ -80,11 +81,15 @@ impl Default for Config {
 /// What happens to a segment when the next one is begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtRoll {
-    /// It is synced first, so that only the newest segment ever holds records that a power cut can take.
+    /// It is synced first, unless all of it is settled, so that only the newest segment ever holds records that a power cut
+    /// can take.
     Sync,
+    /// It is left to the kernel where all before it is settled, and synced first where it is not. So a power cut can take
+    /// records of this segment and the newest, until [`Log::sync`]; and while the producer keeps up, a segment that is
+    /// delivered and unlinked within seconds never costs the disk a write.
+    LeaveDelivered,
     /// It is left to the kernel (`fsync = never`): a power cut takes what the kernel had not yet written, in any
-    /// segment. What is delivered and unlinked within seconds never costs the disk a write. The cursor is synced all the
-    /// same, and [`Log::sync`] reaches every segment.
+    /// segment. The cursor is synced all the same, and [`Log::sync`] reaches every segment.
     Leave,
 }
 
@@ -132,6 +137,23 @@ struct Newest {
     bytes: u64,
 }
 
+/// A closed segment that was left to the kernel.
+#[derive(Debug)]
+struct Left {
+    segment: Newest,
+    numbers: Range<u64>,
+    confirmed: Confirmed,
+}
+
+/// What the disk has said of a segment that was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirmed {
+    /// Nothing yet.
+    Unasked,
+    /// A sync has failed: the kernel has forgotten what it could not write, and says yes to the next one.
+    Refused,
+}
+
 /// The writer's side of a log.
 #[derive(Debug)]
 pub struct Log {
@@ -141,8 +163,12 @@ pub struct Log {
     shared: Arc<Shared>,
     /// `None` when the next append begins a new segment.
     newest: Option<Newest>,
+    /// The segment before it, under [`AtRoll::LeaveDelivered`], until it is synced or settled.
+    left: Option<Left>,
     next: u64,
-    /// Everything below is on the disk.
+    /// Everything below is settled, as the writer last said: nobody needs it on the disk.
+    settled: u64,
+    /// Everything below is on the disk, or was settled before a sync.
     synced: u64,
     /// What lies below is on the disk or was counted as in doubt: a segment that cannot be synced is not tried for ever.
     sync_from: u64,
@@ -163,9 +189,7 @@ impl Log {
     /// earlier records are in doubt: first [`Log::resume_at`], then those of them that are still in memory, then the
     /// run.
     pub(super) fn append(&mut self, parts: &[Part<'_>], now: UnixMicros) -> Result<(), SpoolError> {
-        if self.in_doubt {
-            return Err(self.doubt(io::Error::other("an earlier sync failed")));
-        }
+        self.check_doubt()?;
         let end = self.check_order(parts)?;
         let frames: Vec<&[u8]> = parts.iter().map(|part| part.frames).collect();
         let size = frames.iter().map(|frames| frames.len() as u64).sum();
@@ -227,17 +251,45 @@ impl Log {
         Ok(())
     }
 
-    /// Closes the newest segment, so that the next append begins another. Under [`AtRoll::Sync`] it is synced first.
+    /// Closes the newest segment, so that the next append begins another, and syncs it first where [`AtRoll`] says so.
     ///
     /// # Errors
     /// [`SpoolError::SyncFailed`], and the segment is closed all the same. Where the folder could not be opened for the sync,
     /// the segment stays open.
     pub fn roll(&mut self) -> Result<(), SpoolError> {
-        if self.config.at_roll == AtRoll::Sync {
-            self.sync()?;
+        self.check_doubt()?;
+        match self.config.at_roll {
+            AtRoll::Sync => _ = self.sync()?,
+            AtRoll::LeaveDelivered => {
+                let newest = self.newest_extent();
+                let reached = newest.filter(|newest| newest.first <= self.settled);
+                match (reached, self.newest.take()) {
+                    (Some(extent), Some(segment)) => {
+                        let numbers = extent.first..extent.end;
+                        self.left = Some(Left {
+                            segment,
+                            numbers,
+                            confirmed: Confirmed::Unasked,
+                        });
+                    }
+                    (_, newest) => {
+                        self.newest = newest;
+                        self.sync()?;
+                    }
+                }
+            }
+            AtRoll::Leave => {}
         }
         self.newest = None;
         Ok(())
+    }
+
+    /// Everything below `number` is settled.
+    pub fn note_settled(&mut self, number: u64) {
+        self.settled = self.settled.max(number);
+        // A file that is open keeps its room after it was unlinked.
+        let settled = self.settled;
+        self.left.take_if(|left| left.numbers.end <= settled);
     }
 
     /// Leaves out the numbers below `number`: they were settled without having been written. The next append begins a
@@ -382,10 +434,13 @@ impl Log {
         let Some(newest) = self.newest_extent() else {
             return Ok(());
         };
-        self.synced = self.synced.min(newest.first);
-        self.newest = None;
-        self.in_doubt = true;
-        Err(self.doubt(io::ErrorKind::NotFound.into()))
+        // What the older segments held, whoever reads finds to be there or not; nobody is told that it is.
+        if let Some(left) = self.left.take() {
+            let gone = SpoolError::at(Operation::Open, &left.segment.path);
+            self.pass_over(left.numbers, gone(io::ErrorKind::NotFound.into()));
+        }
+        self.synced = newest.first;
+        Err(self.begin_doubt(io::ErrorKind::NotFound.into()))
     }
 
     /// Appends the bytes of `damage` to the file `quarantine`, as far as its cap allows; returns how many were kept.
@@ -417,15 +472,10 @@ impl Log {
         self.next
     }
 
-    /// Records below this number are on the disk, unless a failed sync has put them in doubt or one passed them over.
+    /// Records below this number are on the disk or were settled, unless a failed sync has put them in doubt or one passed
+    /// them over.
     pub fn synced(&self) -> u64 {
         self.synced
-    }
-
-    /// Whether a sync has failed and [`Log::resume_at`] was not called since: everything fails until then, though no record
-    /// may be in doubt where all was synced before.
-    pub fn is_in_doubt(&self) -> bool {
-        self.in_doubt
     }
 
     /// Bytes of all segments.
@@ -470,6 +520,8 @@ impl Log {
 mod damage;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod left;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -35,6 +35,13 @@ impl Settled {
                 .is_some_and(|(_, &end)| number < end)
     }
 
+    /// The lowest number from `number` on that is not settled.
+    pub fn first_unsettled(&self, number: u64) -> u64 {
+        let number = number.max(self.low);
+        let range = self.above.range(..=number).next_back();
+        range.map_or(number, |(_, &end)| end.max(number))
+    }
+
     /// How many numbers of `range` are settled.
     pub fn count_in(&self, range: Range<u64>) -> u64 {
         let below = self.low.min(range.end).saturating_sub(range.start);
@@ -146,6 +153,8 @@ mod tests {
                 prop_assert_eq!(settled.add(start..start + length), fresh);
                 for number in 0..80 {
                     prop_assert_eq!(settled.contains(number), plain.contains(&number));
+                    let first = (number..).find(|number| !plain.contains(number));
+                    prop_assert_eq!(Some(settled.first_unsettled(number)), first);
                 }
                 let low = (0..).find(|number| !plain.contains(number)).unwrap();
                 prop_assert_eq!(settled.low(), low);

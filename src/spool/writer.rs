@@ -2,8 +2,12 @@
 //!
 //! ```text
 //!  each turn   lane ──take_unwritten──▶ run ──one write──▶ log ──mark_written──▶ lane: accepted, the producer is woken
-//!  each second sync (fsync = interval) · cursor saved · settled segments unlinked · caps by bytes, age and free space
+//!  when due    sync (fsync = interval): a record has waited for the interval, and Kafka does not have it
+//!  each second cursor saved · settled segments unlinked · caps by bytes, age and free space
 //! ```
+//!
+//! So of a topic that Kafka keeps up with nothing is synced but the cursor: what is delivered and unlinked within seconds
+//! costs a flash disk no write. In an outage the log is synced each interval.
 //!
 //! A turn holds the spool's lock only to take what is to be written and to mark it; it writes outside of it, so
 //! receivers never wait for the disk. When the disk refuses, the spool goes on in memory
@@ -15,6 +19,7 @@ mod caps;
 mod opening;
 mod place;
 mod shortage;
+mod unsynced;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +37,7 @@ use crate::time::UnixMicros;
 
 use ages::Ages;
 use shortage::Shortage;
+use unsynced::Unsynced;
 
 pub use opening::Opened;
 
@@ -84,7 +90,12 @@ pub struct Writer {
     bytes_max_wanted: u64,
     /// Each log's ages, where there is a cap by age.
     ages: Vec<Ages>,
+    /// What of each log waits for the disk, where there is an interval for that.
+    unsynced: Vec<Unsynced>,
     shortage: Shortage,
+    /// The logs that are to be synced in this turn, and when the next of the others is.
+    due: Vec<usize>,
+    due_next: Option<Instant>,
     /// The instant of this turn.
     clock: Instant,
     /// Records that this turn took from the lanes.
@@ -95,7 +106,6 @@ pub struct Writer {
     saved_settled: u64,
     has_reserve: bool,
     housekept: Instant,
-    synced: Instant,
     /// Lines about segments that are given up: while the spool is full each one that comes costs one that goes.
     given_up: Mute,
     /// Since when the folder, or a file that is written, is not where it was.
@@ -157,7 +167,7 @@ impl Writer {
                 while !stop.is_wanted() {
                     // In a steady flow the next record is not waited for: being woken up by it costs more than itself.
                     let flows = self.taken >= FLOW_RECORDS;
-                    if (flows || self.spool.wait_for_work(HOUSEKEEPING / 4))
+                    if (flows || self.spool.wait_for_work(self.rest(Instant::now())))
                         && self.spool.gather(GATHER)
                     {
                         stop.wait(GATHER_URGENT);
@@ -178,6 +188,7 @@ impl Writer {
         // While the disk fails nobody's wish can be fulfilled; what is tried again is synced too.
         let sync_wanted = self.spool.take_wishes();
         if self.is_failing() {
+            self.due_next = None;
             if due {
                 self.housekept = clock;
                 let tried = self.try_again(now, clock);
@@ -187,9 +198,12 @@ impl Writer {
         }
         let written = self.write_and_make_room(now, clock);
         self.report(written);
-        if (sync_wanted || self.sync_is_due(clock)) && !self.is_failing() {
-            self.synced = clock;
-            let synced = self.sync();
+        self.look_for_due(clock);
+        if (sync_wanted || !self.due.is_empty()) && !self.is_failing() {
+            let synced = match sync_wanted {
+                true => self.sync(),
+                false => self.sync_due(),
+            };
             self.report(synced);
         }
         if (due || self.much_is_settled()) && !self.is_failing() {
@@ -234,7 +248,7 @@ impl Writer {
         counts.accepted - counts.pending
     }
 
-    /// The last turn: everything written, synced (unless nothing ever is) and remembered. A disk that refuses is tried once more, as it would be a
+    /// The last turn: everything written, what Kafka does not have synced (unless nothing ever is), and remembered. A disk that refuses is tried once more, as it would be a
     /// second later; what it does not take then is lost.
     fn finish(&mut self, now: UnixMicros, clock: Instant) {
         self.clock = clock;
@@ -257,11 +271,29 @@ impl Writer {
         }
     }
 
-    fn sync_is_due(&self, clock: Instant) -> bool {
-        match self.config.fsync {
-            Fsync::Interval(interval) => clock.saturating_duration_since(self.synced) >= interval,
-            Fsync::Never | Fsync::Always => false,
+    /// Which logs hold a record that has waited for the disk as long as it may. One that Kafka has waits for nothing.
+    fn look_for_due(&mut self, clock: Instant) {
+        self.due.clear();
+        self.due_next = None;
+        let inner = self.spool.lock();
+        let logs = self.unsynced.iter_mut().zip(&self.logs).enumerate();
+        for ((index, (unsynced, log)), lane) in logs.zip(&inner.lanes) {
+            unsynced.note(log.next(), clock);
+            let done = lane.settled().first_unsettled(log.synced());
+            match unsynced.due(done) {
+                Some(due) if due <= clock => self.due.push(index),
+                Some(due) => self.due_next = Some(self.due_next.map_or(due, |next| next.min(due))),
+                None => {}
+            }
         }
+    }
+
+    /// How long the writer may wait for records: until the next sync is due, or house is to be kept.
+    fn rest(&self, clock: Instant) -> Duration {
+        let due = self
+            .due_next
+            .map(|due| due.saturating_duration_since(clock));
+        due.map_or(HOUSEKEEPING / 4, |due| due.min(HOUSEKEEPING / 4))
     }
 
     /// Takes to the logs what every lane holds now. What arrives meanwhile is the next turn's: no flood on one lane may
@@ -281,6 +313,7 @@ impl Writer {
     /// Takes one run of one lane to its log; says whether there was one, and more below `end`.
     fn write_run(&mut self, index: usize, end: u64, now: UnixMicros) -> Result<bool, SpoolError> {
         self.run.clear();
+        let settled;
         {
             let mut inner = self.spool.lock();
             inner.advance_on_disk();
@@ -288,6 +321,7 @@ impl Writer {
                 return Ok(false);
             };
             lane.take_unwritten(RUN_BYTES_MAX, &mut self.run);
+            settled = lane.settled().low();
         }
         let numbers = self.run.numbers();
         if numbers.is_empty() {
@@ -296,6 +330,8 @@ impl Writer {
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(false);
         };
+        // That may close a file, which takes some file systems long: not under the lock.
+        log.note_settled(settled);
         self.taken += numbers.end - numbers.start;
         self.uncapped_bytes += self.run.bytes_len() as u64;
         let more = numbers.end < end;
@@ -357,23 +393,33 @@ impl Writer {
     }
 
     fn sync(&mut self) -> Result<(), SpoolError> {
-        for index in 0..self.logs.len() {
-            let Some(log) = self
-                .logs
-                .get_mut(index)
-                .filter(|log| log.synced() < log.next() || log.is_in_doubt())
-            else {
-                continue;
-            };
-            let synced = log.sync();
-            self.spool.lock().advance_on_disk();
-            if let Err(error) = synced {
-                self.recover(index, &error);
-                return Err(error);
-            }
-        }
+        (0..self.logs.len()).try_for_each(|index| self.sync_log(index))
+    }
+
+    fn sync_due(&mut self) -> Result<(), SpoolError> {
+        let mut due = std::mem::take(&mut self.due);
+        let synced = due.iter().try_for_each(|&index| self.sync_log(index));
+        due.clear();
+        self.due = due;
+        synced
+    }
+
+    /// Syncs what one log holds and Kafka does not have.
+    fn sync_log(&mut self, index: usize) -> Result<(), SpoolError> {
+        let settled = self.settled_below(index);
+        let Some(log) = self.logs.get_mut(index) else {
+            return Ok(());
+        };
+        log.note_settled(settled);
+        let synced = log.sync();
         let mut inner = self.spool.lock();
-        for (lane, log) in inner.lanes.iter_mut().zip(&mut self.logs) {
+        inner.advance_on_disk();
+        if let Err(error) = synced {
+            drop(inner);
+            self.recover(index, &error);
+            return Err(error);
+        }
+        if let Some(lane) = inner.lanes.get_mut(index) {
             for PassedOver { numbers, error } in log.take_passed_over() {
                 tracing::warn!(%error, from = numbers.start, to = numbers.end - 1, "records of the spool could not be synced: a power cut may take them");
                 lane.pass_over(numbers);
@@ -383,10 +429,19 @@ impl Writer {
         Ok(())
     }
 
+    fn settled_below(&self, index: usize) -> u64 {
+        let inner = self.spool.lock();
+        inner
+            .lanes
+            .get(index)
+            .map_or(0, |lane| lane.settled().low())
+    }
+
     /// Saves cursors, unlinks what is settled, keeps the caps, keeps damaged bytes aside.
     fn keep_house(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.check_place()?;
         self.keep_damage();
+        self.sync_reports()?;
         self.save_cursors_at_all()?;
         self.keep_ages(now, clock)?;
         self.keep_caps(now)?;
@@ -422,6 +477,14 @@ impl Writer {
                 }
                 Some(Ok(true)) | None => {}
             }
+        }
+    }
+
+    /// A cursor that says that losses are declared is not on the disk before the report that declares them.
+    fn sync_reports(&mut self) -> Result<(), SpoolError> {
+        match (self.config.fsync, self.lane_of_reports()) {
+            (Fsync::Interval(_), Some(index)) => self.sync_log(index),
+            _ => Ok(()),
         }
     }
 
@@ -576,6 +639,8 @@ pub fn topic_folder(spool: &Path, topic: &str) -> PathBuf {
 mod capped;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod syncing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

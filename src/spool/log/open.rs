@@ -7,6 +7,8 @@
 //!    stop, touch nothing) └──▶ the cursor as it must go on: what is missing is lost{corrupt}
 //! ```
 //!
+//! The last segments are synced: a killed process may have left them to the kernel.
+//!
 //! Nothing is changed before every header was looked at. Sealed segments follow from their names; damage in them is
 //! found when they are read.
 
@@ -92,6 +94,10 @@ impl Log {
             recovery,
         };
         let mut extents = opening.extents(&found)?;
+        // Two: behind one that was left there may be one that a failed sync has closed.
+        for left in extents.iter().rev().skip(1).take(2) {
+            opening.sync_left(left);
+        }
         let scan = opening.read_newest(extents.back_mut())?;
         let first = extents.front().map(|extent| extent.first);
         let next = opening.settle_accounts(first, &scan);
@@ -236,6 +242,17 @@ impl Opening {
         Ok(extents)
     }
 
+    /// A closed segment may have been left to the kernel by a process that was killed
+    /// ([`super::AtRoll::LeaveDelivered`]); from here on it counts as synced. Where the disk refuses, whoever reads finds
+    /// what is there: no reason not to start.
+    fn sync_left(&self, left: &Extent) {
+        let synced = self.disk.open_to_read(&left.path);
+        if let Err(error) = synced.and_then(|file| file.sync_data()) {
+            let segment = left.path.display();
+            tracing::warn!(%segment, %error, "a segment of the spool could not be synced at start: a power cut may take it");
+        }
+    }
+
     /// Reads the newest segment to its end, keeps damaged bytes aside and cuts what is not whole.
     fn read_newest(&mut self, newest: Option<&mut Extent>) -> Result<Scan, SpoolError> {
         let Some(extent) = newest else {
@@ -365,7 +382,9 @@ impl Opening {
                 list: Mutex::new(list),
             }),
             newest,
+            left: None,
             next,
+            settled: 0,
             synced: next,
             passed_over: Vec::new(),
             sync_from: next,

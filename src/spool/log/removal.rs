@@ -175,6 +175,9 @@ impl Log {
         list.extents.retain(|other| other.first != extent.first);
         list.known.add(extent.first..extent.end);
         self.bytes -= extent.bytes;
+        drop(list);
+        // A file that is open keeps its room after it was unlinked.
+        self.left.take_if(|left| left.numbers.start == extent.first);
     }
 
     /// Renames the segment at `path`, which cannot be read, out of the way, so that somebody may try other means on it.

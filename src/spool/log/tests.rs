@@ -230,11 +230,11 @@ fn a_folder_that_fails_to_sync_before_there_is_a_segment_puts_nothing_in_doubt_f
     let mut log = open(&disk, folder).log;
     forgetful.fail(1, Fault::Broken);
     append(&mut log, 1).unwrap_err();
-    forgetful.fail(0, Fault::Broken);
-    let failed = log.skip_to(5).unwrap_err();
-    assert!(matches!(failed, SpoolError::SyncFailed { .. }), "{failed}");
-    assert_eq!(log.resume_at(0), 0..0);
     log.skip_to(5).unwrap();
+    forgetful.fail(0, Fault::Broken);
+    let failed = log.sync().unwrap_err();
+    assert!(matches!(failed, SpoolError::SyncFailed { .. }), "{failed}");
+    assert_eq!(log.resume_at(0), 5..5);
     append(&mut log, 2).unwrap();
     assert_eq!((log.sync().unwrap(), log.next()), (7, 7));
 }
@@ -579,102 +579,4 @@ fn a_large_log_is_read_back_whole() {
         each(synced),
         each(read)
     );
-}
-
-/// A log that syncs nothing by itself: 0 to 4 in a closed segment, 5 to 9 in the newest one.
-fn left_unsynced() -> (ForgetfulDisk, Log) {
-    let disk = ForgetfulDisk::default();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let left = Config {
-        at_roll: AtRoll::Leave,
-        ..small()
-    };
-    let mut log = Log::open(shared, Path::new("/t"), left).unwrap().log;
-    append_each(&mut log, 5);
-    log.roll().unwrap();
-    append_each(&mut log, 5);
-    (disk, log)
-}
-
-#[test]
-fn a_sync_that_fails_leaves_out_of_doubt_what_was_synced_before_it() {
-    let (disk, mut log) = left_unsynced();
-    // The folder is synced, the closed segment is, the newest one is not.
-    disk.fail(2, Fault::Broken);
-    let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
-        panic!("the sync fails");
-    };
-    assert_eq!(numbers, 5..10);
-    assert_eq!(log.resume_at(7), 7..10);
-    let again = 7..10;
-    log.append(&part(again.clone(), &frames(again, text)), NOW)
-        .unwrap();
-    assert_eq!(log.sync().unwrap(), 10);
-}
-
-#[test]
-fn a_closed_segment_that_cannot_be_synced_is_in_doubt_once() {
-    let (disk, mut log) = left_unsynced();
-    // The folder's names come first.
-    disk.fail(1, Fault::Broken);
-    let Err(SpoolError::SyncFailed { numbers, .. }) = log.sync() else {
-        panic!("the sync fails");
-    };
-    assert_eq!(numbers, 0..5);
-    assert_eq!(log.resume_at(0), 10..10, "no other is written again");
-    disk.heal();
-    assert_eq!(log.sync().unwrap(), 10);
-}
-
-#[test]
-fn a_closed_segment_that_is_gone_puts_no_other_in_doubt() {
-    let (disk, mut log) = left_unsynced();
-    let paths = disk.paths().into_iter();
-    let first = paths.filter(|path| path.ends_with(segment::file_name(0)));
-    first.for_each(|path| disk.remove(&path).unwrap());
-    assert_eq!(log.sync().unwrap(), 10);
-    assert_eq!(log.take_passed_over()[0].numbers, 0..5);
-}
-
-#[test]
-fn a_folder_that_cannot_be_opened_puts_nothing_in_doubt() {
-    let (disk, mut log) = left_unsynced();
-    disk.make_unopenable(Some(Path::new("/t")));
-    let error = log.sync().unwrap_err();
-    let is_open =
-        matches!(&error, SpoolError::Io { operation, .. } if *operation == Operation::Open);
-    assert!(is_open, "{error}");
-    disk.make_unopenable(None);
-    append_each(&mut log, 1);
-    assert_eq!(log.sync().unwrap(), 11);
-}
-
-#[test]
-fn a_segment_that_is_to_be_synced_stays_open_while_its_folder_cannot_be_opened() {
-    let disk = ForgetfulDisk::default();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let mut log = open(&shared, Path::new("/t")).log;
-    append_each(&mut log, 5);
-    disk.make_unopenable(Some(Path::new("/t")));
-    assert!(log.roll().is_err());
-    assert!(log.skip_to(8).is_err());
-    disk.make_unopenable(None);
-    append_each(&mut log, 1);
-    assert_eq!((log.next(), log.segments()), (6, 1));
-    log.skip_to(8).unwrap();
-    assert_eq!((log.next(), log.synced()), (8, 6));
-}
-
-#[test]
-fn a_closed_segment_that_cannot_be_opened_is_passed_over_and_named_once() {
-    let (disk, mut log) = left_unsynced();
-    let first = Path::new("/t").join(segment::file_name(0));
-    disk.make_unopenable(Some(&first));
-    assert_eq!(log.sync().unwrap(), 10);
-    let passed_over = log.take_passed_over();
-    assert_eq!((passed_over.len(), &passed_over[0].numbers), (1, &(0..5)));
-    assert!(passed_over[0].error.to_string().contains("cannot open"));
-    append_each(&mut log, 1);
-    assert_eq!(log.sync().unwrap(), 11);
-    assert!(log.take_passed_over().is_empty());
 }

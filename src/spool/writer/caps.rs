@@ -147,6 +147,7 @@ impl Writer {
                 continue;
             };
             let low = cursor.settled.low();
+            log.note_settled(low);
             let newest_bytes = log.bytes() - log.closed_bytes();
             if low >= log.next()
                 && log.newest_with_records().is_some()
@@ -221,7 +222,7 @@ impl Writer {
     }
 
     /// The agent's own reports are never given up: they say what was.
-    fn lane_of_reports(&self) -> Option<usize> {
+    pub(super) fn lane_of_reports(&self) -> Option<usize> {
         let kept = self.spool.lock().kept;
         kept.map(|kept| usize::from(kept.lane.0))
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::ages::Ages;
+use super::unsynced::Unsynced;
 use super::{Writer, caps};
 use crate::observe::mute::Mute;
 use crate::spool::cursor::Cursor;
@@ -73,10 +74,11 @@ impl Spool {
         }
         let log_config = log::Config {
             segment_bytes: caps::segment_bytes(kept.bytes_max),
-            // Where nobody but a person who sends dead letters again asks for a sync, it reaches back to what was left.
             at_roll: match (kept.fsync, kept.inform_ack) {
+                // Nobody but a person who sends dead letters again asks for a sync, and it reaches back to what was left.
                 (Fsync::Never, InformAck::Written) => AtRoll::Leave,
-                _ => AtRoll::Sync,
+                (Fsync::Interval(_), _) => AtRoll::LeaveDelivered,
+                (Fsync::Never | Fsync::Always, _) => AtRoll::Sync,
             },
             ..log::Config::default()
         };
@@ -135,17 +137,25 @@ impl Spool {
                     .map(|log| Ages::new(age_max, log.next(), now))
                     .collect(),
             },
+            unsynced: match kept.fsync {
+                Fsync::Never | Fsync::Always => Vec::new(),
+                Fsync::Interval(interval) => logs
+                    .iter()
+                    .map(|log| Unsynced::new(interval, log.next()))
+                    .collect(),
+            },
             saved: vec![Cursor::default(); logs.len()],
             logs,
             run: Run::default(),
             shortage: super::shortage::Shortage::default(),
+            due: Vec::new(),
+            due_next: None,
             clock: now,
             taken: 0,
             uncapped_bytes: 0,
             saved_settled: 0,
             has_reserve: false,
             housekept: now,
-            synced: now,
             given_up: Mute::usual(),
             missing: None,
             lock,

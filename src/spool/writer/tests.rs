@@ -55,11 +55,16 @@ pub(super) fn append_at(
     spool.append(&record)
 }
 
-/// A writer's turn in which a second has passed.
+/// Turns of the writer in which seconds have passed: what is written in the first waits no longer in the second.
 pub(super) fn turn(writer: &mut Writer) {
-    writer.turn(UnixMicros(2_000), Instant::now() + Duration::from_secs(10));
-    writer.housekept = Instant::now();
-    writer.synced = Instant::now();
+    let now = Instant::now();
+    for seconds in [10, 20] {
+        writer.turn(UnixMicros(2_000), now + Duration::from_secs(seconds));
+    }
+    writer.housekept = now;
+    for (unsynced, log) in writer.unsynced.iter_mut().zip(&writer.logs) {
+        *unsynced = Unsynced::new(Duration::from_secs(1), log.next());
+    }
 }
 
 pub(super) fn read(spool: &Spool, lane: u16) -> Vec<u64> {

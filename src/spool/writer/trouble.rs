@@ -218,41 +218,6 @@ fn what_cannot_be_read_is_no_trouble_any_more_when_it_was_given_up() {
 }
 
 #[test]
-fn a_sync_that_fails_where_all_was_synced_before_is_no_trouble_for_ever() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, |kept| {
-        kept.bytes_max = 800_000;
-        kept.free_bytes_min = 1000;
-    });
-    let start = Instant::now();
-    for _ in 0..40 {
-        append(&spool, 0, &[b'x'; 1000]).unwrap();
-    }
-    turn_at(&mut writer, start, 2);
-    assert_eq!(read(&spool, 0).len(), 40);
-    spool.acknowledge(LaneId(0), 0..40);
-    turn_at(&mut writer, start, 4);
-    // What is delivered is to make room now: its segment is closed, and for that synced once more.
-    disk.set_free(10);
-    disk.stand(Some(Trouble::Syncs));
-    turn_at(&mut writer, start, 6);
-    assert!(
-        trouble(&spool).contains("cannot sync /spool"),
-        "{}",
-        trouble(&spool)
-    );
-    disk.stand(None);
-    for second in 7..10 {
-        turn_at(&mut writer, start, second);
-    }
-    assert_eq!(spool.trouble(), None);
-    assert_eq!(spool.counts().lost_total(), 0);
-    balances(&spool);
-}
-
-#[test]
 fn a_folder_that_goes_away_and_comes_back_costs_nothing() {
     let disk = ForgetfulDisk::default();
     let Opened {
