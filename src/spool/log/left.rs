@@ -66,6 +66,18 @@ fn left_delivered(settled: u64) -> (ForgetfulDisk, Log) {
     (disk, log)
 }
 
+/// All ten records are there, whatever else the disk forgets.
+fn survives_power_cuts(disk: &ForgetfulDisk) {
+    for seed in 0..20 {
+        let copy = disk.copy();
+        copy.power_cut(seed);
+        let shared: Arc<dyn Disk> = Arc::new(copy);
+        let opened = open(&shared, Path::new("/t"));
+        let there = read_from(&mut opened.log.reader(), 0, &Settled::default()).0;
+        assert_eq!(there, (0..10).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
 #[test]
 fn a_segment_that_was_left_and_fails_to_sync_is_written_once_more_in_its_place() {
     // The folder, the segment that was left, the newest one.
@@ -82,14 +94,7 @@ fn a_segment_that_was_left_and_fails_to_sync_is_written_once_more_in_its_place()
         }
         assert_eq!(log.sync().unwrap(), 10);
         assert!(log.take_passed_over().is_empty());
-        for seed in 0..20 {
-            let copy = disk.copy();
-            copy.power_cut(seed);
-            let shared: Arc<dyn Disk> = Arc::new(copy);
-            let opened = open(&shared, Path::new("/t"));
-            let there = read_from(&mut opened.log.reader(), 0, &Settled::default()).0;
-            assert_eq!(there, (0..10).collect::<Vec<_>>(), "{operation} {seed}");
-        }
+        survives_power_cuts(&disk);
     }
 }
 
@@ -130,14 +135,7 @@ fn a_segment_that_was_left_and_found_no_room_is_written_once_more_when_there_is_
     disk.stand(None);
     assert_eq!(log.sync().unwrap(), 10);
     assert!(log.take_passed_over().is_empty());
-    for seed in 0..20 {
-        let copy = disk.copy();
-        copy.power_cut(seed);
-        let shared: Arc<dyn Disk> = Arc::new(copy);
-        let opened = open(&shared, Path::new("/t"));
-        let there = read_from(&mut opened.log.reader(), 0, &Settled::default()).0;
-        assert_eq!(there, (0..10).collect::<Vec<_>>(), "{seed}");
-    }
+    survives_power_cuts(&disk);
 }
 
 #[test]

@@ -122,8 +122,8 @@ impl Log {
         Ok(synced)
     }
 
-    /// Somebody removed or closed the file, too many are open, or the disk is broken there. The kernel writes what it holds in its own time, and
-    /// whoever reads says what is missing; only nobody may be told that these records are on the disk.
+    /// Somebody removed or closed the file, too many are open, or the disk is broken there. The kernel writes what it holds
+    /// in its own time, and whoever reads says what is missing; only nobody may be told that these records are on the disk.
     pub(super) fn pass_over(&mut self, numbers: Range<u64>, error: SpoolError) {
         let numbers = numbers.start.max(self.synced)..numbers.end;
         match self.passed_over.last_mut() {

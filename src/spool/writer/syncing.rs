@@ -5,11 +5,19 @@ use super::*;
 use crate::record::LaneId;
 use crate::spool::forgetful::{Fault, ForgetfulDisk, Trouble};
 
-fn open(disk: &ForgetfulDisk, bytes_max: u64) -> Opened {
+/// Segments of some 10 000 bytes.
+fn open(disk: &ForgetfulDisk) -> Opened {
     let (config, mut kept) = config(Path::new("/"));
     kept.folder = PathBuf::from("/spool");
-    kept.bytes_max = bytes_max;
+    kept.bytes_max = 80_000;
     Spool::open_on(Arc::new(disk.clone()), &config, &kept).unwrap()
+}
+
+/// A spool on a disk of its own, and the instant from which its turns are counted.
+fn begin() -> (ForgetfulDisk, Arc<Spool>, Writer, Instant) {
+    let disk = ForgetfulDisk::default();
+    let Opened { spool, writer, .. } = open(&disk);
+    (disk, spool, writer, Instant::now())
 }
 
 /// A turn when so many milliseconds have passed since the first.
@@ -29,11 +37,7 @@ fn deliver(spool: &Spool) {
 
 #[test]
 fn while_kafka_keeps_up_no_segment_is_synced_and_when_it_stops_all_are_within_a_second() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, 80_000);
-    let start = Instant::now();
+    let (disk, spool, mut writer, start) = begin();
     for at in (0..20_000).step_by(100) {
         append(&spool, 0, &[b'x'; 1000]).unwrap();
         turn_at(&mut writer, start, at);
@@ -59,7 +63,7 @@ fn while_kafka_keeps_up_no_segment_is_synced_and_when_it_stops_all_are_within_a_
     for seed in 0..50 {
         let copy = disk.copy();
         copy.power_cut(seed);
-        let Opened { spool, .. } = open(&copy, 80_000);
+        let Opened { spool, .. } = open(&copy);
         let there = read(&spool, 0);
         let are_there = (200..230).all(|number| there.contains(&number));
         assert!(are_there, "seed {seed}: {there:?}");
@@ -71,11 +75,7 @@ fn while_kafka_keeps_up_no_segment_is_synced_and_when_it_stops_all_are_within_a_
 fn whatever_fails_in_a_sync_what_waits_for_kafka_is_on_the_disk_after_the_next() {
     // The folder, the segment that was left, the newest one.
     for operation in 0..3 {
-        let disk = ForgetfulDisk::default();
-        let Opened {
-            spool, mut writer, ..
-        } = open(&disk, 80_000);
-        let start = Instant::now();
+        let (disk, spool, mut writer, start) = begin();
         // One segment that is closed and left, and a newest one.
         for number in 0..12 {
             append(&spool, 0, &[b'x'; 1000]).unwrap();
@@ -93,7 +93,7 @@ fn whatever_fails_in_a_sync_what_waits_for_kafka_is_on_the_disk_after_the_next()
         for seed in 0..20 {
             let copy = disk.copy();
             copy.power_cut(seed);
-            let Opened { spool, .. } = open(&copy, 80_000);
+            let Opened { spool, .. } = open(&copy);
             assert_eq!(read(&spool, 0), (0..12).collect::<Vec<_>>());
             balances(&spool);
         }
@@ -102,11 +102,7 @@ fn whatever_fails_in_a_sync_what_waits_for_kafka_is_on_the_disk_after_the_next()
 
 #[test]
 fn a_topic_that_waits_makes_no_other_sync() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, 80_000);
-    let start = Instant::now();
+    let (_, spool, mut writer, start) = begin();
     for at in (0..10_000).step_by(100) {
         append(&spool, 0, &[b'x'; 100]).unwrap();
         append(&spool, 1, &[b'x'; 100]).unwrap();
@@ -119,11 +115,7 @@ fn a_topic_that_waits_makes_no_other_sync() {
 
 #[test]
 fn a_record_that_kafka_does_not_take_makes_no_delivered_one_behind_it_sync() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, 80_000);
-    let start = Instant::now();
+    let (_, spool, mut writer, start) = begin();
     for at in (0..10_000).step_by(100) {
         append(&spool, 0, &[b'x'; 100]).unwrap();
         turn_at(&mut writer, start, at);
@@ -137,11 +129,7 @@ fn a_record_that_kafka_does_not_take_makes_no_delivered_one_behind_it_sync() {
 
 #[test]
 fn the_writer_wakes_when_a_sync_is_due() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, 80_000);
-    let start = Instant::now();
+    let (_, spool, mut writer, start) = begin();
     assert_eq!(writer.rest(start), HOUSEKEEPING / 4);
     append(&spool, 0, b"<>").unwrap();
     turn_at(&mut writer, start, 0);
@@ -159,11 +147,7 @@ fn the_writer_wakes_when_a_sync_is_due() {
 
 #[test]
 fn a_writer_whose_disk_fails_does_not_wake_for_syncs() {
-    let disk = ForgetfulDisk::default();
-    let Opened {
-        spool, mut writer, ..
-    } = open(&disk, 80_000);
-    let start = Instant::now();
+    let (disk, spool, mut writer, start) = begin();
     append(&spool, 0, b"<>").unwrap();
     turn_at(&mut writer, start, 0);
     disk.stand(Some(Trouble::Writes));
