@@ -40,9 +40,9 @@ const STATE_WAIT_CUT: Duration = Duration::from_millis(250);
 /// client a second to end. Only a disk that does not answer keeps it for longer.
 pub(super) const PRODUCER_WAIT: Duration = Duration::from_secs(3);
 
-/// How long a stop waits for Kafka where only reports of the agent's own are pending. A disk spool keeps them for the
-/// next start.
-const REPORTS_DRAIN: Duration = Duration::from_secs(2);
+/// How long a stop waits for Kafka where only reports of the agent's own are pending. A new connection, which a busy cluster
+/// gives in some seconds, fits in; an outage is not waited for. A disk spool keeps them for the next start.
+const REPORTS_DRAIN: Duration = Duration::from_secs(5);
 
 /// How long a stop may deliver while the next process's datagrams wait in sockets that outlive this one: they hold two
 /// seconds of what a busy branch sends, and what is not delivered waits on disk.
