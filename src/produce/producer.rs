@@ -97,6 +97,8 @@ pub(super) struct Producer {
     reopen_at_ms: u64,
     /// Producers that failed in a row, none of them with an acknowledged record.
     reopen_failures: u32,
+    /// Whether the cluster has refused a record of the client that is open now: it ends for that, and not for trouble.
+    has_refused: bool,
     /// Why the producer has to be replaced though librdkafka did not raise a fatal error.
     must_replace: Option<Failure>,
     errors: BTreeMap<&'static str, u64>,
@@ -153,6 +155,7 @@ impl Producer {
             connection,
             reopen_at_ms: 0,
             reopen_failures: 0,
+            has_refused: false,
             must_replace: None,
             errors: BTreeMap::new(),
             producers_created: 0,

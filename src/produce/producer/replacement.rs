@@ -3,7 +3,7 @@
 //! ```text
 //!  open ──▶ Client ──fatal, or a row that says NewProducer──▶ await_reports ─▶ close ─▶ lanes go back ─┐
 //!   ▲                                                                                                │
-//!   └───────────────────────────────── a pause that grows (Backoff) ◀────────────────────────────────┘
+//!   └──── a pause that grows (Backoff), or a short one where the cluster has refused a record ◀──────┘
 //! ```
 //!
 //! In: a client's fatal error, or what a report asked for. Out: a new client, and lanes that begin again at their
@@ -18,6 +18,12 @@ use crate::produce::client::Client;
 /// How long a client with a fatal error may still hand in reports. librdkafka takes back what is queued and leaves
 /// what is on its way: each report that comes in here is one record that need not be repeated.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The pause where the cluster has refused a record, which ends the client too (`enable.gapless.guarantee`). The cluster is
+/// well, and each of these ends brings its lane on: the search for the record begins, or the record is given up. A
+/// back-off would only let the other topics wait. What a pause is for is that a device whose messages are all refused makes
+/// a few connections a second, and not hundreds.
+const REFUSED_PAUSE_MS: u64 = 250;
 
 impl Producer {
     pub(super) fn open(&mut self, now_ms: u64) {
@@ -37,6 +43,7 @@ impl Producer {
         match Client::open(&self.config) {
             Ok(client) => {
                 self.client = Some(client);
+                self.has_refused = false;
                 self.producers_created += 1;
             }
             Err(why) => {
@@ -87,7 +94,12 @@ impl Producer {
             topic.lane.producer_gone();
             topic.feeding = None;
         }
-        self.reopen_later(now_ms);
+        if self.has_refused {
+            self.reopen_failures = 0;
+            self.reopen_at_ms = now_ms + REFUSED_PAUSE_MS;
+        } else {
+            self.reopen_later(now_ms);
+        }
         self.connection_given_up(row.name, why);
     }
 

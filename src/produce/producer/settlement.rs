@@ -57,7 +57,10 @@ impl Producer {
             let verdict = topic.lane.reported(record.number, result);
             match record.result {
                 Ok(()) => topic.acknowledged.push(record.number),
-                Err(failure) => self.failed(&record, failure, verdict),
+                Err(failure) => {
+                    self.has_refused |= failure.row.treatment == Treatment::Poison;
+                    self.failed(&record, failure, verdict);
+                }
             }
         }
         self.settled = settled;

@@ -460,6 +460,29 @@ fn a_batch_that_fails_for_one_record_is_sent_one_by_one_and_only_the_culprit_is_
 }
 
 #[test]
+fn a_record_that_is_refused_lets_nobody_wait_for_a_back_off() {
+    let mut rig = Rig::new(&[("net.syslog", 1), ("net.traps", 1)]);
+    let hour_ms = 3_600_000;
+    rig.config.backoff = Backoff {
+        first_ms: hour_ms,
+        max_ms: hour_ms,
+    };
+    rig.config.linger_ms = 1_000;
+    rig.start();
+    rig.append(0, 1);
+    rig.until_delivered(0);
+    let refused = Error::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    rig.fail_produce(&[refused, refused]);
+    rig.append(0, 200);
+    rig.until_delivered(0);
+    assert_eq!(rig.assert_complete(0, "net.syslog", 1, &[1]), 0);
+    rig.append(1, 10);
+    rig.until_delivered(1);
+    assert_eq!(rig.assert_complete(1, "net.traps", 1, &[]), 0);
+    assert_eq!(rig.state().producers_created, 3);
+}
+
+#[test]
 fn whatever_a_broker_answers_nothing_is_lost_and_first_occurrences_stand_in_order() {
     use Error as E;
     let errors = [
