@@ -248,8 +248,8 @@ impl Writer {
         counts.accepted - counts.pending
     }
 
-    /// The last turn: everything written, what Kafka does not have synced (unless nothing ever is), and remembered. A disk that refuses is tried once more, as it would be a
-    /// second later; what it does not take then is lost.
+    /// The last turn: everything written, what Kafka does not have synced (unless nothing ever is), and remembered. A disk
+    /// that refuses is tried once more, as it would be a second later; what it does not take then is lost.
     fn finish(&mut self, now: UnixMicros, clock: Instant) {
         self.clock = clock;
         let written = self.write(now).and_then(|()| self.sync_as_configured());
@@ -301,9 +301,13 @@ impl Writer {
     fn write(&mut self, now: UnixMicros) -> Result<(), SpoolError> {
         let ends: Vec<u64> = self.spool.lock().lanes.iter().map(Lane::next).collect();
         for (index, end) in ends.into_iter().enumerate() {
-            while self.write_run(index, end, now)? {
+            loop {
+                let more = self.write_run(index, end, now)?;
                 if self.uncapped_bytes >= CAPS_BYTES {
                     self.keep_caps(now)?;
+                }
+                if !more {
+                    break;
                 }
             }
         }
@@ -441,7 +445,6 @@ impl Writer {
     fn keep_house(&mut self, now: UnixMicros, clock: Instant) -> Result<(), SpoolError> {
         self.check_place()?;
         self.keep_damage();
-        self.sync_reports()?;
         self.save_cursors_at_all()?;
         self.keep_ages(now, clock)?;
         self.keep_caps(now)?;
@@ -480,10 +483,14 @@ impl Writer {
         }
     }
 
-    /// A cursor that says that losses are declared is not on the disk before the report that declares them.
-    fn sync_reports(&mut self) -> Result<(), SpoolError> {
+    /// A cursor that says what a report has told is not on the disk before that report.
+    fn sync_report_told_in(&mut self, index: usize, cursor: &Cursor) -> Result<(), SpoolError> {
+        let tells_nothing = self
+            .saved
+            .get(index)
+            .is_some_and(|saved| cursor.tells_of_no_report_since(saved));
         match (self.config.fsync, self.lane_of_reports()) {
-            (Fsync::Interval(_), Some(index)) => self.sync_log(index),
+            (Fsync::Interval(_), Some(reports)) if !tells_nothing => self.sync_log(reports),
             _ => Ok(()),
         }
     }
@@ -534,6 +541,7 @@ impl Writer {
         index: usize,
         cursor: Cursor,
     ) -> Result<(), SpoolError> {
+        self.sync_report_told_in(index, &cursor)?;
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(());
         };

@@ -160,3 +160,39 @@ fn a_writer_whose_disk_fails_does_not_wake_for_syncs() {
         assert_eq!(writer.rest(clock), HOUSEKEEPING / 4, "{at}");
     }
 }
+
+#[test]
+fn a_loss_is_not_forgotten_before_its_report_is_on_the_disk() {
+    let (disk, spool, mut writer, start) = begin();
+    spool.never_drop(LaneId(1), 80_000);
+    turn_at(&mut writer, start, 1000);
+    let append_many = |writer: &mut Writer| {
+        // The caps are kept each MiB, between two times of keeping house.
+        for _ in 0..1_200 {
+            append(&spool, 0, &[b'x'; 1000]).unwrap();
+            turn_at(writer, start, 1100);
+            read(&spool, 1);
+        }
+    };
+    append_many(&mut writer);
+    let lost_before = spool.counts().lost_total();
+    assert!(lost_before > 0);
+    // The report is written, and the interval is not over.
+    let windows = spool.close_window();
+    assert_eq!(windows[0].declared[0].first, 0);
+    append(&spool, 1, b"<>").unwrap();
+    turn_at(&mut writer, start, 1200);
+    spool.reported(&[windows[0].accepted, 1]);
+    // What comes next is given up in a hurry, and each time the cursor is saved.
+    append_many(&mut writer);
+    assert!(spool.counts().lost_total() > lost_before);
+    for seed in 0..50 {
+        let copy = disk.copy();
+        copy.power_cut(seed);
+        let Opened { spool, .. } = open(&copy);
+        let is_told = !read(&spool, 1).is_empty();
+        let declared = &spool.close_window()[0].declared;
+        let is_kept = declared.first().is_some_and(|range| range.first == 0);
+        assert!(is_told || is_kept, "seed {seed}: {declared:?}");
+    }
+}
