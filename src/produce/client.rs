@@ -34,7 +34,7 @@ use super::Config;
 use super::closing::Closing;
 use super::errors::Failure;
 use super::handing::{Handing, NativeHeader, Topic, native_headers};
-use super::inbox::{Context, ErrorEvent, Inbox, Report};
+use super::inbox::{Context, ErrorEvent, Inbox, Lines, Report};
 use super::lane::Share;
 use super::settings::native_config;
 use crate::record::LaneId;
@@ -117,12 +117,12 @@ pub(super) struct Client {
 
 impl Client {
     /// Makes a producer. It connects in the background. The error says why in librdkafka's words.
-    pub fn open(config: &Config) -> Result<Client, String> {
+    pub fn open(config: &Config, lines: &Arc<Lines>) -> Result<Client, String> {
         let mut native = native_config(config);
         if let Some(servers) = &config.bootstrap_servers {
             native.set("bootstrap.servers", servers);
         }
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(lines));
         let producer = create(&native, &inbox)?;
         let topics: Option<Vec<Topic>> = config
             .topics
@@ -398,7 +398,7 @@ mod tests {
     fn a_slot_is_free_again_only_when_all_its_records_are_reported() {
         let mut config = Config::new(vec!["t".to_owned()]);
         config.bootstrap_servers = Some("127.0.0.1:1".to_owned());
-        let mut client = Client::open(&config).unwrap();
+        let mut client = Client::open(&config, &Arc::default()).unwrap();
         let spool = crate::spool::Spool::new(&crate::spool::Config {
             bytes_max: 1 << 20,
             when_full: crate::spool::WhenFull::DropNewest,

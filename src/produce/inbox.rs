@@ -3,7 +3,7 @@
 //! ```text
 //!  librdkafka ──poll──▶ Context ─┬ delivery ──▶ reports ──swap_reports──▶ Client
 //!                                ├ error ─────▶ errors, each once ──take_errors──▶ Client
-//!                                └ log ───────▶ no noise, each kind of line once in 30 s ──▶ trapline's log
+//!                                └ log ───────▶ no noise, each kind of line once in 30 s (Lines) ──▶ trapline's log
 //! ```
 //!
 //! In: librdkafka's callbacks. Out: lists that the client takes, and log lines. Nothing is decided here.
@@ -55,8 +55,13 @@ pub(super) struct Inbox {
     /// How often a callback was told of a report or an error.
     arrivals: AtomicU64,
     errors: Mutex<Errors>,
-    log: Mutex<Vec<LogKind>>,
+    lines: Arc<Lines>,
 }
+
+/// The mute of librdkafka's lines. One client hands it to the next: of clients that end one after another, each for the same
+/// reason, that reason is not logged each time.
+#[derive(Default)]
+pub(super) struct Lines(Mutex<Vec<LogKind>>);
 
 #[derive(Default)]
 struct Errors {
@@ -76,6 +81,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inbox {
+    /// An empty one that goes on with the mute of the client before.
+    pub fn new(lines: &Arc<Lines>) -> Inbox {
+        Inbox {
+            lines: Arc::clone(lines),
+            ..Inbox::default()
+        }
+    }
+
     /// Puts the reports that came in since the last call in the place of `reports`, which is empty: the two lists
     /// change places, and neither gives up its memory.
     pub fn swap_reports(&self, reports: &mut Vec<Report>) {
@@ -106,10 +119,12 @@ impl Inbox {
             errors.events.push(event);
         }
     }
+}
 
+impl Lines {
     /// Whether a line of this kind may be written at `now`, and how many were held back since the last one.
     fn may_log(&self, kind: &str, now: Instant) -> Option<u64> {
-        let mut kinds = lock(&self.log);
+        let mut kinds = lock(&self.0);
         if let Some(known) = kinds.iter_mut().find(|known| known.name == kind) {
             if now.duration_since(known.last) < LOG_MUTE {
                 known.suppressed += 1;
@@ -154,7 +169,7 @@ impl ClientContext for Context {
         if is_noise(facility, text) {
             return;
         }
-        let Some(suppressed) = self.0.may_log(kind(facility, text), Instant::now()) else {
+        let Some(suppressed) = self.0.lines.may_log(kind(facility, text), Instant::now()) else {
             return;
         };
         match level {
@@ -250,11 +265,23 @@ mod tests {
 
     #[test]
     fn the_same_kind_of_line_is_logged_once_in_its_time_and_says_how_many_were_held_back() {
-        let inbox = Inbox::default();
+        let lines = Lines::default();
         let start = Instant::now();
-        assert_eq!(inbox.may_log("FAIL", start), Some(0));
-        assert_eq!(inbox.may_log("FAIL", start), None);
-        assert_eq!(inbox.may_log("ERROR", start), Some(0));
-        assert_eq!(inbox.may_log("FAIL", start + LOG_MUTE), Some(1));
+        assert_eq!(lines.may_log("FAIL", start), Some(0));
+        assert_eq!(lines.may_log("FAIL", start), None);
+        assert_eq!(lines.may_log("ERROR", start), Some(0));
+        assert_eq!(lines.may_log("FAIL", start + LOG_MUTE), Some(1));
+    }
+
+    #[test]
+    fn the_next_client_does_not_repeat_the_lines_of_the_one_before() {
+        let shared = Arc::default();
+        let lines = logged(|| {
+            for _ in 0..10 {
+                let context = Context(Arc::new(Inbox::new(&shared)));
+                context.log(RDKafkaLogLevel::Critical, "FATAL", "refused");
+            }
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
     }
 }

@@ -31,10 +31,12 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, Settled, SlotId, slots_max};
 use super::closing::Closing;
-use super::errors::Failure;
+use super::errors::{Failure, Treatment};
 use super::handle::{Shared, lock};
+use super::inbox::Lines;
 use super::lane::{Lane, Mode, Share};
 use super::{Config, Connection};
+use crate::observe::mute::Mute;
 use crate::record::LaneId;
 use crate::spool::{Phase, Spool};
 use outage::Outage;
@@ -102,6 +104,9 @@ pub(super) struct Producer {
     /// Why the producer has to be replaced though librdkafka did not raise a fatal error.
     must_replace: Option<Failure>,
     errors: BTreeMap<&'static str, u64>,
+    lines: Arc<Lines>,
+    /// Lines about producers that end: a device whose messages are refused makes some a second.
+    replaced: Mute,
     producers_created: u64,
     repeats: u64,
     given_up: u64,
@@ -158,6 +163,8 @@ impl Producer {
             has_refused: false,
             must_replace: None,
             errors: BTreeMap::new(),
+            lines: Arc::default(),
+            replaced: Mute::usual(),
             producers_created: 0,
             repeats: 0,
             given_up: 0,
@@ -316,7 +323,9 @@ impl Producer {
         let Some(topic) = self.topics.get_mut(index) else {
             return;
         };
+        // Of a record that is refused there is a line when it is given up. The topic takes others.
         let why = topic.lane.why();
+        let why = why.filter(|row| row.treatment != Treatment::Poison);
         if topic.logged == why.map(|row| row.name) {
             return;
         }

@@ -225,4 +225,17 @@ mod tests {
         });
         assert!(lines.is_empty(), "{lines:?}");
     }
+    #[test]
+    fn a_record_that_is_refused_is_no_trouble_of_its_topic() {
+        let mut producer = producer();
+        let refused = |producer: &mut Producer, code| {
+            producer.topics[0].lane.handed(0);
+            producer.topics[0].lane.reported(0, Err(row(code)));
+            logged(|| producer.rewind(0))
+        };
+        let lines = refused(&mut producer, Code::MessageSizeTooLarge);
+        assert!(lines.is_empty(), "{lines:?}");
+        let lines = refused(&mut producer, Code::TopicAuthorizationFailed);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
 }

@@ -40,7 +40,7 @@ impl Producer {
             return;
         }
         self.closing = None;
-        match Client::open(&self.config) {
+        match Client::open(&self.config, &self.lines) {
             Ok(client) => {
                 self.client = Some(client);
                 self.has_refused = false;
@@ -76,13 +76,16 @@ impl Producer {
         let row = failure.row;
         let why = if text.is_empty() { row.words } else { &text };
         let why = format!("the producer is replaced: {why}");
-        tracing::warn!(
-            error = row.name,
-            code = ?failure.code,
-            what = row.words,
-            text,
-            "kafka producer failed, it is replaced and unacknowledged records are sent again"
-        );
+        if let Some(skipped) = self.replaced.admit(Instant::now()) {
+            tracing::warn!(
+                error = row.name,
+                code = ?failure.code,
+                what = row.words,
+                text,
+                skipped,
+                "kafka producer failed, it is replaced and unacknowledged records are sent again"
+            );
+        }
         self.await_reports();
         if let Some(client) = self.client.take() {
             self.closing = Some(client.close(|settled| self.settled.push(settled)));
@@ -95,12 +98,13 @@ impl Producer {
             topic.feeding = None;
         }
         if self.has_refused {
+            self.connected();
             self.reopen_failures = 0;
             self.reopen_at_ms = now_ms + REFUSED_PAUSE_MS;
         } else {
             self.reopen_later(now_ms);
+            self.connection_given_up(row.name, why);
         }
-        self.connection_given_up(row.name, why);
     }
 
     fn await_reports(&mut self) {
