@@ -154,6 +154,9 @@ impl Reports {
             self.due = None;
             let made = self.window(ReportKind::Stopped, ledger, now);
             self.waiting = self.append(made).err();
+            if let Some(under_way) = &self.under_way {
+                self.spool.hurry(under_way.record);
+            }
         }
     }
 
@@ -205,14 +208,22 @@ impl Reports {
         })
     }
 
-    /// What was appended counts as reported when it is in the log or with Kafka.
+    /// What was appended counts as reported when it is in the log for sure or with Kafka. Where a failed sync took it, the
+    /// next report tells once more what it told.
     fn confirm(&mut self) {
-        let kept = |under_way: &UnderWay| self.spool.is_kept(under_way.record);
-        if self.under_way.as_ref().is_some_and(kept)
-            && let Some(UnderWay { ends, .. }) = self.under_way.take()
-        {
+        let Some(UnderWay { record, ends }) = self.under_way.take() else {
+            return;
+        };
+        if self.spool.is_kept(record) {
             self.spool.reported(&ends);
+        } else if !self.spool.is_lost(record) {
+            self.under_way = Some(UnderWay { record, ends });
         }
+    }
+
+    /// Whether a report was appended and does not count as reported yet.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
     }
 
     fn append_waiting(&mut self) {

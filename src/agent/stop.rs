@@ -99,14 +99,16 @@ impl Agent {
         self.tick();
     }
 
-    /// What the listeners read last is on its way to the disk, and only then can the producer see it.
+    /// What the listeners read last is on its way to the disk, and only then can the producer see it. A report is confirmed
+    /// as soon as it is there, or the next start would tell once more what it tells.
     fn wait_for_writer(&self) {
         let Some(writer) = &self.writer else {
             return;
         };
         let until = Instant::now() + WRITE_WAIT;
         self.while_alive(|agent| {
-            agent.spool.is_at_rest() || writer.thread.is_finished() || Instant::now() >= until
+            let is_done = agent.spool.is_at_rest() && !agent.reports().is_under_way();
+            is_done || writer.thread.is_finished() || Instant::now() >= until
         });
     }
 

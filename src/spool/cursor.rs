@@ -49,16 +49,6 @@ pub struct Cursor {
     pub undeclared: Declarations,
 }
 
-impl Cursor {
-    /// Whether no report came into the log between `earlier` and this one: it would have raised `reported_to`, or taken
-    /// losses out of `undeclared`. (Ranges that became one count as taken out.)
-    pub fn tells_of_no_report_since(&self, earlier: &Cursor) -> bool {
-        let still = self.undeclared.list();
-        let was = earlier.undeclared.list();
-        self.reported_to == earlier.reported_to && was.iter().all(|range| still.contains(range))
-    }
-}
-
 /// The proof that a cursor is on the disk. [`super::log::Log::trim`] asks for it, so that nothing is unlinked that a
 /// cursor after a crash would still point at.
 #[derive(Debug)]

@@ -18,7 +18,6 @@ mod view;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::ReadLimit;
 use super::batch::Batch;
 use super::cursor::Cursor;
 use super::declared::{Declarations, Why};
@@ -26,6 +25,7 @@ use super::frame::{self, Sealing};
 use super::oldest::Marks;
 use super::settled::Settled;
 use super::sync_lost::SyncLost;
+use super::{InformAck, ReadLimit};
 use crate::observe::ledger::{LossReason, RecordCounts};
 use crate::record::{Number, Origin, Record};
 use crate::time::UnixMicros;
@@ -173,10 +173,6 @@ impl Lane {
 
     pub fn written(&self) -> u64 {
         self.written
-    }
-
-    pub fn synced(&self) -> u64 {
-        self.synced
     }
 
     /// Numbers below `number` survive a power cut, or were settled.
@@ -608,9 +604,18 @@ impl Lane {
         self.declaring = Declarations::default();
     }
 
-    /// Whether `number` is in the log, or acknowledged.
-    pub fn is_kept(&self, number: u64) -> bool {
-        number < self.written || self.settled.contains(number)
+    /// Whether `number` is in the log, or on the disk where that is `wanted`; or acknowledged.
+    pub fn is_kept(&self, number: u64, wanted: InformAck) -> bool {
+        let is_there = number < self.safe(wanted) || self.settled.contains(number);
+        is_there && !self.is_lost_by_sync(&(number..number + 1))
+    }
+
+    /// One past the last number that is as safe as this.
+    pub fn safe(&self, wanted: InformAck) -> u64 {
+        match wanted {
+            InformAck::Written => self.written,
+            InformAck::Synced => self.synced,
+        }
     }
 
     /// Record `number`, which only the log will have, arrived at `received`.

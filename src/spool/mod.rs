@@ -169,6 +169,8 @@ struct Inner {
     producer_waits: bool,
     writer_waits: bool,
     inform_ack: InformAck,
+    /// How safe a report has to be before what it tells is forgotten here.
+    report_kept: InformAck,
     /// Somebody waits for a record to be written: the writer does not let records gather.
     urgent: bool,
     /// Somebody waits for a record to be on the disk: the writer syncs.
@@ -225,6 +227,7 @@ impl Spool {
             producer_waits: false,
             writer_waits: false,
             inform_ack,
+            report_kept: InformAck::Written,
             urgent: false,
             sync_wanted: false,
             closed: false,
@@ -309,11 +312,7 @@ impl Spool {
         if lane.is_lost_by_sync(&(number.0..number.0 + 1)) {
             return Acceptance::Lost;
         }
-        let safe = match wanted {
-            InformAck::Written => lane.written(),
-            InformAck::Synced => lane.synced(),
-        };
-        if number.0 < safe {
+        if number.0 < lane.safe(wanted) {
             return Acceptance::Accepted;
         }
         inner.sync_wanted |= wanted == InformAck::Synced;

@@ -82,8 +82,8 @@ impl Spool {
             .collect()
     }
 
-    /// The report that [`Spool::close_window`] was last called for is kept. `ends` are one past each lane's last number
-    /// in it.
+    /// The report that [`Spool::close_window`] was last called for is kept ([`Spool::is_kept`]): a cursor that is saved from
+    /// now on forgets what it tells. `ends` are one past each lane's last number in it.
     pub fn reported(&self, ends: &[u64]) {
         let mut inner = self.lock();
         for (lane, end) in inner.lanes.iter_mut().zip(ends) {
@@ -91,11 +91,18 @@ impl Spool {
         }
     }
 
-    /// Whether this record outlives the process or is with Kafka already; with the memory kind, whether it is there.
+    /// Whether this record outlives the process, and the power where anything is synced, or is with Kafka already; with the
+    /// memory kind, whether it is there.
     pub fn is_kept(&self, (lane, number): (LaneId, Number)) -> bool {
         let inner = self.lock();
         let lane = inner.lanes.get(usize::from(lane.0));
-        lane.is_some_and(|lane| lane.is_kept(number.0))
+        lane.is_some_and(|lane| lane.is_kept(number.0, inner.report_kept))
+    }
+
+    /// Has the writer see to it that this record is soon kept, as [`Spool::is_kept`] says.
+    pub fn hurry(&self, record: (LaneId, Number)) {
+        let wanted = self.lock().report_kept;
+        self.is_safe(record, wanted);
     }
 }
 

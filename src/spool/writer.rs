@@ -483,18 +483,6 @@ impl Writer {
         }
     }
 
-    /// A cursor that says what a report has told is not on the disk before that report.
-    fn sync_report_told_in(&mut self, index: usize, cursor: &Cursor) -> Result<(), SpoolError> {
-        let tells_nothing = self
-            .saved
-            .get(index)
-            .is_some_and(|saved| cursor.tells_of_no_report_since(saved));
-        match (self.config.fsync, self.lane_of_reports()) {
-            (Fsync::Interval(_), Some(reports)) if !tells_nothing => self.sync_log(reports),
-            _ => Ok(()),
-        }
-    }
-
     fn save_cursors(&mut self) -> Result<(), SpoolError> {
         let settled = self.settled();
         for index in 0..self.logs.len() {
@@ -541,7 +529,6 @@ impl Writer {
         index: usize,
         cursor: Cursor,
     ) -> Result<(), SpoolError> {
-        self.sync_report_told_in(index, &cursor)?;
         let Some(log) = self.logs.get_mut(index) else {
             return Ok(());
         };

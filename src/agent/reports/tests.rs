@@ -153,3 +153,28 @@ fn what_is_lost_is_declared_once() {
         .collect();
     assert_eq!(declared, [0, 1, 0, 0]);
 }
+
+#[test]
+fn what_a_report_told_that_a_failed_sync_took_is_told_again() {
+    let mut reports = reports(&route::Config::default(), 1 << 20, WhenFull::DropOldest);
+    reports.start(PreviousRun::Unknown);
+    tick(&mut reports, 1);
+    assert!(append(&reports, 10));
+    _ = reports
+        .spool
+        .give_up(LaneId(0), Number(0), "POISON: test", UnixMicros(0));
+    read(&reports);
+    tick(&mut reports, 2);
+    let told = |reports: &Reports| read(reports)[0]["report"]["lost"].clone();
+    let first = told(&reports);
+    assert_eq!(first[0]["first"], 0, "{first}");
+    let record = reports.under_way.as_ref().expect("a report").record;
+    reports.spool.lose_by_sync(record);
+    tick(&mut reports, 3);
+    let again = told(&reports);
+    assert_eq!(again[0], first[0]);
+    // And so is the loss of the report itself.
+    assert_eq!(again[1]["reason"], "disk_sync", "{again}");
+    tick(&mut reports, 4);
+    assert_eq!(told(&reports), serde_json::json!([]));
+}

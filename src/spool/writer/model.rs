@@ -222,7 +222,8 @@ impl Model {
             let safe = expected.accepted.range(expected.fresh_from..);
             // What a failed sync took lies below the mark of the next one, and is promised to nobody.
             let is_synced = |number: &&u64| {
-                **number < held.synced() && !held.is_lost_by_sync(&(**number..**number + 1))
+                **number < held.safe(InformAck::Synced)
+                    && !held.is_lost_by_sync(&(**number..**number + 1))
             };
             expected.synced.extend(safe.filter(is_synced));
         }

@@ -122,6 +122,10 @@ impl Spool {
         );
         let inform_ack = kept.inform_ack;
         let mut spool = Spool::with(config, lanes, Keeping::Disk, readers, views, inform_ack);
+        spool.lock().report_kept = match kept.fsync {
+            Fsync::Never => InformAck::Written,
+            Fsync::Interval(_) | Fsync::Always => InformAck::Synced,
+        };
         spool.dead_letters = Some(DeadLetters::new(letters));
         spool.bytes_max = AtomicU64::new(kept.bytes_max);
         let spool = Arc::new(spool);
