@@ -105,7 +105,7 @@ pub(super) struct Producer {
     must_replace: Option<Failure>,
     errors: BTreeMap<&'static str, u64>,
     lines: Arc<Lines>,
-    /// Lines about producers that end: a device whose messages are refused makes some a second.
+    /// Lines about producers that end because a record was refused: a device can make some a second.
     replaced: Mute,
     producers_created: u64,
     repeats: u64,
@@ -323,9 +323,11 @@ impl Producer {
         let Some(topic) = self.topics.get_mut(index) else {
             return;
         };
-        // Of a record that is refused there is a line when it is given up. The topic takes others.
         let why = topic.lane.why();
-        let why = why.filter(|row| row.treatment != Treatment::Poison);
+        // Of a record that is refused there is a line when it is given up. The topic takes others, or is in trouble still.
+        if why.is_some_and(|row| row.treatment == Treatment::Poison) {
+            return;
+        }
         if topic.logged == why.map(|row| row.name) {
             return;
         }

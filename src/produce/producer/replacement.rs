@@ -76,7 +76,12 @@ impl Producer {
         let row = failure.row;
         let why = if text.is_empty() { row.words } else { &text };
         let why = format!("the producer is replaced: {why}");
-        if let Some(skipped) = self.replaced.admit(Instant::now()) {
+        // Other ends than these have a back-off between them.
+        let admitted = match self.has_refused {
+            true => self.replaced.admit(Instant::now()),
+            false => Some(0),
+        };
+        if let Some(skipped) = admitted {
             tracing::warn!(
                 error = row.name,
                 code = ?failure.code,
@@ -98,7 +103,6 @@ impl Producer {
             topic.feeding = None;
         }
         if self.has_refused {
-            self.connected();
             self.reopen_failures = 0;
             self.reopen_at_ms = now_ms + REFUSED_PAUSE_MS;
         } else {

@@ -58,7 +58,10 @@ impl Producer {
             match record.result {
                 Ok(()) => topic.acknowledged.push(record.number),
                 Err(failure) => {
-                    self.has_refused |= failure.row.treatment == Treatment::Poison;
+                    if failure.row.treatment == Treatment::Poison {
+                        self.has_refused = true;
+                        self.connected();
+                    }
                     self.failed(&record, failure, verdict);
                 }
             }
