@@ -154,10 +154,12 @@ impl Reports {
             self.due = None;
             let made = self.window(ReportKind::Stopped, ledger, now);
             self.waiting = self.append(made).err();
-            if let Some(under_way) = &self.under_way {
-                self.spool.hurry(under_way.record);
+            if self.waiting.is_some() {
+                // It tells what came since too: the one before must not be taken to have told that. Both are told again.
+                self.under_way = None;
             }
         }
+        self.hurry();
     }
 
     /// How many reports Kafka has not acknowledged, where they have a topic of their own.
@@ -209,7 +211,7 @@ impl Reports {
     }
 
     /// What was appended counts as reported when it is in the log for sure or with Kafka. Where a failed sync took it, the
-    /// next report tells once more what it told.
+    /// next report tells its losses once more.
     fn confirm(&mut self) {
         let Some(UnderWay { record, ends }) = self.under_way.take() else {
             return;
@@ -226,9 +228,20 @@ impl Reports {
         self.under_way.is_some()
     }
 
+    /// Has the report that is under way soon count as reported.
+    pub fn hurry(&self) {
+        if let Some(under_way) = &self.under_way {
+            self.spool.hurry(under_way.record);
+        }
+    }
+
     fn append_waiting(&mut self) {
         if let Some(made) = self.waiting.take() {
             self.waiting = self.append(made).err();
+            let is_last = self.due.is_none();
+            if is_last && self.waiting.is_none() {
+                self.hurry();
+            }
         }
     }
 

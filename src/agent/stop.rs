@@ -59,6 +59,7 @@ impl Agent {
         self.snmp.begin_close();
         self.devices.begin_stop();
         self.while_alive_within(STATE_WAIT, cut_short, |agent| agent.devices.has_told());
+        self.reports().hurry();
         self.wait_for_writer();
         self.reports().stop(&self.ledger(), UnixMicros::now());
         self.wait_for_writer();
@@ -100,14 +101,15 @@ impl Agent {
     }
 
     /// What the listeners read last is on its way to the disk, and only then can the producer see it. A report is confirmed
-    /// as soon as it is there, or the next start would tell once more what it tells.
+    /// as soon as it is there, or the next start would tell once more what it tells; a disk that fails is not waited for.
     fn wait_for_writer(&self) {
         let Some(writer) = &self.writer else {
             return;
         };
         let until = Instant::now() + WRITE_WAIT;
         self.while_alive(|agent| {
-            let is_done = agent.spool.is_at_rest() && !agent.reports().is_under_way();
+            let is_told = !agent.reports().is_under_way() || agent.spool.trouble().is_some();
+            let is_done = agent.spool.is_at_rest() && is_told;
             is_done || writer.thread.is_finished() || Instant::now() >= until
         });
     }

@@ -18,6 +18,10 @@ fn reports(route: &route::Config, bytes_max: usize, when_full: WhenFull) -> Repo
         topics: route.lanes(),
         disk: None,
     });
+    reports_in(Arc::new(spool), route, bytes_max)
+}
+
+fn reports_in(spool: Arc<Spool>, route: &route::Config, bytes_max: usize) -> Reports {
     let boot = Boot::new(UnixMicros(0), 0);
     let config = Config {
         every: Some(MINUTE),
@@ -26,20 +30,23 @@ fn reports(route: &route::Config, bytes_max: usize, when_full: WhenFull) -> Repo
         bytes_max: bytes_max as u64,
     };
     let router = Arc::new(Router::new(route, "br17", &boot));
-    Reports::new(config, Arc::new(spool), router, UnixMicros(0))
+    Reports::new(config, spool, router, UnixMicros(0))
+}
+
+fn record(payload: &[u8]) -> Record<'_> {
+    Record {
+        lane: LaneId(0),
+        received: UnixMicros(0),
+        key: b"r1",
+        payload,
+        number_at: 1,
+        origin: Origin::Packet,
+    }
 }
 
 fn append(reports: &Reports, bytes: usize) -> bool {
     let payload = vec![b'x'; bytes];
-    let record = Record {
-        lane: LaneId(0),
-        received: UnixMicros(0),
-        key: b"r1",
-        payload: &payload,
-        number_at: 1,
-        origin: Origin::Packet,
-    };
-    reports.spool.append(&record).is_ok()
+    reports.spool.append(&record(&payload)).is_ok()
 }
 
 /// The reports that are in the spool and were not read before.
@@ -177,4 +184,43 @@ fn what_a_report_told_that_a_failed_sync_took_is_told_again() {
     assert_eq!(again[1]["reason"], "disk_sync", "{again}");
     tick(&mut reports, 4);
     assert_eq!(told(&reports), serde_json::json!([]));
+}
+
+#[test]
+fn a_stop_without_room_for_its_report_lets_no_earlier_one_stand_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut disk = spool::DiskConfig::new(folder.path().join("spool"));
+    disk.free_bytes_min = 0;
+    let route = route::Config::default();
+    let config = spool::Config {
+        bytes_max: 1 << 20,
+        when_full: WhenFull::DropOldest,
+        topics: route.lanes(),
+        disk: Some(disk.clone()),
+    };
+    let opened = Spool::open(&config, &disk).expect("a spool");
+    let (spool, mut writer) = (opened.spool, opened.writer);
+    // Room for sixteen records, the fewest that a spool may keep for reports.
+    let mut reports = reports_in(spool.clone(), &route, 0);
+    for _ in 0..14 {
+        let record = Record {
+            lane: LaneId(3),
+            ..record(b"{}")
+        };
+        spool.append(&record).expect("room");
+    }
+    reports.start(PreviousRun::None);
+    assert!(append(&reports, 10));
+    let clock = Instant::now() + MINUTE;
+    writer.turn(UnixMicros(0), clock - MINUTE);
+    writer.turn(UnixMicros(0), clock);
+    tick(&mut reports, 1);
+    // It is written and not synced when this is lost and the stop comes, whose report finds no room.
+    writer.turn(UnixMicros(0), clock + Duration::from_millis(10));
+    _ = spool.give_up(LaneId(0), Number(0), "POISON: test", UnixMicros(0));
+    reports.stop(&Snapshot::default(), UnixMicros(90_000_000));
+    assert!(reports.waiting.is_some());
+    writer.turn(UnixMicros(0), clock + MINUTE);
+    tick(&mut reports, 2);
+    assert_eq!(spool.close_window()[0].declared[0].first, 0);
 }
